@@ -1,0 +1,141 @@
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Contracts.Services;
+
+/// <summary>The mirrored volumes of this pair. Reactor thread of the storage modules only.</summary>
+public interface IVolumes
+{
+    /// <summary>Every configured volume, of both groups.</summary>
+    IReadOnlyList<IVolume> All { get; }
+
+    /// <summary>Called when <see cref="IVolume.Served"/> of any volume changed.</summary>
+    event Action? ServingChanged;
+
+    /// <summary>
+    /// Copies every extent of a group's volumes to the stale partner through the group's log (rule
+    /// S11). The log must be <see cref="LogRole.Resyncing"/>. Completes when the partner's disk has taken the last.
+    /// </summary>
+    /// <returns>False when the partner was lost on the way.</returns>
+    ValueTask<bool> CopyAllAsync(GroupId group, IProgress<CopyProgress> progress, CancellationToken cancellation);
+
+    /// <summary>
+    /// Waits until nothing that was submitted to the group is unanswered; new requests wait until
+    /// <see cref="Resume"/> or are dropped by a loss of ownership (rule S14).
+    /// </summary>
+    ValueTask DrainAsync(GroupId group, CancellationToken cancellation);
+
+    /// <summary>Ends a drain: requests that waited go on.</summary>
+    void Resume(GroupId group);
+
+    /// <summary>
+    /// Whether this node's disk for the group is good; a failed flush makes it stale (rule L3) until
+    /// a full copy. Null while good.
+    /// </summary>
+    Refusal? DiskFault(GroupId group);
+}
+
+/// <summary>How far a copy has come.</summary>
+public readonly record struct CopyProgress(long BytesDone, long BytesTotal);
+
+/// <summary>A block device with a copy on each node.</summary>
+public interface IVolume
+{
+    /// <summary>Its name, unique in the pair.</summary>
+    string Name { get; }
+
+    /// <summary>The group it belongs to.</summary>
+    GroupId Group { get; }
+
+    /// <summary>Size in bytes; a multiple of 4,096.</summary>
+    long SizeBytes { get; }
+
+    /// <summary>Whether requests are taken here: this node owns the group and has started.</summary>
+    bool Served { get; }
+
+    /// <summary>
+    /// Takes a request. It is answered by its own <see cref="VolumeRequest.Complete"/>, perhaps
+    /// before this returns, in any order with others. Call <see cref="Commit"/> after a batch.
+    /// </summary>
+    void Submit(VolumeRequest request);
+
+    /// <summary>Ends a batch of submits: publishes their log records together.</summary>
+    void Commit();
+
+    /// <summary>
+    /// Extents of a range as the volume knows them, for block status: calls <paramref name="extent"/>
+    /// with lengths that cover the range, and whether each reads as zeros without space of its own.
+    /// </summary>
+    void Extents(long offset, long length, Action<long, bool> extent);
+}
+
+/// <summary>
+/// One request to a volume; made once by its user and used again after each completion, so that
+/// steady service allocates nothing. The buffer stays the volume's until completion.
+/// </summary>
+public abstract class VolumeRequest
+{
+    /// <summary>What to do.</summary>
+    public VolumeOperation Operation { get; set; }
+
+    /// <summary>First byte.</summary>
+    public long Offset { get; set; }
+
+    /// <summary>Bytes; at most 32 MiB for reads and writes.</summary>
+    public int Length { get; set; }
+
+    /// <summary>Force unit access: a write completes only at the configured persistence level.</summary>
+    public bool ForceUnitAccess { get; set; }
+
+    /// <summary>Source of a write, destination of a read; at least <see cref="Length"/> bytes then.</summary>
+    public Memory<byte> Buffer { get; set; }
+
+    /// <summary>For the volume's use between submit and completion: LSN to wait for.</summary>
+    public Lsn WaitsFor { get; set; }
+
+    /// <summary>For the volume's use between submit and completion: bytes done so far.</summary>
+    public int Progress { get; set; }
+
+    /// <summary>For the volume's use between submit and completion: the next request of its queue.</summary>
+    public VolumeRequest? Next { get; set; }
+
+    /// <summary>For the volume's use between submit and completion: whatever it keeps with the request.</summary>
+    public object? Attachment { get; set; }
+
+    /// <summary>Called once per submit, on the reactor.</summary>
+    public abstract void Complete(VolumeStatus status);
+}
+
+/// <summary>What a request does.</summary>
+public enum VolumeOperation
+{
+    /// <summary>Reads into the buffer.</summary>
+    Read,
+
+    /// <summary>Writes the buffer.</summary>
+    Write,
+
+    /// <summary>Completes when everything acknowledged before is at the configured persistence level.</summary>
+    Flush,
+
+    /// <summary>Makes a range read as zeros and frees its space.</summary>
+    Trim,
+
+    /// <summary>Makes a range read as zeros.</summary>
+    WriteZeroes,
+}
+
+/// <summary>What became of a request.</summary>
+public enum VolumeStatus
+{
+    /// <summary>Done.</summary>
+    Ok,
+
+    /// <summary>Not within the volume.</summary>
+    OutOfRange,
+
+    /// <summary>This node does not own the group (any more): drop the connection, answer nothing.</summary>
+    NotOwner,
+
+    /// <summary>The disk could not be read.</summary>
+    IoError,
+}
