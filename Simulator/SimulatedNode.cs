@@ -109,6 +109,14 @@ internal sealed class SimulatedNode(SimulatedPair pair, string name, ulong syste
 
     public ReadOnlySpan<byte> Page => page;
 
+    /// <summary>Overwrites a word of this node's page, as no partner of ours would.</summary>
+    public void Damage(int offset, ulong word) =>
+        BinaryPrimitives.WriteUInt64LittleEndian(page.AsSpan(offset), word);
+
+    /// <summary>Puts another system's identity into the page.</summary>
+    public void Impersonate(ulong otherSystemId) =>
+        new Identity(otherSystemId, SimulatedPair.PairId, 77).Write(page);
+
     public ulong Word(int offset) => BinaryPrimitives.ReadUInt64LittleEndian(page.AsSpan(offset));
 
     private void Carry()

@@ -125,6 +125,23 @@ internal sealed class SimulatedPair
 
     private bool injecting;
 
+    /// <summary>Runs event by event until a condition holds; false when it did not within the time.</summary>
+    public bool RunUntil(Func<bool> condition, TimeSpan limit)
+    {
+        Instant end = Now + limit;
+        while (!condition() && queue.TryPeek(out _, out (long At, long Order) next) && next.At <= end.Nanoseconds)
+        {
+            Action action = queue.Dequeue();
+            Now = new(next.At);
+            action();
+        }
+
+        return condition();
+    }
+
+    /// <summary>The link is cut; both notice a little later.</summary>
+    public void Cut() => BreakBoth("cut");
+
     /// <summary>The node loses its power and comes up again at once.</summary>
     public void Reboot(SimulatedNode node, params ClientNeeds[] clients)
     {
@@ -294,7 +311,8 @@ internal sealed class SimulatedPair
 
         if (Now < node.PausedUntil)
         {
-            Schedule(node.PausedUntil - Now, () => WhenAwake(node, epoch, action));
+            queue.Enqueue(
+                () => WhenAwake(node, epoch, action), (node.PausedUntil.Nanoseconds, order++));
             return;
         }
 
