@@ -56,7 +56,7 @@ internal sealed class ExtentGatherer
             Span<byte> extent = room.Span.Slice(count * ExtentBytes, ExtentBytes);
             BinaryPrimitives.WriteUInt32BigEndian(extent, (uint)runBytes);
             BinaryPrimitives.WriteUInt32BigEndian(
-                extent[sizeof(uint)..], runHole ? Nbd.ExtentHoleAndZero : 0);
+                extent[sizeof(uint)..], runHole ? NbdWire.ExtentHoleAndZero : 0);
             count++;
         }
 

@@ -281,7 +281,7 @@ internal sealed class NbdConnection
     private bool TakeRequest()
     {
         ReadOnlySpan<byte> data = received.Data;
-        if (discardBytes > 0 || data.Length < Nbd.RequestBytes)
+        if (discardBytes > 0 || data.Length < NbdWire.RequestBytes)
         {
             return false;
         }
@@ -299,7 +299,7 @@ internal sealed class NbdConnection
         }
 
         uint payload = header.PayloadBytes;
-        int arrived = data.Length - Nbd.RequestBytes;
+        int arrived = data.Length - NbdWire.RequestBytes;
         if (payload <= Limits.CopiedBytesMax && arrived < payload)
         {
             return false;
@@ -314,7 +314,7 @@ internal sealed class NbdConnection
             return false;
         }
 
-        received.Take(Nbd.RequestBytes);
+        received.Take(NbdWire.RequestBytes);
         Begin(header, error, dataBytes);
         return true;
     }

@@ -24,7 +24,7 @@ internal sealed class ReceiveBuffer
         {
             start = end = 0;
         }
-        else if (bytes.Length - start < Limits.CopiedBytesMax + Nbd.RequestBytes)
+        else if (bytes.Length - start < Limits.CopiedBytesMax + NbdWire.RequestBytes)
         {
             Data.CopyTo(bytes);
             (start, end) = (0, end - start);

@@ -56,9 +56,9 @@ internal sealed class Handshake(ExportTable exports)
     /// <summary>The server's first words.</summary>
     public static void Greet(ref SpanWriter output)
     {
-        output.U64(Nbd.InitMagic);
-        output.U64(Nbd.OptionMagic);
-        output.U16(Nbd.HandshakeFlags);
+        output.U64(NbdWire.InitMagic);
+        output.U64(NbdWire.OptionMagic);
+        output.U16(NbdWire.HandshakeFlags);
     }
 
     /// <summary>Takes at most one message from the start of <paramref name="input"/>.</summary>
@@ -71,15 +71,15 @@ internal sealed class Handshake(ExportTable exports)
             return ClientFlags(input, ref consumed);
         }
 
-        if (input.Length < Nbd.OptionHeaderBytes)
+        if (input.Length < NbdWire.OptionHeaderBytes)
         {
             return HandshakeStep.NeedMore;
         }
 
         ulong magic = BinaryPrimitives.ReadUInt64BigEndian(input);
-        if (magic != Nbd.OptionMagic)
+        if (magic != NbdWire.OptionMagic)
         {
-            return Refuse("option magic", $"{Nbd.OptionMagic:x16}", $"{magic:x16}");
+            return Refuse("option magic", $"{NbdWire.OptionMagic:x16}", $"{magic:x16}");
         }
 
         var option = (NbdOption)BinaryPrimitives.ReadUInt32BigEndian(input[8..]);
@@ -89,19 +89,19 @@ internal sealed class Handshake(ExportTable exports)
             return Refuse("option", $"at most {Limits.OptionBytesMax} bytes", $"{length}");
         }
 
-        if (input.Length - Nbd.OptionHeaderBytes < length)
+        if (input.Length - NbdWire.OptionHeaderBytes < length)
         {
             return HandshakeStep.NeedMore;
         }
 
-        consumed = Nbd.OptionHeaderBytes + (int)length;
-        return Take(option, input[Nbd.OptionHeaderBytes..consumed], ref output);
+        consumed = NbdWire.OptionHeaderBytes + (int)length;
+        return Take(option, input[NbdWire.OptionHeaderBytes..consumed], ref output);
     }
 
     private static void Reply(
         NbdOption option, NbdOptionReply type, ref SpanWriter output, int length = 0)
     {
-        output.U64(Nbd.OptionReplyMagic);
+        output.U64(NbdWire.OptionReplyMagic);
         output.U32((uint)option);
         output.U32((uint)type);
         output.U32((uint)length);
@@ -122,14 +122,14 @@ internal sealed class Handshake(ExportTable exports)
         }
 
         uint flags = BinaryPrimitives.ReadUInt32BigEndian(input);
-        if ((flags & ~(uint)Nbd.HandshakeFlags) != 0)
+        if ((flags & ~(uint)NbdWire.HandshakeFlags) != 0)
         {
-            return Refuse("client flags", $"none but {Nbd.HandshakeFlags:x}", $"{flags:x}");
+            return Refuse("client flags", $"none but {NbdWire.HandshakeFlags:x}", $"{flags:x}");
         }
 
         consumed = sizeof(uint);
         flagsSeen = true;
-        noZeroes = (flags & Nbd.ClientNoZeroes) != 0;
+        noZeroes = (flags & NbdWire.ClientNoZeroes) != 0;
         return HandshakeStep.Continue;
     }
 
@@ -171,7 +171,7 @@ internal sealed class Handshake(ExportTable exports)
 
         output.U64((ulong)exports.SizeBytes(export));
         output.U16((ushort)Flags);
-        output.Zeroes(noZeroes ? 0 : Nbd.ExportNameZeroes);
+        output.Zeroes(noZeroes ? 0 : NbdWire.ExportNameZeroes);
         Export = export;
         return HandshakeStep.Transmit;
     }
@@ -236,8 +236,8 @@ internal sealed class Handshake(ExportTable exports)
         output.U16((ushort)Flags);
         Reply(option, NbdOptionReply.Info, ref output, 14);
         output.U16((ushort)NbdInfo.BlockSize);
-        output.U32(Nbd.BlockBytesMin);
-        output.U32(Nbd.BlockBytesPreferred);
+        output.U32(NbdWire.BlockBytesMin);
+        output.U32(NbdWire.BlockBytesPreferred);
         output.U32(Limits.RequestBytesMax);
         if (withName)
         {
@@ -276,8 +276,8 @@ internal sealed class Handshake(ExportTable exports)
         if (wanted)
         {
             Reply(option, NbdOptionReply.MetaContext, ref output,
-                sizeof(uint) + Nbd.AllocationContext.Length);
-            output.U32(set ? Nbd.AllocationContextId : 0);
+                sizeof(uint) + NbdWire.AllocationContext.Length);
+            output.U32(set ? NbdWire.AllocationContextId : 0);
             output.Bytes("base:allocation"u8);
             contextExport = set ? export : contextExport;
         }

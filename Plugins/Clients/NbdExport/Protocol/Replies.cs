@@ -4,7 +4,7 @@ namespace StorageOs.NbdExport.Protocol;
 internal static class Replies
 {
     /// <summary>The longest head of a reply: a structured read's.</summary>
-    public const int HeadBytesMax = Nbd.ChunkHeaderBytes + sizeof(ulong);
+    public const int HeadBytesMax = NbdWire.ChunkHeaderBytes + sizeof(ulong);
 
     private const int ErrorBodyBytes = sizeof(uint) + sizeof(ushort);
 
@@ -13,10 +13,10 @@ internal static class Replies
     {
         if (!IsStructured(command, structured))
         {
-            return Nbd.SimpleReplyBytes;
+            return NbdWire.SimpleReplyBytes;
         }
 
-        return Nbd.ChunkHeaderBytes + (error != NbdError.None ? ErrorBodyBytes
+        return NbdWire.ChunkHeaderBytes + (error != NbdError.None ? ErrorBodyBytes
             : command == NbdCommand.Read ? sizeof(ulong) : sizeof(uint));
     }
 
@@ -27,7 +27,7 @@ internal static class Replies
         var output = new SpanWriter(room);
         if (!IsStructured(request.Command, structured))
         {
-            output.U32(Nbd.SimpleReplyMagic);
+            output.U32(NbdWire.SimpleReplyMagic);
             output.U32((uint)error);
             output.U64(request.Cookie);
             return;
@@ -36,8 +36,8 @@ internal static class Replies
         bool read = request.Command == NbdCommand.Read;
         int body = error != NbdError.None ? ErrorBodyBytes
             : payload + (read ? sizeof(ulong) : sizeof(uint));
-        output.U32(Nbd.StructuredReplyMagic);
-        output.U16(Nbd.ChunkDone);
+        output.U32(NbdWire.StructuredReplyMagic);
+        output.U16(NbdWire.ChunkDone);
         output.U16((ushort)(error != NbdError.None ? NbdChunk.Error
             : read ? NbdChunk.OffsetData : NbdChunk.BlockStatus));
         output.U64(request.Cookie);
@@ -53,7 +53,7 @@ internal static class Replies
         }
         else
         {
-            output.U32(Nbd.AllocationContextId);
+            output.U32(NbdWire.AllocationContextId);
         }
     }
 

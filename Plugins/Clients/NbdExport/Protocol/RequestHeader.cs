@@ -25,9 +25,9 @@ internal readonly record struct RequestHeader(
             BinaryPrimitives.ReadUInt64BigEndian(bytes[16..]),
             BinaryPrimitives.ReadUInt32BigEndian(bytes[24..]));
         refusal = null;
-        if (magic != Nbd.RequestMagic)
+        if (magic != NbdWire.RequestMagic)
         {
-            refusal = new("request magic", $"{Nbd.RequestMagic:x8}", $"{magic:x8}");
+            refusal = new("request magic", $"{NbdWire.RequestMagic:x8}", $"{magic:x8}");
         }
         else if (header.PayloadBytes > Limits.RequestBytesMax)
         {

@@ -1,7 +1,7 @@
 namespace StorageOs.NbdExport.Protocol;
 
 /// <summary>Numbers of the NBD protocol (the project's doc/proto.md); all travel big-endian.</summary>
-internal static class Nbd
+internal static class NbdWire
 {
     public const ulong InitMagic = 0x4e42444d41474943;
     public const ulong OptionMagic = 0x49484156454f5054;
