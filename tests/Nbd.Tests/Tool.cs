@@ -13,6 +13,8 @@ internal static class Tool
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        // The system's own Python has libnbd; another one before it in the path may not.
+        start.Environment["PATH"] = "/usr/bin:/bin";
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> errors = process.StandardError.ReadToEndAsync();
