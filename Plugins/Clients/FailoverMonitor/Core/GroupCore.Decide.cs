@@ -243,8 +243,7 @@ internal sealed partial class GroupCore
         if (!PartnerStaleBy(entry))
         {
             Why = "the register does not say that the partner is stale";
-            Role = LogRole.Frozen;
-            effects.Add(new Freeze());
+            GoIdle();
             return true;
         }
 
