@@ -1,1 +1,5 @@
-return 2;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli;
+
+return await CommandLine.RunAsync(args, () => throw new RefusedException(new Refusal(
+    "boot", "a connection manager linked into this kernel", "none")));

@@ -1,0 +1,81 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Hosting;
+
+namespace StorageOs.Kernel.Cli;
+
+/// <summary><c>boot</c>: runs one node in this process until it is told to stop.</summary>
+internal static class BootCommand
+{
+    internal static Command Make(Func<IPlugin> core)
+    {
+        Option<string> file = new("--config")
+        {
+            Description = "the node's configuration, a JSON file",
+            Required = true,
+        };
+        Option<string[]> overrides = new("--set")
+        {
+            Description = "overrides one key: --set node:name=a",
+            DefaultValueFactory = _ => [],
+        };
+        Command command = new("boot", "Boots one node in this process.") { file, overrides };
+        command.SetAction((parsed, _) => RunAsync(
+            Output.Of(parsed), parsed.GetValue(file)!, parsed.GetValue(overrides)!, core));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(
+        Output output, string file, string[] overrides, Func<IPlugin> core)
+    {
+        IReadOnlyList<Refusal> refusals =
+            NodeConfiguration.Load(file, overrides, out NodeSettings? settings);
+        if (settings is null)
+        {
+            return output.Fail(refusals);
+        }
+
+        using ILoggerFactory logs = Logs(toError: output.Json);
+        await using Node node = await Node.BootAsync(settings, core(), logs);
+        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, node);
+        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, node);
+        string why = await node.StopAsked;
+        await node.StopAsync(why);
+        if (output.Json)
+        {
+            Output.Write(new JsonObject { ["ok"] = !node.Panicked, ["reason"] = why });
+        }
+
+        return node.Panicked ? ExitCode.Failed : ExitCode.Good;
+    }
+
+    private static PosixSignalRegistration OnSignal(PosixSignal signal, Node node) =>
+        PosixSignalRegistration.Create(signal, context =>
+        {
+            context.Cancel = true;
+            node.AskStop($"{signal}");
+        });
+
+    private static ILoggerFactory Logs(bool toError) => LoggerFactory.Create(builder =>
+    {
+        builder.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fff ";
+            console.ColorBehavior = LoggerColorBehavior.Disabled;
+        });
+        if (toError)
+        {
+            builder.Services.Configure<ConsoleLoggerOptions>(
+                console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        }
+    });
+}

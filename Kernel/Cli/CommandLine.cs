@@ -1,0 +1,53 @@
+using System.CommandLine;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Cli;
+
+/// <summary>All commands put together. Each command is a file of its own in this folder.</summary>
+internal static class CommandLine
+{
+    /// <summary>Runs one command line.</summary>
+    /// <param name="args">As given to the process.</param>
+    /// <param name="core">Makes the core module, for a node that is booted here.</param>
+    /// <returns>The process's exit code.</returns>
+    internal static async Task<int> RunAsync(string[] args, Func<IPlugin> core)
+    {
+        RootCommand root = new("A small storage-OS kernel for a pair of nodes.")
+        {
+            Output.Option,
+            BootCommand.Make(core),
+            PairCommand.Make(),
+            StartCommand.Make(),
+            StopCommand.Make(),
+            StatusCommand.Make(),
+            TakeoverCommand.Make(),
+            PluginCommand.Make(),
+        };
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            string all = string.Join(" ", parsed.Errors.Select(error => error.Message));
+            Console.Error.WriteLine($"storageos: {all} Try storageos --help.");
+            return ExitCode.BadUsage;
+        }
+
+        try
+        {
+            return await parsed.InvokeAsync(
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (RefusedException refused)
+        {
+            return Output.Of(parsed).Fail(refused.Refusal);
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCode.Failed;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return Output.Of(parsed).Fail(new Refusal("command", "no failure", failure.Message));
+        }
+    }
+}

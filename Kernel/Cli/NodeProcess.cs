@@ -1,0 +1,84 @@
+using System.Diagnostics;
+using System.Globalization;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Hosting;
+
+namespace StorageOs.Kernel.Cli;
+
+/// <summary>A node of a pair as a process of its own, detached from this terminal.</summary>
+internal static class NodeProcess
+{
+    // The shell gives the node a session of its own and its log file, and tells its process id.
+    private const string Script =
+        "log=$1; shift; setsid \"$@\" >>\"$log\" 2>&1 </dev/null & echo $!";
+
+    /// <summary>Starts a node; it goes on when this process ends.</summary>
+    internal static async Task<int> StartAsync(
+        PairLayout pair, string name, CancellationToken cancellation)
+    {
+        string self = Environment.ProcessPath
+            ?? throw new InvalidOperationException("the path of this process is not known");
+        ProcessStartInfo start = new("/bin/sh")
+        {
+            RedirectStandardOutput = true,
+            WorkingDirectory = Path.GetDirectoryName(pair.Config(name)),
+        };
+        string[] arguments =
+            ["-c", Script, "sh", pair.Log(name), self, "boot", "--config", pair.Config(name)];
+        foreach (string argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        using Process shell = Process.Start(start)!;
+        string output = await shell.StandardOutput.ReadToEndAsync(cancellation);
+        await shell.WaitForExitAsync(cancellation);
+        return int.TryParse(output, CultureInfo.InvariantCulture, out int pid)
+            ? pid
+            : throw new RefusedException(new Refusal(
+                $"node {name}", "a process of its own", $"no process id from the shell: {output}"));
+    }
+
+    /// <summary>Process id of a node that runs; null when none does.</summary>
+    internal static int? Find(PairLayout pair, string name) => DataLock.Holder(pair.Lock(name));
+
+    /// <summary>Waits until a process has ended.</summary>
+    /// <returns>Whether it has, within the limit.</returns>
+    internal static async Task<bool> HasEndedAsync(
+        int pid, TimeSpan limit, CancellationToken cancellation)
+    {
+        using CancellationTokenSource timer =
+            CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        timer.CancelAfter(limit);
+        try
+        {
+            using Process process = Process.GetProcessById(pid);
+            await process.WaitForExitAsync(timer.Token);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Ends a process at once.</summary>
+    internal static void Kill(int pid)
+    {
+        using Process process = Process.GetProcessById(pid);
+        process.Kill();
+    }
+
+    /// <summary>Last lines of a node's log that say what went wrong.</summary>
+    internal static string LastWords(PairLayout pair, string name)
+    {
+        string log = pair.Log(name);
+        string[] lines = File.Exists(log) ? File.ReadAllLines(log) : [];
+        return lines.LastOrDefault(line => line.StartsWith("storageos: ", StringComparison.Ordinal))
+            ?? lines.LastOrDefault(line => line.Length > 0) ?? "nothing";
+    }
+}

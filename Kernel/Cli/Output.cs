@@ -1,0 +1,101 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Cli;
+
+/// <summary>Exit codes of every command.</summary>
+internal static class ExitCode
+{
+    internal const int Good = 0;
+    internal const int Failed = 1;
+    internal const int BadUsage = 2;
+    internal const int Degraded = 3;
+}
+
+/// <summary>
+/// Where a command's words go. With <c>-o json</c> standard output is one JSON document, errors
+/// included; else it is for people. Errors for people are one line on standard error.
+/// </summary>
+internal sealed class Output
+{
+    private static readonly JsonSerializerOptions Indented = new()
+    {
+        WriteIndented = true,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>The option every command has.</summary>
+    internal static Option<string> Option { get; } = Make();
+
+    private Output(bool json) => Json = json;
+
+    /// <summary>Whether a program reads this.</summary>
+    internal bool Json { get; }
+
+    /// <summary>What the command line asks for.</summary>
+    internal static Output Of(ParseResult parsed) => new(parsed.GetValue(Option) == "json");
+
+    /// <summary>Writes a document.</summary>
+    internal static void Write(JsonNode document) =>
+        Console.Out.WriteLine(document.ToJsonString(Indented));
+
+    /// <summary>Writes a line for people; nothing with <c>-o json</c>.</summary>
+    internal void Say(string line)
+    {
+        if (!Json)
+        {
+            Console.Out.WriteLine(line);
+        }
+    }
+
+    /// <summary>Writes why the command failed.</summary>
+    internal int Fail(params IReadOnlyList<Refusal> refusals)
+    {
+        if (Json)
+        {
+            JsonArray list = [];
+            foreach (Refusal refusal in refusals)
+            {
+                list.Add(Management.StatusDocument.Of(refusal));
+            }
+
+            Write(new JsonObject { ["ok"] = false, ["refusals"] = list });
+        }
+        else
+        {
+            foreach (Refusal refusal in refusals)
+            {
+                Console.Error.WriteLine($"storageos: {refusal}");
+            }
+        }
+
+        return ExitCode.Failed;
+    }
+
+    /// <summary>A console for tables: as wide as the terminal, 80 columns without one.</summary>
+    internal static IAnsiConsole Tables()
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings());
+        if (Console.IsOutputRedirected)
+        {
+            console.Profile.Width = 80;
+        }
+
+        return console;
+    }
+
+    private static Option<string> Make()
+    {
+        Option<string> option = new("--output", "-o")
+        {
+            Description = "text, or json for a documented, stable form",
+            DefaultValueFactory = _ => "text",
+            Recursive = true,
+        };
+        option.AcceptOnlyFromAmong("text", "json");
+        return option;
+    }
+}

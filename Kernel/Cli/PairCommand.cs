@@ -1,0 +1,181 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration;
+
+namespace StorageOs.Kernel.Cli;
+
+/// <summary><c>pair</c>: makes a pair in a directory and starts both nodes as processes.</summary>
+internal static class PairCommand
+{
+    /// <summary>How often the live table and a waiting command look again.</summary>
+    internal static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>How long both nodes may take to be ready.</summary>
+    internal static readonly TimeSpan ReadyTimeMax = TimeSpan.FromSeconds(60);
+
+    /// <summary>The option of every command about a pair.</summary>
+    internal static Option<string?> Directory() => new("--dir")
+    {
+        Description = "the pair's directory (default .storageos/pair)",
+    };
+
+    internal static Command Make()
+    {
+        Option<string?> directory = Directory();
+        Option<string> transport = new("--transport")
+        {
+            Description = "id of the transport plugin",
+            DefaultValueFactory = _ => "loopback",
+        };
+        Option<string[]> plugins = new("--plugin")
+        {
+            Description = "folder of a further plugin, or of several",
+            DefaultValueFactory = _ => [],
+        };
+        Option<bool> detach = new("--detach")
+        {
+            Description = "return once both nodes are ready",
+        };
+        Option<string> size = new("--size")
+        {
+            Description = "size of each volume, such as 512M or 1G",
+            DefaultValueFactory = _ => "1G",
+        };
+        Option<int> port = new("--nbd-port")
+        {
+            Description = "TCP port of vol0's service address; vol1 has the next",
+            DefaultValueFactory = _ => 10809,
+        };
+        size.Validators.Add(result => Check(
+            result, ByteSize.TryParse(result.GetValueOrDefault<string>(), out _),
+            "--size takes a multiple of 4K, at least 1M, such as 512M or 1G."));
+        port.Validators.Add(result => Check(
+            result, result.GetValueOrDefault<int>() is > 0 and < 65535,
+            "--nbd-port takes 1 to 65534."));
+        Command command = new("pair", "Makes and runs a pair of nodes on this machine.")
+        {
+            directory, transport, plugins, detach, size, port,
+        };
+        command.SetAction((parsed, cancellation) =>
+        {
+            _ = ByteSize.TryParse(parsed.GetValue(size), out long bytes);
+            string[] folders = [.. parsed.GetValue(plugins)!.Select(Path.GetFullPath)];
+            PairOptions options = new(
+                parsed.GetValue(transport)!, [NodeConfiguration.BuiltPlugins, .. folders], bytes,
+                parsed.GetValue(port));
+            return RunAsync(
+                Output.Of(parsed), PairLayout.At(parsed.GetValue(directory)), options,
+                parsed.GetValue(detach), cancellation);
+        });
+        return command;
+    }
+
+    /// <summary>Starts nodes and waits until the pair is ready, or says what it lacks.</summary>
+    internal static async Task<int> StartAsync(
+        Output output,
+        PairLayout pair,
+        IReadOnlyList<string> names,
+        bool wait,
+        CancellationToken cancellation)
+    {
+        long begin = Stopwatch.GetTimestamp();
+        List<(string Name, int Pid)> processes = [];
+        foreach (string name in names)
+        {
+            if (NodeProcess.Find(pair, name) is { } running)
+            {
+                throw new RefusedException(new Refusal(
+                    $"node {name}", "not to run yet", $"process {running}",
+                    "storageos status shows it, storageos stop ends it"));
+            }
+        }
+
+        foreach (string name in names)
+        {
+            processes.Add((name, await NodeProcess.StartAsync(pair, name, cancellation)));
+        }
+
+        return wait
+            ? await WaitAsync(output, pair, processes, begin, cancellation)
+            : ExitCode.Good;
+    }
+
+    private static async Task<int> RunAsync(
+        Output output,
+        PairLayout pair,
+        PairOptions options,
+        bool detach,
+        CancellationToken cancellation)
+    {
+        foreach (string folder in options.PluginFolders.Where(f => !System.IO.Directory.Exists(f)))
+        {
+            throw new RefusedException(
+                new Refusal($"--plugin {folder}", "a folder with a plugin.json", "nothing"));
+        }
+
+        pair.Make(options);
+        int code = await StartAsync(output, pair, PairLayout.Names, detach, cancellation);
+        if (detach)
+        {
+            return code;
+        }
+
+        await StatusCommand.WatchAsync(pair, cancellation);
+        output.Say("both nodes go on; storageos stop ends them");
+        return ExitCode.Good;
+    }
+
+    private static async Task<int> WaitAsync(
+        Output output,
+        PairLayout pair,
+        List<(string Name, int Pid)> processes,
+        long begin,
+        CancellationToken cancellation)
+    {
+        using PeriodicTimer timer = new(LookAgain);
+        PairStatus status;
+        do
+        {
+            status = await PairStatus.AskAsync(pair, cancellation);
+            foreach ((string name, int pid) in processes)
+            {
+                if (!Path.Exists($"/proc/{pid}"))
+                {
+                    throw new RefusedException(new Refusal(
+                        $"node {name}", "to boot", NodeProcess.LastWords(pair, name),
+                        $"see {pair.Log(name)}"));
+                }
+            }
+        }
+        while (status.Lacks.Count > 0 && Stopwatch.GetElapsedTime(begin) < ReadyTimeMax
+            && await timer.WaitForNextTickAsync(cancellation));
+
+        if (output.Json)
+        {
+            Output.Write(status.ToJson());
+        }
+        else if (status.Lacks.Count == 0)
+        {
+            double seconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+            output.Say($"both nodes are ready after {seconds:F1} s, in {pair.Directory}");
+        }
+        else
+        {
+            Output.Tables().Write(StatusTable.Of(status));
+        }
+
+        return status.Lacks.Count == 0 ? ExitCode.Good : ExitCode.Degraded;
+    }
+
+    private static void Check(
+        System.CommandLine.Parsing.SymbolResult result, bool good, string expectation)
+    {
+        if (!good)
+        {
+            result.AddError(expectation);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Cli;
+
+// What `pair` puts into its directory. The plugin ids and settings here are configuration text,
+// as a person would write it: the kernel itself knows none of these names.
+//
+//   DIR/pair.key  DIR/witness/      shared by both nodes
+//   DIR/a/config.json  log.txt  manage.sock  data/      and DIR/b likewise
+//   fabric and nvram: in shared memory where there is room, for they stand in for hardware
+
+/// <summary>The files of a pair on one machine.</summary>
+internal sealed class PairLayout
+{
+    private const long LogBytes = 64L * Size.MiB;
+    private const ulong SystemIdA = 0xa;
+    private const ulong SystemIdB = 0xb;
+    private const string MemoryAddress = "0x5000000000";
+
+    private PairLayout(string directory) => Directory = directory;
+
+    /// <summary>Names of the nodes.</summary>
+    internal static IReadOnlyList<string> Names { get; } = ["a", "b"];
+
+    /// <summary>Full path of the pair's directory.</summary>
+    internal string Directory { get; }
+
+    /// <summary>Whether a pair was made here.</summary>
+    internal bool Exists => Names.All(name => File.Exists(Config(name)));
+
+    /// <summary>The layout of a directory.</summary>
+    internal static PairLayout At(string? directory) =>
+        new(Path.GetFullPath(directory ?? Path.Combine(".storageos", "pair")));
+
+    /// <summary>A node's configuration file.</summary>
+    internal string Config(string name) => Path.Combine(Directory, name, "config.json");
+
+    /// <summary>Where a node's output goes.</summary>
+    internal string Log(string name) => Path.Combine(Directory, name, "log.txt");
+
+    /// <summary>A node's management socket.</summary>
+    internal string Socket(string name) => Path.Combine(Directory, name, "manage.sock");
+
+    /// <summary>A node's lock file, which names its process.</summary>
+    internal string Lock(string name) => Path.Combine(Directory, name, "data", "lock");
+
+    /// <summary>Says that there must be a pair here.</summary>
+    internal void Require()
+    {
+        if (!Exists)
+        {
+            throw new RefusedException(new Refusal(
+                $"pair in {Directory}", "a pair that was made before", "none",
+                "make one: storageos pair --dir DIR"));
+        }
+    }
+
+    /// <summary>Makes the files of a new pair, or brings the configuration of one up to date.</summary>
+    internal void Make(PairOptions options)
+    {
+        CheckRoom();
+        System.IO.Directory.CreateDirectory(Directory, OwnerOnly);
+        string id = MakeKey();
+        string fast = FastFolder();
+        System.IO.Directory.CreateDirectory(Path.Combine(fast, "fabric"), OwnerOnly);
+        foreach (string name in Names)
+        {
+            System.IO.Directory.CreateDirectory(Path.Combine(Directory, name), OwnerOnly);
+            string text = Configuration(name, id, fast, options).ToJsonString(Indented);
+            File.WriteAllText(Config(name), text + "\n");
+        }
+    }
+
+    private const UnixFileMode OwnerOnly =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    private static string Other(string name) => name == "a" ? "b" : "a";
+
+    private static string FabricAddress(string name) => name == "a" ? "fc:010203" : "fc:010204";
+
+    private static string SystemId(string name) =>
+        $"{(name == "a" ? SystemIdA : SystemIdB):x16}";
+
+    private void CheckRoom()
+    {
+        int bytes = Encoding.UTF8.GetByteCount(Socket("a"));
+        if (bytes > Limits.SocketPathBytesMax)
+        {
+            throw new RefusedException(new Refusal(
+                $"pair in {Directory}",
+                $"management sockets with paths of at most {Limits.SocketPathBytesMax} bytes",
+                $"{bytes} bytes", "choose a shorter --dir"));
+        }
+    }
+
+    /// <summary>Makes the key unless there is one; returns the pair's id, which stays with it.</summary>
+    private string MakeKey()
+    {
+        string key = Path.Combine(Directory, "pair.key");
+        if (!File.Exists(key))
+        {
+            FileStreamOptions options = new()
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            };
+            using FileStream file = new(key, options);
+            file.Write(RandomNumberGenerator.GetBytes(Limits.KeyBytesMin));
+        }
+
+        string idFile = Path.Combine(Directory, "pair.id");
+        if (!File.Exists(idFile))
+        {
+            File.WriteAllText(idFile, $"{Guid.NewGuid()}\n");
+        }
+
+        return File.ReadAllText(idFile).Trim();
+    }
+
+    /// <summary>Folder of what stands in for hardware: memory-backed where there is room.</summary>
+    private string FastFolder()
+    {
+        string mark = Path.Combine(Directory, "fast-folder");
+        if (File.Exists(mark))
+        {
+            return File.ReadAllText(mark).Trim();
+        }
+
+        byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes(Directory));
+        string memory = $"/dev/shm/storageos-{Convert.ToHexStringLower(hash)[..12]}";
+        DriveInfo drive = new("/dev/shm");
+        bool fits = drive is { IsReady: true, DriveFormat: "tmpfs" }
+            && drive.AvailableFreeSpace > 8 * LogBytes;
+        string folder = fits ? memory : Directory;
+        System.IO.Directory.CreateDirectory(folder, OwnerOnly);
+        File.WriteAllText(mark, folder + "\n");
+        return folder;
+    }
+
+    private JsonObject Configuration(
+        string name, string pairId, string fast, PairOptions options) => new()
+    {
+        ["node"] = new JsonObject
+        {
+            ["name"] = name,
+            ["systemId"] = SystemId(name),
+            ["dataDirectory"] = "data",
+            ["nvramDirectory"] = Path.Combine(fast, $"nvram-{name}"),
+            ["persistence"] = "process",
+        },
+        ["partner"] = new JsonObject
+        {
+            ["name"] = Other(name),
+            ["systemId"] = SystemId(Other(name)),
+            ["address"] = FabricAddress(Other(name)),
+            ["port"] = 1,
+            ["memoryAddress"] = MemoryAddress,
+        },
+        ["pair"] = new JsonObject { ["id"] = pairId, ["keyFile"] = "../pair.key" },
+        ["transport"] = new JsonObject
+        {
+            ["name"] = options.Transport,
+            ["address"] = FabricAddress(name),
+            ["port"] = 1,
+            ["memoryAddress"] = MemoryAddress,
+            ["options"] = new JsonObject { ["fabric"] = Path.Combine(fast, "fabric") },
+        },
+        ["management"] = new JsonObject { ["socket"] = "manage.sock" },
+        ["plugins"] = new JsonObject
+        {
+            ["directories"] = new JsonArray(
+                [.. options.PluginFolders.Select(folder => (JsonNode)folder)]),
+            ["settings"] = PluginSettings(fast, options),
+        },
+    };
+
+    private JsonObject PluginSettings(string fast, PairOptions options)
+    {
+        JsonArray volumes = [];
+        JsonArray addresses = [];
+        foreach (int group in new[] { 0, 1 })
+        {
+            volumes.Add(new JsonObject
+            {
+                ["name"] = $"vol{group}",
+                ["group"] = group,
+                ["sizeBytes"] = options.SizeBytes,
+            });
+            addresses.Add(new JsonObject
+            {
+                ["group"] = group,
+                ["host"] = "127.0.0.1",
+                ["port"] = options.NbdPort + group,
+                ["socket"] = Path.Combine(fast, "fabric", $"address-{group}"),
+            });
+        }
+
+        return new JsonObject
+        {
+            ["nvram-mirror"] = new JsonObject { ["logBytes"] = LogBytes },
+            ["volumes"] = new JsonObject { ["volumes"] = volumes },
+            ["witness-file"] = new JsonObject
+            {
+                ["directory"] = Path.Combine(Directory, "witness"),
+            },
+            ["nbd-export"] = new JsonObject { ["addresses"] = addresses },
+            ["failover-monitor"] = new JsonObject(),
+        };
+    }
+}
+
+/// <summary>What a pair is made with.</summary>
+/// <param name="Transport">Id of the transport.</param>
+/// <param name="PluginFolders">Full paths of plugin folders.</param>
+/// <param name="SizeBytes">Size of each volume.</param>
+/// <param name="NbdPort">TCP port of group 0's service address; group 1 has the next.</param>
+internal sealed record PairOptions(
+    string Transport, IReadOnlyList<string> PluginFolders, long SizeBytes, int NbdPort);

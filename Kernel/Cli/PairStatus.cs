@@ -1,0 +1,53 @@
+using System.Text.Json.Nodes;
+
+namespace StorageOs.Kernel.Cli;
+
+/// <summary>The status of several nodes, and whether it is good.</summary>
+internal sealed class PairStatus
+{
+    private PairStatus(IReadOnlyList<JsonObject> nodes) => Nodes = nodes;
+
+    /// <summary>Each node's document.</summary>
+    internal IReadOnlyList<JsonObject> Nodes { get; }
+
+    /// <summary>What keeps the pair from being ready; empty when it is.</summary>
+    internal IReadOnlyList<string> Lacks => [.. Nodes.SelectMany(LacksOf)];
+
+    /// <summary>Asks every node at once.</summary>
+    internal static async Task<PairStatus> AskAsync(
+        IEnumerable<(string Name, string Socket)> nodes, CancellationToken cancellation) =>
+        new(await Task.WhenAll(nodes.Select(
+            node => NodeClient.StatusAsync(node.Name, node.Socket, cancellation))));
+
+    /// <summary>Both nodes of a pair.</summary>
+    internal static Task<PairStatus> AskAsync(PairLayout pair, CancellationToken cancellation) =>
+        AskAsync(PairLayout.Names.Select(name => (name, pair.Socket(name))), cancellation);
+
+    /// <summary>The documented form: <c>{"nodes":[…]}</c>.</summary>
+    internal JsonObject ToJson() =>
+        new() { ["nodes"] = new JsonArray([.. Nodes.Select(node => node.DeepClone())]) };
+
+    private static IEnumerable<string> LacksOf(JsonObject node)
+    {
+        string name = $"{node["name"]}";
+        if ($"{node["phase"]}" != "Serving")
+        {
+            yield return $"{name} is {node["phase"]} {node["reason"]}".TrimEnd();
+        }
+
+        if (node["session"] is JsonObject session && $"{session["state"]}" != "Ready")
+        {
+            yield return $"{name}'s session is {session["state"]}: {session["reason"]}";
+        }
+
+        foreach (JsonNode? client in node["clients"] as JsonArray ?? [])
+        {
+            if ($"{client?["state"]}" != "Ready")
+            {
+                string reason = $"{client?["reason"]}";
+                yield return $"{name}'s client {client?["name"]} is {client?["state"]}"
+                    + (reason.Length == 0 ? "" : $": {reason}");
+            }
+        }
+    }
+}

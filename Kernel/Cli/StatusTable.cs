@@ -1,0 +1,105 @@
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace StorageOs.Kernel.Cli;
+
+/// <summary>A pair's status for people, within 80 columns.</summary>
+internal static class StatusTable
+{
+    /// <summary>Nodes, clients, volumes, and what keeps them from being well.</summary>
+    internal static IRenderable Of(PairStatus status)
+    {
+        List<IRenderable> parts = [Nodes(status), Clients(status)];
+        if (Volumes(status) is { } volumes)
+        {
+            parts.Add(volumes);
+        }
+
+        parts.AddRange(status.Lacks.Select(
+            lack => new Text(lack, new Style(Color.Yellow)).Overflow(Overflow.Fold)));
+        return new Rows(parts);
+    }
+
+    private static Table Nodes(PairStatus status)
+    {
+        Table table = New("Node", "Pid", "Phase", "Session", "Handshake", "Witness", "Takeover");
+        foreach (JsonObject node in status.Nodes)
+        {
+            JsonNode? session = node["session"];
+            bool? takeover = node["takeover"]?["possible"]?.GetValue<bool>();
+            table.AddRow(
+                Cell(node["name"]),
+                Cell(node["pid"]),
+                Coloured($"{node["phase"]}", "Serving"),
+                Coloured($"{session?["state"]}", "Ready"),
+                Cell(session?["step"]),
+                Cell(node["witness"] is JsonObject witness ? witness["state"] : node["witness"]),
+                new Text(takeover switch { true => "possible", false => "no", null => "" }));
+        }
+
+        return table;
+    }
+
+    private static Table Clients(PairStatus status)
+    {
+        string[] nodes = [.. status.Nodes.Select(node => $"{node["name"]}")];
+        Table table = New([.. nodes.Prepend("Client")]);
+        string[] names =
+        [
+            .. status.Nodes.SelectMany(node => node["clients"] as JsonArray ?? [])
+                .Select(client => $"{client?["name"]}").Distinct(),
+        ];
+        foreach (string name in names)
+        {
+            table.AddRow([new Text(name), .. status.Nodes.Select(node => Coloured(
+                $"{Find(node["clients"], name)?["state"]}", "Ready"))]);
+        }
+
+        return table;
+    }
+
+    // Both nodes know every volume; the one that serves it knows best.
+    private static Table? Volumes(PairStatus status)
+    {
+        JsonNode?[] all = [.. status.Nodes.SelectMany(node => node["volumes"] as JsonArray ?? [])];
+        if (all.Length == 0)
+        {
+            return null;
+        }
+
+        Table table = New("Volume", "Owner", "Sync", "State", "Reached at");
+        foreach (IGrouping<string, JsonNode?> volume in all.GroupBy(v => $"{v?["name"]}"))
+        {
+            JsonNode? best = volume.FirstOrDefault(it => it?["served"]?.GetValue<bool>() == true)
+                ?? volume.First();
+            table.AddRow(
+                new Text(volume.Key), Cell(best?["owner"]), Coloured($"{best?["sync"]}", "InSync"),
+                Cell(best?["state"]), Cell(best?["uri"]));
+        }
+
+        return table;
+    }
+
+    private static JsonNode? Find(JsonNode? list, string name) =>
+        (list as JsonArray)?.FirstOrDefault(item => $"{item?["name"]}" == name);
+
+    private static Table New(params string[] columns)
+    {
+        Table table = new() { Border = TableBorder.Simple };
+        foreach (string column in columns)
+        {
+            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold)))
+            {
+                Padding = new Padding(0, 0, 1, 0),
+            });
+        }
+
+        return table;
+    }
+
+    private static Text Cell(JsonNode? value) => new($"{value}");
+
+    private static Text Coloured(string value, string good) => new(
+        value, new Style(value == good ? Color.Green : Color.Yellow));
+}

@@ -1,0 +1,197 @@
+using Microsoft.Extensions.Configuration;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Configuration;
+
+/// <summary>
+/// Reads a node's configuration: a JSON file, over it the environment
+/// (<c>STORAGEOS__node__name</c>), over it the command line (<c>--set node:name=a</c>).
+/// </summary>
+public static class NodeConfiguration
+{
+    private const string EnvironmentPrefix = "STORAGEOS__";
+
+    /// <summary>Reads and checks everything.</summary>
+    /// <param name="file">The JSON file.</param>
+    /// <param name="overrides">Pairs of the form <c>key=value</c> from the command line.</param>
+    /// <param name="settings">What was read; null when anything was refused.</param>
+    /// <returns>All that was refused at once; empty when all is good.</returns>
+    public static IReadOnlyList<Refusal> Load(
+        string file, IEnumerable<string> overrides, out NodeSettings? settings)
+    {
+        settings = null;
+        string path = Path.GetFullPath(file);
+        if (CheckFile(path) is { } refusal)
+        {
+            return [refusal];
+        }
+
+        IConfigurationRoot root;
+        try
+        {
+            root = new ConfigurationBuilder()
+                .AddJsonFile(path, optional: false, reloadOnChange: false)
+                .AddEnvironmentVariables(EnvironmentPrefix)
+                .Add(new NamedSource("--set", Split(overrides)))
+                .Build();
+        }
+        catch (Exception failure) when (failure is InvalidDataException or FormatException)
+        {
+            string found = failure.InnerException?.Message ?? failure.Message;
+            return [new Refusal($"configuration {path}", "JSON with unique keys", found)];
+        }
+        catch (RefusedException refused)
+        {
+            return [refused.Refusal];
+        }
+
+        SettingsReader reader = new(root, path);
+        NodeSettings read = Read(reader, path);
+        reader.RefuseUnknown();
+        settings = reader.Refusals.Count == 0 ? read : null;
+        return reader.Refusals;
+    }
+
+    private static Refusal? CheckFile(string path)
+    {
+        FileInfo info = new(path);
+        if (!info.Exists)
+        {
+            return new Refusal(
+                $"configuration {path}", "a file", Directory.Exists(path) ? "a folder" : "nothing");
+        }
+
+        return info.Length <= Limits.ConfigurationBytesMax
+            ? null
+            : new Refusal(
+                $"configuration {path}",
+                $"at most {Limits.ConfigurationBytesMax} bytes",
+                $"{info.Length}");
+    }
+
+    private static IEnumerable<KeyValuePair<string, string>> Split(IEnumerable<string> overrides)
+    {
+        foreach (string pair in overrides)
+        {
+            int split = pair.IndexOf('=', StringComparison.Ordinal);
+            if (split <= 0)
+            {
+                throw new RefusedException(
+                    new Refusal("--set", "key=value, such as node:name=a", $"\"{pair}\""));
+            }
+
+            yield return new(pair[..split], pair[(split + 1)..]);
+        }
+    }
+
+    private static NodeSettings Read(SettingsReader reader, string file)
+    {
+        LocalNodeSettings node = new(
+            reader.Name("node:name"),
+            reader.Hex("node:systemId"),
+            reader.Folders("node:dataDirectory"),
+            reader.Folders("node:nvramDirectory"),
+            reader.Choice("node:persistence", PersistenceLevel.Process));
+        PartnerSettings partner = new(
+            reader.Name("partner:name"),
+            reader.Hex("partner:systemId"),
+            reader.Text("partner:address", Limits.AddressCharsMax),
+            reader.Port("partner:port"),
+            reader.PageAddress("partner:memoryAddress"));
+        TransportChoice transport = new(
+            reader.Name("transport:name"),
+            reader.Text("transport:address", Limits.AddressCharsMax),
+            reader.Port("transport:port"),
+            reader.PageAddress("transport:memoryAddress"),
+            reader.Options("transport:options"));
+        PairSettings pair = new(reader.Id("pair:id"), ReadKey(reader));
+        string socket = ReadSocket(reader);
+        CheckTogether(reader, node, partner, transport);
+        return new NodeSettings(node, partner, pair, transport, socket, ReadPlugins(reader, file), file);
+    }
+
+    private static ReadOnlyMemory<byte> ReadKey(SettingsReader reader)
+    {
+        string path = reader.Folders("pair:keyFile");
+        if (path.Length == 0)
+        {
+            return default;
+        }
+
+        if (KeyFile.TryRead(path, out ReadOnlyMemory<byte> key) is { } refusal)
+        {
+            reader.Refuse("pair:keyFile", refusal.Expected, refusal.Actual, refusal.Remedy);
+        }
+
+        return key;
+    }
+
+    private static string ReadSocket(SettingsReader reader)
+    {
+        string socket = reader.Folders("management:socket");
+        int bytes = System.Text.Encoding.UTF8.GetByteCount(socket);
+        if (bytes > Limits.SocketPathBytesMax)
+        {
+            reader.Refuse(
+                "management:socket",
+                $"a path of at most {Limits.SocketPathBytesMax} bytes",
+                $"{bytes} bytes: {socket}");
+        }
+
+        return socket;
+    }
+
+    private static PluginSettings ReadPlugins(SettingsReader reader, string file)
+    {
+        string folder = Path.GetDirectoryName(file)!;
+        IReadOnlyList<string> directories =
+            reader.Texts("plugins:directories", Limits.PluginsMax) is { Count: > 0 } given
+                ? [.. given.Where(path => path.Length > 0)
+                    .Select(path => Path.GetFullPath(path, folder))]
+                : [BuiltPlugins];
+        IReadOnlyList<string>? clients = reader.Texts("plugins:clients", Limits.PluginsMax);
+        if (clients?.GroupBy(id => id).FirstOrDefault(group => group.Count() > 1) is { } twice)
+        {
+            reader.Refuse("plugins:clients", "each id once", $"{twice.Key} twice");
+        }
+
+        return new PluginSettings(directories, clients, reader.Free("plugins:settings"));
+    }
+
+    /// <summary>Where the build puts plugins: beside the kernel's own folder.</summary>
+    public static string BuiltPlugins { get; } =
+        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "plugins"));
+
+    private static void CheckTogether(
+        SettingsReader reader,
+        LocalNodeSettings node,
+        PartnerSettings partner,
+        TransportChoice transport)
+    {
+        if (node.SystemId != 0 && node.SystemId == partner.SystemId)
+        {
+            reader.Refuse(
+                "partner:systemId", "another id than node:systemId", $"{partner.SystemId:x} twice");
+        }
+
+        if (node.Name.Length > 0 && node.Name == partner.Name)
+        {
+            reader.Refuse("partner:name", "another name than node:name", $"\"{node.Name}\" twice");
+        }
+
+        if (transport.Address.Length > 0
+            && transport.Address == partner.Address && transport.Port == partner.Port)
+        {
+            reader.Refuse(
+                "partner:address",
+                "another address or port than this node's",
+                $"{partner.Address} port {partner.Port} twice");
+        }
+
+        if (node.DataDirectory.Length > 0 && File.Exists(node.DataDirectory))
+        {
+            reader.Refuse("node:dataDirectory", "a folder", "a file");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using Microsoft.Extensions.Configuration;
+using StorageOs.Contracts.Plugins;
+
+namespace StorageOs.Kernel.Configuration;
+
+/// <summary>
+/// Everything one node is configured with, checked: a value of this type can be booted from.
+/// Made by <see cref="NodeConfiguration.Load"/>; docs/OPERATIONS.md lists the file's keys.
+/// </summary>
+/// <param name="Node">This node.</param>
+/// <param name="Partner">Its partner, by preset values.</param>
+/// <param name="Pair">What both nodes share.</param>
+/// <param name="Transport">The transport, chosen by name, and this node's place on it.</param>
+/// <param name="ManagementSocket">Full path of the management socket.</param>
+/// <param name="Plugins">Which plugins, from where, with which settings.</param>
+/// <param name="Source">The file it was read from, for people.</param>
+public sealed record NodeSettings(
+    LocalNodeSettings Node,
+    PartnerSettings Partner,
+    PairSettings Pair,
+    TransportChoice Transport,
+    string ManagementSocket,
+    PluginSettings Plugins,
+    string Source);
+
+/// <summary>This node.</summary>
+/// <param name="Name">Its name, in status, logs and the partner's configuration.</param>
+/// <param name="SystemId">Its stable id; never 0.</param>
+/// <param name="DataDirectory">Full path of what must survive it.</param>
+/// <param name="NvramDirectory">Full path of backing files of mirrored memory.</param>
+/// <param name="Persistence">The level at which flushes are answered.</param>
+public sealed record LocalNodeSettings(
+    string Name,
+    ulong SystemId,
+    string DataDirectory,
+    string NvramDirectory,
+    PersistenceLevel Persistence);
+
+/// <summary>The partner, as it is known before it has said a word.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="SystemId">Its system id; never this node's.</param>
+/// <param name="Address">Its preset hardware address, typed by the transport.</param>
+/// <param name="Port">Its preset port number.</param>
+/// <param name="MemoryAddress">Preset address of its status page in its memory.</param>
+public sealed record PartnerSettings(
+    string Name, ulong SystemId, string Address, uint Port, ulong MemoryAddress);
+
+/// <summary>What makes two nodes a pair.</summary>
+/// <param name="Id">Id of the pair; the same on both.</param>
+/// <param name="Key">The shared key, read from a file that only its owner can read.</param>
+public sealed record PairSettings(Guid Id, ReadOnlyMemory<byte> Key)
+{
+    /// <summary>Says everything but the key.</summary>
+    public override string ToString() => $"pair {Id}";
+}
+
+/// <summary>The transport and this node's place on it.</summary>
+/// <param name="Name">Id in the transport's manifest.</param>
+/// <param name="Address">This node's preset hardware address.</param>
+/// <param name="Port">This node's preset port number.</param>
+/// <param name="MemoryAddress">Preset address of this node's status page.</param>
+/// <param name="Options">The transport's own options, by name.</param>
+public sealed record TransportChoice(
+    string Name,
+    string Address,
+    uint Port,
+    ulong MemoryAddress,
+    IReadOnlyDictionary<string, string> Options);
+
+/// <summary>Which plugins a node loads.</summary>
+/// <param name="Directories">
+/// Full paths: each a plugin's folder, or a folder of such folders, in order.
+/// </param>
+/// <param name="Clients">Ids of what to load beside the transport; null means all found.</param>
+/// <param name="Settings">Settings by plugin id, below <c>plugins:settings</c>.</param>
+public sealed record PluginSettings(
+    IReadOnlyList<string> Directories,
+    IReadOnlyList<string>? Clients,
+    IConfiguration Settings);

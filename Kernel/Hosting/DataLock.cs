@@ -1,0 +1,83 @@
+using System.Globalization;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Hosting;
+
+/// <summary>
+/// Makes a data directory exclusively this process's, by an advisory lock that ends with the
+/// process, however it ends.
+/// </summary>
+internal sealed class DataLock : IDisposable
+{
+    private readonly FileStream file;
+
+    private DataLock(FileStream file) => this.file = file;
+
+    /// <summary>Takes the lock; a second process is told who has it.</summary>
+    internal static Refusal? TryTake(string dataDirectory, out DataLock? taken)
+    {
+        taken = null;
+        string path = Path.Combine(dataDirectory, "lock");
+        try
+        {
+            Directory.CreateDirectory(dataDirectory);
+
+            // Without sharing, .NET takes flock(LOCK_EX) on the file or fails.
+            FileStream file = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            file.SetLength(0);
+            file.Write(System.Text.Encoding.ASCII.GetBytes(
+                Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
+            file.Flush();
+            taken = new DataLock(file);
+            return null;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return Holder(path) is { } pid
+                ? new Refusal(
+                    $"data directory {dataDirectory}", "to be used by no other process",
+                    $"process {pid}, which uses it", "stop that process first")
+                : new Refusal(
+                    $"data directory {dataDirectory}", "a folder that can be written",
+                    failure.Message);
+        }
+    }
+
+    /// <summary>Process id in the lock file, when it is held; null when it is free.</summary>
+    internal static int? Holder(string path)
+    {
+        try
+        {
+            if (!File.Exists(path) || IsFree(path))
+            {
+                return null;
+            }
+
+            using FileStream file = new(
+                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using StreamReader reader = new(file);
+            return int.TryParse(reader.ReadToEnd(), out int pid) ? pid : null;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => file.Dispose();
+
+    private static bool IsFree(string path)
+    {
+        try
+        {
+            // Asks for a shared lock, which fails while another holds the exclusive one.
+            using FileStream probe = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+}

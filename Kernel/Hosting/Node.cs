@@ -1,0 +1,323 @@
+using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Transports;
+using StorageOs.Kernel.Ccm;
+using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Loop;
+using StorageOs.Kernel.Management;
+
+namespace StorageOs.Kernel.Hosting;
+
+/// <summary>
+/// One running node. Boots in the order that lets its partner see it first: the transport and the
+/// handshake before any client plugin is loaded, and going on however those fare.
+/// </summary>
+public sealed class Node : IAsyncDisposable
+{
+    private readonly NodeSettings settings;
+    private readonly ILoggerFactory logs;
+    private readonly ILogger log;
+    private readonly long bootStart = Stopwatch.GetTimestamp();
+    private readonly ReactorPool reactors = new();
+    private readonly TaskCompletionSource<string> ended =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource settled =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource stopped =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private DataLock? dataLock;
+    private ModuleFactory factory = null!;
+    private PluginHost host = null!;
+    private IConnectionManager manager = null!;
+    private ManagementServer? management;
+    private int stopping;
+    private int phase;
+
+    private Node(NodeSettings settings, ILoggerFactory logs)
+    {
+        this.settings = settings;
+        this.logs = logs;
+        log = logs.CreateLogger("boot");
+    }
+
+    /// <summary>What this node is.</summary>
+    public NodeInfo Info { get; private set; } = null!;
+
+    /// <summary>The connection manager.</summary>
+    public IConnectionManager Connection => manager;
+
+    /// <summary>Completes when the node is asked to stop, or must, with the reason.</summary>
+    public Task<string> StopAsked => ended.Task;
+
+    /// <summary>Completes when every client has started or was refused; may never.</summary>
+    public Task Serving => settled.Task;
+
+    /// <summary>Whether the core or the transport failed.</summary>
+    public bool Panicked => Phase == BootPhase.Panicked;
+
+    /// <summary>How far the boot has come.</summary>
+    public BootPhase Phase => (BootPhase)Volatile.Read(ref phase);
+
+    internal NodeSettings Settings => settings;
+
+    internal IReadOnlyList<Module> Modules => host.Modules;
+
+    /// <summary>Boots a node; returns once the handshake has begun and clients are being loaded.</summary>
+    /// <param name="settings">Its configuration.</param>
+    /// <param name="core">The core module; its services hold the connection manager.</param>
+    /// <param name="logs">Where it logs to.</param>
+    /// <exception cref="RefusedException">
+    /// The data is in use, the transport cannot be loaded or opened, or the socket is taken.
+    /// </exception>
+    public static async Task<Node> BootAsync(
+        NodeSettings settings, IPlugin core, ILoggerFactory logs)
+    {
+        Node node = new(settings, logs);
+        try
+        {
+            await node.ConnectAsync(core);
+            node.LoadClients();
+            return node;
+        }
+        catch
+        {
+            await node.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Asks the node to stop; the work is done by whoever awaits <see cref="StopAsked"/>.</summary>
+    public void AskStop(string why) => ended.TrySetResult(why);
+
+    /// <summary>Stops the node in good order: clients, then the session, with a word to the partner.</summary>
+    public async Task StopAsync(string why)
+    {
+        ended.TrySetResult(why);
+        if (Interlocked.Exchange(ref stopping, 1) == 1)
+        {
+            await stopped.Task;
+            return;
+        }
+
+        log.LogInformation("stopping: {Why}", why);
+        if (host is not null)
+        {
+            if (!Panicked)
+            {
+                Volatile.Write(ref phase, (int)BootPhase.Stopping);
+            }
+
+            await host.StopAsync(why);
+        }
+
+        if (manager is not null)
+        {
+            await StopManagerAsync(why);
+        }
+
+        if (management is not null)
+        {
+            await management.DisposeAsync();
+        }
+
+        reactors.Dispose();
+        dataLock?.Dispose();
+        log.LogInformation("stopped");
+        stopped.SetResult();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await StopAsync("the node is disposed");
+
+    private async Task ConnectAsync(IPlugin core)
+    {
+        Directory.CreateDirectory(settings.Node.NvramDirectory);
+        if (DataLock.TryTake(settings.Node.DataDirectory, out dataLock) is { } inUse)
+        {
+            throw new RefusedException(inUse);
+        }
+
+        Info = Identify();
+        Say(1, $"node {Info.Name}, epoch {Info.BootEpoch:x}, transport {settings.Transport.Name}");
+        factory = new ModuleFactory(
+            new McMasterPluginLoader(), reactors, Info, settings.Plugins.Settings, logs);
+        IReadOnlyList<PluginCandidate> found = PluginCatalog.Find(settings.Plugins.Directories);
+        Module transport = await LoadTransportAsync(found);
+        Module ccm = await LoadCoreAsync(core, transport);
+        manager = ccm.Services!.GetRequiredService<IConnectionManager>();
+        host = new PluginHost(factory, manager, logs);
+        host.Add(ccm);
+        host.Add(transport);
+        manager.Start();
+        ccm.Advance(ModuleState.Running);
+        Enter(BootPhase.Connecting);
+        Say(1, "well-known port open, handshake begun");
+        Note(found);
+        management = ManagementServer.Start(this, logs);
+    }
+
+    private NodeInfo Identify() => new(
+        settings.Node.Name,
+        settings.Partner.Name,
+        settings.Node.SystemId,
+        settings.Partner.SystemId,
+        BootEpoch.Next(settings.Node.DataDirectory, TimeProvider.System),
+        settings.Node.DataDirectory,
+        settings.Node.NvramDirectory,
+        settings.Node.Persistence)
+    {
+        MachineBootId = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim(),
+    };
+
+    private async Task<Module> LoadTransportAsync(IReadOnlyList<PluginCandidate> found)
+    {
+        string name = settings.Transport.Name;
+        PluginCandidate? chosen = found.FirstOrDefault(candidate => candidate.Name == name);
+        if (chosen?.Manifest is not { Kind: PluginKind.Transport } manifest)
+        {
+            string others = string.Join(", ", found.Where(
+                other => other.Manifest?.Kind == PluginKind.Transport).Select(other => other.Name));
+            throw new RefusedException(chosen?.Refusal ?? new Refusal(
+                $"transport {name}",
+                $"a transport plugin of that id below {string.Join(" or ", settings.Plugins.Directories)}",
+                others.Length == 0 ? "none at all" : others,
+                "correct transport:name or plugins:directories"));
+        }
+
+        Module transport = new(manifest.Id, PluginKind.Transport, manifest);
+        if (await factory.MakeAsync(transport, Panic) is { } refusal)
+        {
+            throw new RefusedException(refusal);
+        }
+
+        if (transport.Services!.GetService<ITransportProvider>() is null)
+        {
+            throw new RefusedException(new Refusal(
+                $"plugin {name}", "an ITransportProvider among its services", "none"));
+        }
+
+        transport.Advance(ModuleState.Running);
+        return transport;
+    }
+
+    private async Task<Module> LoadCoreAsync(IPlugin core, Module transport)
+    {
+        Module ccm = new("ccm", PluginKind.Core, null);
+        factory.Place(ccm, PluginPlacement.Kernel, Panic);
+        PluginRegistry registry = factory.NewRegistry(ccm);
+        registry.Services.AddSingleton(settings);
+        registry.Services.AddSingleton(ccm.Reactor!);
+        registry.Services.AddSingleton(
+            transport.Services!.GetRequiredService<ITransportProvider>());
+        core.Register(registry);
+        await ModuleFactory.ConstructAsync(ccm, registry);
+        return ccm;
+    }
+
+    /// <summary>Lists what was found and will not be brought up.</summary>
+    private void Note(IReadOnlyList<PluginCandidate> found)
+    {
+        foreach (PluginCandidate candidate in found)
+        {
+            if (candidate.Refusal is { } refusal)
+            {
+                host.AddRefused(PluginKind.Client, candidate.Name, null, refusal);
+            }
+            else if (candidate.Manifest is { Kind: PluginKind.Transport } manifest
+                && manifest.Id != settings.Transport.Name)
+            {
+                Module other = new(manifest.Id, PluginKind.Transport, manifest);
+                other.Advance(ModuleState.NotChosen);
+                host.Add(other);
+            }
+        }
+    }
+
+    private void LoadClients()
+    {
+        Enter(BootPhase.LoadingClients);
+        IReadOnlyList<PluginCandidate> found = PluginCatalog.Find(settings.Plugins.Directories);
+        Dictionary<string, PluginManifest> plugins = found
+            .Select(candidate => candidate.Manifest)
+            .Where(manifest => manifest is { Kind: not PluginKind.Transport })
+            .ToDictionary(manifest => manifest!.Id, manifest => manifest!);
+        List<PluginManifest> wanted = [];
+        foreach (string id in settings.Plugins.Clients ?? [.. plugins.Keys])
+        {
+            if (plugins.TryGetValue(id, out PluginManifest? manifest))
+            {
+                wanted.Add(manifest);
+            }
+            else if (found.All(candidate => candidate.Name != id))
+            {
+                host.AddRefused(PluginKind.Client, id, null, new Refusal(
+                    $"plugin {id}", "a plugin of that id in plugins:directories", "none"));
+            }
+        }
+
+        Dictionary<string, Refusal> refusals = [];
+        IReadOnlyList<PluginLink> links = PluginOrder.Of(wanted, refusals);
+        foreach ((string id, Refusal refusal) in refusals)
+        {
+            host.AddRefused(plugins[id].Kind, id, plugins[id], refusal);
+        }
+
+        Say(2, $"loading {links.Count} plugins");
+        (Task admitted, Task started) = host.BringUp(links);
+        _ = FollowAsync(admitted, started);
+    }
+
+    private async Task FollowAsync(Task admitted, Task started)
+    {
+        await admitted;
+        Say(3, "clients loaded; logs and volumes recover");
+        Enter(BootPhase.Recovering);
+        await started;
+        Say(4, "serving");
+        Enter(BootPhase.Serving);
+        settled.TrySetResult();
+    }
+
+    private async Task StopManagerAsync(string why)
+    {
+        try
+        {
+            await manager.StopAsync(why).WaitAsync(Limits.RemoveTimeMax);
+        }
+#pragma warning disable CA1031 // The process is to end, whatever the manager says.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            log.LogError(failure, "the connection manager did not stop in good order");
+        }
+    }
+
+    private void Enter(BootPhase next)
+    {
+        if (Volatile.Read(ref stopping) == 0 && next > Phase)
+        {
+            Volatile.Write(ref phase, (int)next);
+            manager.SetBootPhase(next);
+        }
+    }
+
+    private void Say(int step, string what) => log.LogInformation(
+        "{Step}/4 at {Millis:F0} ms: {What}", step,
+        Stopwatch.GetElapsedTime(bootStart).TotalMilliseconds, what);
+
+    // The core and the transport hold the session: without them the node is of no use, and its
+    // partner must hear of it.
+    private void Panic(Module module, Exception failure)
+    {
+        if (module.End(ModuleState.Failed, McMasterPluginLoader.Shown(failure)))
+        {
+            log.LogCritical(failure, "{Module} failed; the node ends", module.Id);
+            Enter(BootPhase.Panicked);
+            AskStop($"{module.Id} failed: {McMasterPluginLoader.Shown(failure)}");
+        }
+    }
+}

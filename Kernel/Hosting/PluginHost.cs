@@ -1,0 +1,266 @@
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Ccm;
+
+namespace StorageOs.Kernel.Hosting;
+
+// Each plugin is brought up by a task of its own that waits for the plugins it takes services
+// from and for nobody else: one that hangs, in its constructor or in its start, holds up those
+// that hang on it and no others. A fault ends the plugin and, first, those that hang on it.
+
+/// <summary>
+/// Brings plugins up, keeps them apart, takes them down. What it knows of each is in
+/// <see cref="Modules"/>.
+/// </summary>
+internal sealed class PluginHost(
+    ModuleFactory factory, IConnectionManager manager, ILoggerFactory logs)
+{
+    private readonly ILogger log = logs.CreateLogger("plugins");
+    private readonly List<Module> modules = [];
+    private readonly Dictionary<Module, Task> endings = [];
+    private readonly Lock gate = new();
+
+    /// <summary>Every module there is or was, in order of bringing up. Any thread.</summary>
+    internal IReadOnlyList<Module> Modules
+    {
+        get
+        {
+            lock (gate)
+            {
+                return [.. modules];
+            }
+        }
+    }
+
+    /// <summary>Notes a module that somebody else brought up, or that never will be.</summary>
+    internal void Add(Module module)
+    {
+        lock (gate)
+        {
+            modules.Add(module);
+        }
+    }
+
+    /// <summary>Notes a plugin that is refused before any of it ran.</summary>
+    internal void AddRefused(PluginKind kind, string id, PluginManifest? manifest, Refusal refusal)
+    {
+        Module module = new(id, kind, manifest);
+        Refuse(module, refusal);
+        Add(module);
+    }
+
+    /// <summary>
+    /// Starts to bring up every plugin. The first task completes when each is admitted or
+    /// refused; the second when each has started, failed or was refused, and that may be never.
+    /// </summary>
+    internal (Task Admitted, Task Started) BringUp(IReadOnlyList<PluginLink> links)
+    {
+        Dictionary<PluginManifest, Module> made = [];
+        foreach (PluginLink link in links)
+        {
+            Module module = new(link.Manifest.Id, link.Manifest.Kind, link.Manifest)
+            {
+                Providers = link.Providers.ToDictionary(
+                    entry => entry.Key, entry => made[entry.Value]),
+            };
+            made.Add(link.Manifest, module);
+            Add(module);
+        }
+
+        Module[] fresh = [.. made.Values];
+        foreach (Module module in fresh)
+        {
+            _ = Task.Run(() => BringUpAsync(module));
+        }
+
+        return (
+            Task.WhenAll(fresh.Select(module => module.Constructed)),
+            Task.WhenAll(fresh.Select(module => module.Started)));
+    }
+
+    /// <summary>Ends a module whose callback threw. Called on its reactor's thread.</summary>
+    internal void Fault(Module module, Exception failure)
+    {
+        string why = McMasterPluginLoader.Shown(failure);
+        if (!module.End(ModuleState.Failed, why))
+        {
+            log.LogDebug(failure, "{Module} threw again after its end", module.Id);
+            return;
+        }
+
+        log.LogError(failure, "{Module} failed and is ended: {Why}", module.Id, why);
+        module.View!.Quiet();
+        _ = EndAsync(module, why, inOrder: false);
+    }
+
+    /// <summary>Stops every plugin, those that take services before those that give them.</summary>
+    internal async Task StopAsync(string why)
+    {
+        Module[] plugins = [.. Modules.Where(module => module.Kind != PluginKind.Core
+            && module.Kind != PluginKind.Transport).Reverse()];
+        await Task.WhenAll(plugins.Select(module => EndAsync(module, why, inOrder: true)));
+    }
+
+    private async Task BringUpAsync(Module module)
+    {
+        foreach ((Type service, Module provider) in module.Providers)
+        {
+            if (!await provider.Constructed)
+            {
+                RefuseFor(module, service, provider);
+                return;
+            }
+        }
+
+        Refusal? refusal = await factory.MakeAsync(module, Fault) ?? Check(module);
+        if (refusal is not null || !module.Advance(ModuleState.Starting))
+        {
+            RefuseMade(module, refusal);
+            return;
+        }
+
+        List<(IClient Client, string Name, IClientServices Services)> admitted = [];
+        foreach ((IClient client, ClientNeeds needs) in module.Parts.Clients)
+        {
+            Refusal? denied = manager.Admit(
+                needs.Name, client, needs, module.View!, out IClientServices? services);
+            if (denied is not null)
+            {
+                RefuseMade(module, denied);
+                return;
+            }
+
+            module.Admitted.Enqueue(needs.Name);
+            admitted.Add((client, needs.Name, services!));
+        }
+
+        await StartAsync(module, admitted);
+    }
+
+    private async Task StartAsync(
+        Module module, List<(IClient Client, string Name, IClientServices Services)> clients)
+    {
+        foreach ((Type service, Module provider) in module.Providers)
+        {
+            module.Advance(ModuleState.Starting, $"waits for {provider.Id}");
+            if (!await provider.Started)
+            {
+                RefuseFor(module, service, provider);
+                return;
+            }
+        }
+
+        module.Advance(ModuleState.Starting);
+        try
+        {
+            foreach ((IClient client, string name, IClientServices services) in clients)
+            {
+                CancellationToken stopping = module.Stopping.Token;
+                await module.View!.CallAsync(() => client.StartAsync(services, stopping));
+                manager.Started(name);
+            }
+
+            if (module.Advance(ModuleState.Running))
+            {
+                log.LogInformation("{Module} runs", module.Id);
+            }
+        }
+        catch (OperationCanceledException) when (module.Stopping.IsCancellationRequested)
+        {
+            log.LogInformation("{Module} was stopped while it started", module.Id);
+        }
+        catch (RefusedException refused)
+        {
+            RefuseMade(module, refused.Refusal);
+        }
+#pragma warning disable CA1031 // A client may throw anything; it ends that client alone.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            Fault(module, failure);
+        }
+    }
+
+    private Refusal? Check(Module module)
+    {
+        if (module.Manifest!.Kind == PluginKind.Client && module.Parts.Clients.Count == 0)
+        {
+            return new Refusal(
+                $"plugin {module.Id}", "an IClient among its services", "none",
+                "register one, or say another kind in its manifest");
+        }
+
+        lock (gate)
+        {
+            string? twice = module.Parts.Commands.Select(command => command.Name).Intersect(
+                modules.Where(other => other != module)
+                    .SelectMany(other => other.Parts.Commands).Select(command => command.Name))
+                .FirstOrDefault();
+            return twice is null
+                ? null
+                : new Refusal(
+                    $"plugin {module.Id}", "commands of its own", $"\"{twice}\", which is taken");
+        }
+    }
+
+    private void RefuseFor(Module module, Type service, Module provider) => RefuseMade(
+        module,
+        new Refusal(
+            $"plugin {module.Id}", $"{service.Name} of {provider.Id}",
+            $"{provider.Id} is {provider.State.ToString().ToLowerInvariant()}"));
+
+    private void RefuseMade(Module module, Refusal? refusal)
+    {
+        if (refusal is not null && Refuse(module, refusal))
+        {
+            _ = EndAsync(module, refusal.ToString(), inOrder: false);
+        }
+    }
+
+    private bool Refuse(Module module, Refusal refusal)
+    {
+        bool fresh = module.End(ModuleState.Refused, refusal.ToString(), refusal);
+        if (fresh)
+        {
+            log.LogWarning("{Module} is refused: {Refusal}", module.Id, refusal);
+        }
+
+        return fresh;
+    }
+
+    private Module[] Users(Module provider) =>
+        [.. Modules.Where(module => module.Providers.Values.Contains(provider))];
+
+    /// <summary>Takes a module down, once; its users first.</summary>
+    private Task EndAsync(Module module, string why, bool inOrder)
+    {
+        lock (gate)
+        {
+            if (!endings.TryGetValue(module, out Task? ending))
+            {
+                ending = Task.Run(() => EndOnceAsync(module, why, inOrder));
+                endings.Add(module, ending);
+            }
+
+            return ending;
+        }
+    }
+
+    private async Task EndOnceAsync(Module module, string why, bool inOrder)
+    {
+        foreach (Module user in Users(module))
+        {
+            if (!inOrder)
+            {
+                user.End(ModuleState.Failed, $"{module.Id}, whose services it uses, has ended");
+            }
+
+            await EndAsync(user, why, inOrder);
+        }
+
+        ModuleEnding ending = new(module, manager, log);
+        await ending.RunAsync(why, inOrder);
+    }
+}

@@ -1,0 +1,74 @@
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Hosting;
+
+/// <summary>A plugin and those it takes services from, by the service taken.</summary>
+internal sealed record PluginLink(
+    PluginManifest Manifest, IReadOnlyDictionary<Type, PluginManifest> Providers);
+
+/// <summary>
+/// Orders plugins so that each comes after those it requires services of. Pure. A plugin whose
+/// requirement nobody meets, or that waits for itself in a circle, is refused by name with all
+/// that hang on it; the others are not touched.
+/// </summary>
+internal static class PluginOrder
+{
+    /// <summary>Orders; what is refused is added to <paramref name="refusals"/> by id.</summary>
+    internal static IReadOnlyList<PluginLink> Of(
+        IReadOnlyList<PluginManifest> plugins, IDictionary<string, Refusal> refusals)
+    {
+        Dictionary<Type, PluginManifest> providers = Providers(plugins, refusals);
+        List<PluginLink> ordered = [];
+        HashSet<PluginManifest> done = [];
+        List<PluginManifest> left = [.. plugins.Where(plugin => !refusals.ContainsKey(plugin.Id))];
+        while (left.FirstOrDefault(plugin => plugin.Requires.All(IsMet)) is { } next)
+        {
+            Dictionary<Type, PluginManifest> taken =
+                next.Requires.Distinct().ToDictionary(service => service, s => providers[s]);
+            ordered.Add(new PluginLink(next, taken));
+            done.Add(next);
+            left.Remove(next);
+        }
+
+        foreach (PluginManifest refused in left)
+        {
+            Type service = refused.Requires.First(service => !IsMet(service));
+            string found = !providers.TryGetValue(service, out PluginManifest? provider)
+                ? "no plugin that provides it"
+                : $"{provider.Id}, which is itself refused or waits for it in a circle";
+            refusals[refused.Id] = new Refusal(
+                $"plugin {refused.Id}", $"a provider of {service.Name}", found,
+                "add one to plugins:directories and plugins:clients");
+        }
+
+        return ordered;
+
+        bool IsMet(Type service) =>
+            providers.TryGetValue(service, out PluginManifest? provider) && done.Contains(provider);
+    }
+
+    private static Dictionary<Type, PluginManifest> Providers(
+        IReadOnlyList<PluginManifest> plugins, IDictionary<string, Refusal> refusals)
+    {
+        Dictionary<Type, PluginManifest> providers = [];
+        foreach (PluginManifest plugin in plugins)
+        {
+            Type? taken = plugin.Provides.FirstOrDefault(providers.ContainsKey);
+            if (taken is not null)
+            {
+                refusals[plugin.Id] = new Refusal(
+                    $"plugin {plugin.Id}", $"to be the only provider of {taken.Name}",
+                    $"{providers[taken].Id}, which provides it",
+                    "name one of them in plugins:clients");
+                continue;
+            }
+
+            foreach (Type service in plugin.Provides)
+            {
+                providers[service] = plugin;
+            }
+        }
+
+        return providers;
+    }
+}

@@ -1,0 +1,70 @@
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel;
+
+/// <summary>
+/// Everything of the kernel that has a limit, with its unit; what goes over one is refused by name.
+/// </summary>
+public static class Limits
+{
+    /// <summary>Descriptors one turn of a reactor takes from the operating system.</summary>
+    public const int DescriptorsPerTurnMax = 64;
+
+    /// <summary>Bytes of a configuration file.</summary>
+    public const int ConfigurationBytesMax = 1 * Size.MiB;
+
+    /// <summary>Bytes of a manifest.</summary>
+    public const int ManifestBytesMax = 64 * Size.KiB;
+
+    /// <summary>Plugins a node looks at.</summary>
+    public const int PluginsMax = 64;
+
+    /// <summary>Characters of a node's or plugin's name.</summary>
+    public const int NameCharsMax = 64;
+
+    /// <summary>Characters of an address.</summary>
+    public const int AddressCharsMax = 256;
+
+    /// <summary>Bytes of a pair key, at least.</summary>
+    public const int KeyBytesMin = 32;
+
+    /// <summary>Bytes of a pair key, at most.</summary>
+    public const int KeyBytesMax = 4096;
+
+    /// <summary>Bytes of one request to the management socket.</summary>
+    public const int ManagementRequestBytesMax = 64 * Size.KiB;
+
+    /// <summary>Bytes of one reply of the management socket.</summary>
+    public const int ManagementReplyBytesMax = 16 * Size.MiB;
+
+    /// <summary>Connections to the management socket at a time.</summary>
+    public const int ManagementConnectionsMax = 32;
+
+    /// <summary>Bytes of a Unix socket's path that Linux takes.</summary>
+    public const int SocketPathBytesMax = 107;
+
+    /// <summary>The longest that a reactor sleeps without a timer.</summary>
+    public static readonly TimeSpan ReactorSleepMax = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a plugin's constructor and registration may take.</summary>
+    public static readonly TimeSpan RegistrationTimeMax = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a client may take to stop.</summary>
+    public static readonly TimeSpan ClientStopTimeMax = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long the connection manager may take to give back a client or to stop.</summary>
+    public static readonly TimeSpan RemoveTimeMax = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a module may take to say its part of the status.</summary>
+    public static readonly TimeSpan ReportTimeMax = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a management connection may stay silent.</summary>
+    public static readonly TimeSpan ManagementSilenceMax = TimeSpan.FromSeconds(30);
+
+    static Limits()
+    {
+        Invariant.Require(KeyBytesMin <= KeyBytesMax);
+        Invariant.Require(ManifestBytesMax <= ConfigurationBytesMax);
+        Invariant.Require(ManagementRequestBytesMax <= ManagementReplyBytesMax);
+    }
+}

@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+
+namespace StorageOs.Kernel.Loop.Interop;
+
+/// <summary>Signatures of the C library that the loop needs; 1:1 names, no logic.</summary>
+internal static partial class Libc
+{
+    internal const int EPOLL_CLOEXEC = 0x80000;
+    internal const int EPOLL_CTL_ADD = 1;
+    internal const int EPOLL_CTL_DEL = 2;
+    internal const int EPOLL_CTL_MOD = 3;
+    internal const uint EPOLLIN = 0x001;
+    internal const uint EPOLLOUT = 0x004;
+    internal const uint EPOLLERR = 0x008;
+    internal const uint EPOLLHUP = 0x010;
+    internal const uint EPOLLRDHUP = 0x2000;
+    internal const int EFD_CLOEXEC = 0x80000;
+    internal const int EFD_NONBLOCK = 0x800;
+    internal const int EINTR = 4;
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int epoll_create1(int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int epoll_ctl(int epfd, int op, int fd, ref EpollEvent change);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int epoll_pwait2(
+        int epfd, ref EpollEvent events, int maxevents, in Timespec timeout, nint sigmask);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int eventfd(uint initval, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint read(int fd, ref ulong value, nint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint write(int fd, in ulong value, nint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int close(int fd);
+}
+
+/// <summary>struct epoll_event; packed on x86-64.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+internal struct EpollEvent
+{
+    internal uint Events;
+    internal ulong Data;
+}
+
+/// <summary>struct timespec.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct Timespec
+{
+    internal long Seconds;
+    internal long Nanoseconds;
+}

@@ -1,0 +1,162 @@
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Loop;
+
+/// <summary>
+/// Timers of one reactor, earliest first: a binary heap in which each timer knows its place, so
+/// that disposing one is logarithmic and nothing is allocated but the timer itself. Not
+/// thread-safe: the reactor's thread only.
+/// </summary>
+internal sealed class TimerHeap
+{
+    private Timer[] heap = new Timer[16];
+    private int count;
+
+    /// <summary>When the earliest timer is due; null when there is none.</summary>
+    internal Instant? Next => count == 0 ? null : heap[0].Due;
+
+    /// <summary>Puts a timer in that is in no heap.</summary>
+    internal void Add(Timer timer)
+    {
+        Invariant.Require(timer.Index < 0);
+        if (count == heap.Length)
+        {
+            Array.Resize(ref heap, count * 2);
+        }
+
+        Place(timer, count++);
+        Up(timer.Index);
+    }
+
+    /// <summary>Takes a timer out; nothing happens when it is in no heap.</summary>
+    internal void Remove(Timer timer)
+    {
+        int index = timer.Index;
+        if (index < 0)
+        {
+            return;
+        }
+
+        timer.Index = -1;
+        Timer last = heap[--count];
+        heap[count] = null!;
+        if (index < count)
+        {
+            Place(last, index);
+            Up(index);
+            Down(last.Index);
+        }
+    }
+
+    /// <summary>Takes the earliest timer out when it is due.</summary>
+    internal Timer? TakeDue(Instant now)
+    {
+        if (count == 0 || heap[0].Due > now)
+        {
+            return null;
+        }
+
+        Timer due = heap[0];
+        Remove(due);
+        return due;
+    }
+
+    /// <summary>Takes out every timer that belongs to an owner.</summary>
+    internal void RemoveAll(ModuleScope owner)
+    {
+        foreach (Timer timer in heap[..count].Where(timer => timer.Owner == owner))
+        {
+            timer.Dispose();
+        }
+    }
+
+    private void Place(Timer timer, int index)
+    {
+        heap[index] = timer;
+        timer.Index = index;
+    }
+
+    private void Up(int index)
+    {
+        while (index > 0 && heap[index].Due < heap[(index - 1) / 2].Due)
+        {
+            Swap(index, (index - 1) / 2);
+            index = (index - 1) / 2;
+        }
+    }
+
+    private void Down(int index)
+    {
+        while (true)
+        {
+            int child = (2 * index) + 1;
+            if (child >= count)
+            {
+                return;
+            }
+
+            if (child + 1 < count && heap[child + 1].Due < heap[child].Due)
+            {
+                child++;
+            }
+
+            if (heap[index].Due <= heap[child].Due)
+            {
+                return;
+            }
+
+            Swap(index, child);
+            index = child;
+        }
+    }
+
+    private void Swap(int left, int right)
+    {
+        Timer moved = heap[left];
+        Place(heap[right], left);
+        Place(moved, right);
+    }
+
+    /// <summary>One timer. Disposing it, on the reactor's thread, ends it.</summary>
+    internal sealed class Timer(
+        TimerHeap home, ModuleScope owner, Action callback, Instant due, TimeSpan? period)
+        : IDisposable
+    {
+        /// <summary>Whose callback it is.</summary>
+        internal ModuleScope Owner { get; } = owner;
+
+        /// <summary>What to run.</summary>
+        internal Action Callback { get; } = callback;
+
+        /// <summary>When.</summary>
+        internal Instant Due { get; private set; } = due;
+
+        /// <summary>Place in the heap; negative when in none.</summary>
+        internal int Index { get; set; } = -1;
+
+        /// <summary>Whether it was disposed.</summary>
+        internal bool Ended { get; private set; }
+
+        /// <summary>
+        /// After it ran: puts a periodic timer back. A turn that came late is not made up for.
+        /// </summary>
+        internal void Renew(Instant now)
+        {
+            if (period is not { } step || Ended)
+            {
+                return;
+            }
+
+            Instant next = Due + step;
+            Due = next > now ? next : now + step;
+            home.Add(this);
+        }
+
+        /// <inheritdoc/>
+        public void Dispose()
+        {
+            Ended = true;
+            home.Remove(this);
+        }
+    }
+}

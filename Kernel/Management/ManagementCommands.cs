@@ -1,0 +1,66 @@
+using System.Text.Json.Nodes;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Hosting;
+
+namespace StorageOs.Kernel.Management;
+
+/// <summary>What can be asked of a node: the kernel's own commands, and each module's.</summary>
+internal sealed class ManagementCommands(Node node)
+{
+    private static readonly string[] Own = ["status", "plugins", "stop"];
+
+    /// <summary>Runs the command that a request names.</summary>
+    /// <exception cref="RefusedException">The request, or what it asks for, is refused.</exception>
+    internal async Task<JsonNode?> RunAsync(JsonObject request, CancellationToken cancellation)
+    {
+        if (request["command"] is not JsonValue value || !value.TryGetValue(out string? name))
+        {
+            throw new RefusedException(
+                new Refusal("request", "\"command\" with a command's name", "none"));
+        }
+
+        if (request["arguments"] is not (null or JsonObject))
+        {
+            throw new RefusedException(
+                new Refusal("request", "\"arguments\" to be an object", "something else"));
+        }
+
+        JsonObject arguments = request["arguments"]?.DeepClone().AsObject() ?? [];
+        return name switch
+        {
+            "status" => await StatusDocument.OfAsync(node),
+            "plugins" => StatusDocument.Plugins(node.Modules),
+            "stop" => Stop(),
+            _ => await RunOfModuleAsync(name, arguments, cancellation),
+        };
+    }
+
+    private JsonObject Stop()
+    {
+        node.AskStop("an operator asked for it");
+        return new JsonObject { ["pid"] = Environment.ProcessId };
+    }
+
+    private async Task<JsonNode?> RunOfModuleAsync(
+        string name, JsonObject arguments, CancellationToken cancellation)
+    {
+        List<string> known = [.. Own];
+        foreach (Module module in node.Modules)
+        {
+            foreach (IOperatorCommand command in module.Parts.Commands)
+            {
+                if (command.Name == name)
+                {
+                    return await module.View!.CallAsync(
+                        () => command.RunAsync(arguments, cancellation));
+                }
+
+                known.Add(command.Name);
+            }
+        }
+
+        throw new RefusedException(
+            new Refusal("command", $"one of {string.Join(", ", known)}", $"\"{name}\""));
+    }
+}

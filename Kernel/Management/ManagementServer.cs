@@ -1,0 +1,197 @@
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Hosting;
+
+namespace StorageOs.Kernel.Management;
+
+// One request line of JSON, one reply line of JSON, on a Unix socket that only its owner can
+// open. Served by the thread pool, never by a reactor: a module that hangs hides its own part
+// of the status and nothing else. docs/OPERATIONS.md lists the commands.
+
+/// <summary>Serves a node's management socket.</summary>
+internal sealed class ManagementServer : IAsyncDisposable
+{
+    private readonly Socket listener;
+    private readonly string path;
+    private readonly ManagementCommands commands;
+    private readonly ILogger log;
+    private readonly CancellationTokenSource ending = new();
+    private readonly SemaphoreSlim room = new(Limits.ManagementConnectionsMax);
+    private readonly Task accepting;
+
+    private ManagementServer(Socket listener, string path, ManagementCommands commands, ILogger log)
+    {
+        this.listener = listener;
+        this.path = path;
+        this.commands = commands;
+        this.log = log;
+        accepting = Task.Run(AcceptAsync);
+    }
+
+    /// <summary>Opens the socket and serves it.</summary>
+    internal static ManagementServer Start(Node node, ILoggerFactory logs) => Start(
+        node.Settings.ManagementSocket,
+        new ManagementCommands(node),
+        logs.CreateLogger("management"));
+
+    internal static ManagementServer Start(string path, ManagementCommands commands, ILogger log)
+    {
+        Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            RemoveStale(path);
+            listener.Bind(new UnixDomainSocketEndPoint(path));
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            listener.Listen(Limits.ManagementConnectionsMax);
+            return new ManagementServer(listener, path, commands, log);
+        }
+        catch (Exception failure)
+            when (failure is SocketException or IOException or UnauthorizedAccessException)
+        {
+            listener.Dispose();
+            throw new RefusedException(
+                new Refusal(
+                    $"management socket {path}", "a path that can be listened on", failure.Message,
+                    "correct management:socket"),
+                failure);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await ending.CancelAsync();
+        listener.Dispose();
+        await accepting;
+        File.Delete(path);
+    }
+
+    private static void RemoveStale(string path)
+    {
+        if (!Path.Exists(path))
+        {
+            return;
+        }
+
+        using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(path));
+        }
+        catch (SocketException)
+        {
+            File.Delete(path);
+            return;
+        }
+
+        throw new RefusedException(new Refusal(
+            $"management socket {path}", "a path of this node's own",
+            "another process, which answers there", "correct management:socket"));
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (!ending.IsCancellationRequested)
+        {
+            try
+            {
+                await room.WaitAsync(ending.Token);
+                Socket connection = await listener.AcceptAsync(ending.Token);
+                _ = ServeAsync(connection);
+            }
+            catch (Exception failure) when (failure is OperationCanceledException
+                or ObjectDisposedException || ending.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (SocketException failure)
+            {
+                room.Release();
+                log.LogWarning("accepting a management connection: {Failure}", failure.Message);
+            }
+        }
+    }
+
+    private async Task ServeAsync(Socket connection)
+    {
+        try
+        {
+            using NetworkStream stream = new(connection, ownsSocket: true);
+            LineReader lines = new(stream, Limits.ManagementRequestBytesMax);
+            while (!ending.IsCancellationRequested)
+            {
+                using CancellationTokenSource silence =
+                    CancellationTokenSource.CreateLinkedTokenSource(ending.Token);
+                silence.CancelAfter(Limits.ManagementSilenceMax);
+                if (await lines.ReadAsync(silence.Token) is not { } line)
+                {
+                    return;
+                }
+
+                JsonObject reply = await AnswerAsync(line);
+                byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(reply);
+                await stream.WriteAsync(bytes, ending.Token);
+                await stream.WriteAsync("\n"u8.ToArray(), ending.Token);
+            }
+        }
+        catch (RefusedException refused)
+        {
+            log.LogWarning("a management connection is closed: {Refusal}", refused.Refusal);
+        }
+        catch (Exception failure) when (failure is IOException or OperationCanceledException
+            or SocketException or ObjectDisposedException)
+        {
+            log.LogDebug("a management connection ended: {Failure}", failure.Message);
+        }
+        finally
+        {
+            room.Release();
+        }
+    }
+
+    private async Task<JsonObject> AnswerAsync(ReadOnlyMemory<byte> line)
+    {
+        try
+        {
+            JsonNode? result = await commands.RunAsync(Parse(line), ending.Token);
+            return new JsonObject { ["ok"] = true, ["result"] = result };
+        }
+        catch (RefusedException refused)
+        {
+            return Refused(refused.Refusal);
+        }
+#pragma warning disable CA1031 // A command may throw anything; it is told to whoever asked.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            log.LogWarning(failure, "a management command failed");
+            return Refused(new Refusal(
+                "command", "no failure", McMasterPluginLoader.Shown(failure)));
+        }
+    }
+
+    private static JsonObject Parse(ReadOnlyMemory<byte> line)
+    {
+        try
+        {
+            if (JsonNode.Parse(line.Span) is JsonObject request)
+            {
+                return request;
+            }
+        }
+        catch (JsonException wrong)
+        {
+            throw new RefusedException(
+                new Refusal("request", "one line of JSON", wrong.Message), wrong);
+        }
+
+        throw new RefusedException(new Refusal("request", "a JSON object", "something else"));
+    }
+
+    private static JsonObject Refused(Refusal refusal) =>
+        new() { ["ok"] = false, ["refusal"] = StatusDocument.Of(refusal) };
+}
