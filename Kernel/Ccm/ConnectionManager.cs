@@ -228,7 +228,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             _ => "Connecting",
         };
         return new(
-            state, core.State.ToString(), core.Session, core.Detail, core.Refusal,
+            state, core.State.ToString(), core.Session,
+            core.State == HandshakeState.Opening && port is not null ? port.Detail : core.Detail, core.Refusal,
             [.. core.ClientStatus], partner, core.SessionsReady);
     }
 

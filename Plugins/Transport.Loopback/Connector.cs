@@ -39,7 +39,14 @@ internal static class Connector
             return null;
         }
 
-        error = 0;
-        return new Socket(handle) { Blocking = true };
+        // A Socket made from a descriptor that does not block takes its waits for time-outs.
+        error = Libc.fcntl(handle, Libc.SetStatusFlags, 0) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        if (error != 0)
+        {
+            handle.Dispose();
+            return null;
+        }
+
+        return new Socket(handle);
     }
 }

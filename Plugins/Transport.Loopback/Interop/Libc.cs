@@ -17,6 +17,7 @@ internal static partial class Libc
     internal const int SocketStream = 1;
     internal const int SocketNonBlocking = 0x800;
     internal const int SocketCloseOnExec = 0x80000;
+    internal const int SetStatusFlags = 4; // F_SETFL
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial nint mmap(
@@ -43,4 +44,7 @@ internal static partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int connect(SafeHandle socket, ReadOnlySpan<byte> address, int length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int fcntl(SafeHandle descriptor, int command, nint argument);
 }
