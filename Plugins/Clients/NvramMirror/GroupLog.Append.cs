@@ -172,7 +172,8 @@ internal sealed partial class GroupLog
         }
         else
         {
-            proofs.Enqueue(new Proof(done, state, beatsPosted + 1));
+            beatWanted = beatsPosted + 1;
+            proofs.Enqueue(new Proof(done, state, beatWanted));
             if (Role == LogRole.Mirrored)
             {
                 Publish();

@@ -23,6 +23,8 @@ internal sealed partial class GroupLog
     private ulong mirrored;
     private ulong beatsPosted;
     private ulong beatsDone;
+    private ulong beatWanted;
+    private bool beatInFlight;
     private ulong partnerFlushed;
     private TaskCompletionSource<bool>? push;
     private PushStep pushStep;
@@ -147,6 +149,7 @@ internal sealed partial class GroupLog
                 break;
             case OpKind.Beat:
                 beatsDone = op.Value;
+                beatInFlight = false;
                 pending |= Notice.Proofs;
                 break;
             case OpKind.PushRead:
@@ -237,9 +240,11 @@ internal sealed partial class GroupLog
             FinishPush(port);
         }
 
-        // S5: only a beat posted after a request came proves for it, so none is added to one under way.
-        if (Role == LogRole.Mirrored && beatsDone == beatsPosted && proofs.Count != 0)
+        // S5: only a beat posted after a request came proves for it; those who come while one is
+        // under way share the next.
+        if (Role == LogRole.Mirrored && !beatInFlight && beatWanted > beatsPosted)
         {
+            beatInFlight = true;
             beatsPosted++;
             port.WriteWord(
                 Op(OpKind.Beat, beatsPosted), beatsPosted, target!, LogLayout.BeatWord);
@@ -282,7 +287,7 @@ internal sealed partial class GroupLog
         pushStep = PushStep.Sending;
         StartGeneration();
         posted = head; // All that is live goes out: what is there already is the same, byte by byte.
-        tailPosted = mirrored = beatsDone = beatsPosted = 0;
+        tailPosted = mirrored = 0;
         ackedPosted = acked;
         mirroring = true;
         if (pushFormats)
@@ -343,7 +348,8 @@ internal sealed partial class GroupLog
         epoch++;
         mirroring = false;
         freedHead = region is null ? 0 : head; // What the partner still has matters no more.
-        beatsDone = beatsPosted = 0;
+        beatInFlight = false; // Its proof never came: who waited for it needs a later one.
+        beatWanted = beatsPosted + 1;
         EndPush(false);
     }
 }

@@ -34,7 +34,8 @@ internal sealed partial class GroupStore
     public Refusal? Fault => fault;
 
     /// <summary>Why flushing waits, for status; empty when it does not.</summary>
-    public string Waits => retryAt is null ? "" : "no space on this node's disk; tried again each second";
+    public string Waits => retryAt is null ? ""
+        : "no space on this node's disk; tried again each second";
 
     private bool MayFlush => fault is null && log.Role
         is LogRole.Passive or LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone;
