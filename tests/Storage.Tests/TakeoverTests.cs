@@ -8,7 +8,7 @@ public sealed class TakeoverTests
     [Fact]
     public void S4_WhatWasAcknowledgedSurvivesTheOwnerAtEveryPost()
     {
-        for (int seed = 0; seed < 300; seed++)
+        for (int seed = 0; seed < 100; seed++)
         {
             Run(seed);
         }
@@ -52,10 +52,9 @@ public sealed class TakeoverTests
         TestRequest read = TestRequest.Read(pair.B.Volume, 0, model.Length);
         pair.Reactor.Run(5);
         Assert.Equal(VolumeStatus.Ok, read.Status);
-        for (int i = 0; i < model.Length; i++)
-        {
-            Assert.True(
-                unknown[i] || read.Buffer.Span[i] == model[i], $"seed {seed}: byte {i} differs");
-        }
+        byte[] got = read.Buffer.ToArray();
+        int differs = Enumerable.Range(0, got.Length)
+            .FirstOrDefault(i => !unknown[i] && got[i] != model[i], -1);
+        Assert.True(differs < 0, $"seed {seed}: byte {differs} differs");
     }
 }
