@@ -105,7 +105,8 @@ internal sealed partial class GroupLog
         Raise(Notice.Changed);
     }
 
-    /// <summary>Rule S5: what beats or log need is gone; counts as partner gone for this group.</summary>
+    /// <summary>Rule S5: what beats or log need is gone; counts as partner gone for this
+    /// group.</summary>
     public void Fail(string why)
     {
         bool served = Role is LogRole.Mirrored or LogRole.Resyncing;
@@ -161,7 +162,8 @@ internal sealed partial class GroupLog
         }
     }
 
-    /// <summary>After completions were taken: posts what there is room for now, then tells.</summary>
+    /// <summary>After completions were taken: posts what there is room for now, then
+    /// tells.</summary>
     public void AfterPoll()
     {
         if (pushStep == PushStep.HeaderRead)
@@ -192,7 +194,8 @@ internal sealed partial class GroupLog
     /// <summary>Whether the partner's page is worth reading often.</summary>
     public bool WaitsForPartner => mirroring && partnerFlushed < acked;
 
-    /// <summary>Publishes the acknowledged LSN at the partner (L3); by timer, so appends need not.</summary>
+    /// <summary>Publishes the acknowledged LSN at the partner (L3); by timer, so appends need
+    /// not.</summary>
     public void PublishAcknowledged()
     {
         if (mirroring && push is null && ackedPosted < acked && tailPosted >= acked
@@ -286,7 +289,7 @@ internal sealed partial class GroupLog
 
         pushStep = PushStep.Sending;
         StartGeneration();
-        posted = head; // All that is live goes out: what is there already is the same, byte by byte.
+        posted = head; // All that is live goes out; what is there already is the same.
         tailPosted = mirrored = 0;
         ackedPosted = acked;
         mirroring = true;

@@ -153,7 +153,8 @@ internal sealed partial class GroupStore
         return copy is not null;
     }
 
-    /// <summary>A hole may be longer than one extent, as far as no write stands in the log.</summary>
+    /// <summary>A hole may be longer than one extent, as far as no write stands in the
+    /// log.</summary>
     private long HoleLength(Volume volume, int least)
     {
         long end = Math.Min(copyRead.NextData, volume.SizeBytes);

@@ -2,7 +2,8 @@ using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Storage.Tests.Harness;
 
-/// <summary>A region in plain memory; the array outlives a node's process when the test keeps it.</summary>
+/// <summary>A region in plain memory; the array outlives a node's process when the test keeps
+/// it.</summary>
 internal sealed class TestRegion(RegionNeed need, byte[] memory) : IRegion
 {
     private byte[] memory = memory;
@@ -63,7 +64,8 @@ internal sealed class TestRegion(RegionNeed need, byte[] memory) : IRegion
 }
 
 /// <summary>Memory as its owner offered it to the other node.</summary>
-internal sealed class TestRemote(TestRegion owner, byte[] memory, RemoteRegion region) : IRemoteMemory
+internal sealed class TestRemote(TestRegion owner, byte[] memory, RemoteRegion region)
+    : IRemoteMemory
 {
     public RemoteRegion Region => region;
 

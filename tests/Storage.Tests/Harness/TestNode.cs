@@ -9,7 +9,8 @@ using StorageOs.Volumes;
 
 namespace StorageOs.Storage.Tests.Harness;
 
-/// <summary>One node: its NVRAM and disks outlive its process, which can be crashed and booted.</summary>
+/// <summary>One node: its NVRAM and disks outlive its process, which can be crashed and
+/// booted.</summary>
 internal sealed class TestNode : IDisposable, IClientServices
 {
     public const long VolumeBytes = 256 * Size.KiB;

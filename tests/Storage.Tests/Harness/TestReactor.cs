@@ -3,7 +3,8 @@ using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Storage.Tests.Harness;
 
-/// <summary>One thread, virtual time, stepped by hand; also the context that awaits come back to.</summary>
+/// <summary>One thread, virtual time, stepped by hand; also the context that awaits come back
+/// to.</summary>
 internal sealed class TestReactor : SynchronizationContext, IReactor
 {
     private readonly Queue<(Action<object?> Callback, object? State)> posted = new();
