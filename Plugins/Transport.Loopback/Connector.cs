@@ -32,7 +32,8 @@ internal static class Connector
         address.Clear();
         MemoryMarshal.Write(address, (ushort)Libc.AddressFamilyUnix);
         Encoding.UTF8.GetBytes(path, address[2..]);
-        if (Libc.connect(handle, address, AddressBytes) != 0)
+        if (Libc.connect(handle, address, AddressBytes) != 0
+            || Libc.fcntl(handle, Libc.SetStatusFlags, 0) != 0) // From here on a thread waits on it.
         {
             error = Marshal.GetLastPInvokeError();
             handle.Dispose();
@@ -40,6 +41,6 @@ internal static class Connector
         }
 
         error = 0;
-        return new Socket(handle) { Blocking = true };
+        return new Socket(handle);
     }
 }

@@ -16,6 +16,7 @@ internal static partial class Libc
     internal const int AddressFamilyUnix = 1;
     internal const int SocketStream = 1;
     internal const int SocketNonBlocking = 0x800;
+    internal const int SetStatusFlags = 4;
     internal const int SocketCloseOnExec = 0x80000;
 
     [LibraryImport("libc", SetLastError = true)]
@@ -40,6 +41,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int socket(int domain, int type, int protocol);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int fcntl(SafeHandle file, int command, int argument);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int connect(SafeHandle socket, ReadOnlySpan<byte> address, int length);
