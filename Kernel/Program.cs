@@ -1,5 +1,4 @@
-using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Ccm;
 using StorageOs.Kernel.Cli;
 
-return await CommandLine.RunAsync(args, () => throw new RefusedException(new Refusal(
-    "boot", "a connection manager linked into this kernel", "none")));
+return await CommandLine.RunAsync(args, () => new CorePlugin());

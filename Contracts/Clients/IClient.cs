@@ -115,6 +115,9 @@ public enum SessionEndReason
 
     /// <summary>We stop, or a client asked for a reconnect.</summary>
     LocalStop,
+
+    /// <summary>The session stands, but the partner no longer runs this client (or the same load of it).</summary>
+    TwinLeft,
 }
 
 /// <summary>What a client has in one session.</summary>

@@ -1,0 +1,90 @@
+// Decides from the partner's beat count alone whether it is well or still. Told the time, never
+// asks for it. The limit follows the largest gap seen lately, so a machine under load is given the
+// slack it has shown to need and a quiet one is found out within milliseconds. A pause of our own
+// must not be read as the partner's: of each of our turns only a bounded part counts as stillness.
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Ccm;
+
+/// <summary>Watches one partner's beat during one session; a plain value machine.</summary>
+internal sealed class BeatDetector(BeatLimits limits)
+{
+    private TimeSpan recentGap;
+    private TimeSpan olderGap;
+    private Instant recentSince;
+    private ulong last;
+    private bool seen;
+    private Instant lastLook;
+    private Instant lastMove;
+    private TimeSpan still;
+
+    /// <summary>The largest gap between two moves within the memory of the limits.</summary>
+    public TimeSpan LargestGap => recentGap > olderGap ? recentGap : olderGap;
+
+    /// <summary>How long the beat may stand still now.</summary>
+    public TimeSpan Limit
+    {
+        get
+        {
+            TimeSpan adapted = (LargestGap * limits.GapFactor) + limits.Slack;
+            return adapted < limits.Floor ? limits.Floor : adapted > limits.Ceiling ? limits.Ceiling : adapted;
+        }
+    }
+
+    /// <summary>When the beat was last seen to move.</summary>
+    public Instant LastMove => lastMove;
+
+    /// <summary>Takes one reading; true when the beat has stood still past the limit.</summary>
+    public bool Observe(ulong beat, Instant now)
+    {
+        if (!seen || beat != last)
+        {
+            if (seen)
+            {
+                Remember(now, still);
+            }
+
+            (seen, last, lastLook, lastMove, still) = (true, beat, now, now, TimeSpan.Zero);
+            return false;
+        }
+
+        TimeSpan turn = now - lastLook;
+        still += turn < limits.TurnMax ? turn : limits.TurnMax;
+        lastLook = now;
+        return still > Limit;
+    }
+
+    /// <summary>Forgets the running stillness, not the gaps: for a new session with the same machine.</summary>
+    public void Restart() => (seen, still) = (false, TimeSpan.Zero);
+
+    private void Remember(Instant now, TimeSpan gap)
+    {
+        // Two buckets of half the memory each: constant space, and no gap is forgotten too early.
+        if (now - recentSince > limits.Memory / 2)
+        {
+            (olderGap, recentGap, recentSince) = (recentGap, TimeSpan.Zero, now);
+        }
+
+        recentGap = gap > recentGap ? gap : recentGap;
+    }
+}
+
+/// <summary>The terms of the detector.</summary>
+/// <param name="GapFactor">Times the largest gap seen lately …</param>
+/// <param name="Slack">… plus this is the limit,</param>
+/// <param name="Floor">never less than this</param>
+/// <param name="Ceiling">and never more than this.</param>
+/// <param name="TurnMax">The most that one of our own turns may count as the partner's stillness.</param>
+/// <param name="Memory">A gap is remembered for at least half of this and at most all of it.</param>
+internal sealed record BeatLimits(
+    double GapFactor, TimeSpan Slack, TimeSpan Floor, TimeSpan Ceiling, TimeSpan TurnMax, TimeSpan Memory)
+{
+    /// <summary>What the product uses.</summary>
+    public static BeatLimits Default { get; } = new(
+        GapFactor: 2.5,
+        Slack: TimeSpan.FromMilliseconds(5),
+        Floor: TimeSpan.FromMilliseconds(20),
+        Ceiling: TimeSpan.FromSeconds(2),
+        TurnMax: TimeSpan.FromMilliseconds(3),
+        Memory: TimeSpan.FromMinutes(2));
+}

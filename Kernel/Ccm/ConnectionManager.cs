@@ -1,0 +1,251 @@
+// The connection manager's edge: one thread that owns the core, feeds it and carries out what it
+// asks for. The only reader of the clock and the only place of I/O of this module. On every turn it
+// moves this node's beat, so a beat that stands still means a manager that does.
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Transports;
+
+namespace StorageOs.Kernel.Ccm;
+
+/// <summary>Preset values of both nodes, by the transport's types as text.</summary>
+/// <param name="Transport">What the transport is opened with.</param>
+/// <param name="LocalPort">Our well-known port number.</param>
+/// <param name="LocalMemoryAddress">Preset address of our status page.</param>
+/// <param name="PartnerAddress">The partner's hardware address.</param>
+/// <param name="PartnerPort">The partner's well-known port number.</param>
+/// <param name="PartnerMemoryAddress">Preset address of the partner's status page.</param>
+internal sealed record WellKnownSettings(
+    TransportSettings Transport,
+    uint LocalPort,
+    ulong LocalMemoryAddress,
+    string PartnerAddress,
+    uint PartnerPort,
+    ulong PartnerMemoryAddress);
+
+/// <summary>Runs the core on a thread of its own.</summary>
+internal sealed partial class ConnectionManager : IConnectionManager, IDisposable
+{
+    private static readonly TimeSpan TurnPeriod = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan DeclareWait = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan ViewPeriod = TimeSpan.FromMilliseconds(20);
+
+    private readonly CcmSettings settings;
+    private readonly WellKnownSettings wellKnown;
+    private readonly ITransportProvider provider;
+    private readonly ILogger log;
+    private readonly CcmCore core;
+    private readonly ConcurrentQueue<CcmEvent> inbox = new();
+    private readonly AutoResetEvent wake = new(false);
+    private readonly List<CcmEffect> effects = [];
+    private readonly Thread thread;
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ITransport? transport;
+    private volatile CcmStatus? status;
+    private volatile bool stopping;
+    private Instant viewDue;
+
+    /// <summary>Makes a manager at rest.</summary>
+    public ConnectionManager(
+        CcmSettings settings, WellKnownSettings wellKnown, ITransportProvider provider, ILoggerFactory logs)
+    {
+        this.settings = settings;
+        this.wellKnown = wellKnown;
+        this.provider = provider;
+        log = logs.CreateLogger("core");
+        core = new(settings, new MachineRandom());
+        thread = new(Run) { Name = "ccm", IsBackground = true, Priority = ThreadPriority.Highest };
+    }
+
+    /// <inheritdoc/>
+    public CcmStatus Status => status ?? BuildStatus();
+
+    /// <inheritdoc/>
+    public PartnerView Partner => Status.Partner;
+
+    /// <summary>What the transport says of itself; only after <see cref="Start"/>.</summary>
+    public TransportTraits Traits => transport!.Traits;
+
+    /// <inheritdoc/>
+    public void Start()
+    {
+        transport = provider.Open(wellKnown.Transport, Wake);
+        MapRegionZero();
+        log.LogInformation("region 0 mapped at {Address:x}; beginning the handshake", wellKnown.LocalMemoryAddress);
+        thread.Start();
+    }
+
+    /// <inheritdoc/>
+    public void SetBootPhase(BootPhase phase) => Tell(new CcmEvent.BootReached(phase));
+
+    /// <inheritdoc/>
+    public void Started(string name) => Tell(new CcmEvent.ClientStarted(name));
+
+    /// <inheritdoc/>
+    public async Task StopAsync(string why)
+    {
+        // Declared first, so that the partner acts on a word and not on silence.
+        Tell(new CcmEvent.BootReached(BootPhase.Stopping));
+        long deadline = Stopwatch.GetTimestamp();
+        using var timer = new PeriodicTimer(TurnPeriod);
+        while (Status.Session is not null && Stopwatch.GetElapsedTime(deadline) < DeclareWait)
+        {
+            _ = await timer.WaitForNextTickAsync().ConfigureAwait(false);
+        }
+
+        Tell(new CcmEvent.StopAsked(why));
+        stopping = true;
+        Wake();
+        await ended.Task.ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        wake.Dispose();
+        transport?.Dispose();
+    }
+
+    private static Instant Now() =>
+        new((long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency)));
+
+    private void Tell(CcmEvent input)
+    {
+        inbox.Enqueue(input);
+        Wake();
+    }
+
+    private void Wake() => wake.Set();
+
+    private void Run()
+    {
+        try
+        {
+            status = BuildStatus();
+            while (!stopping || !inbox.IsEmpty)
+            {
+                _ = wake.WaitOne(TurnPeriod);
+                Turn(Now());
+            }
+
+            CloseWellKnown();
+            ended.SetResult();
+        }
+        catch (InvariantException bug)
+        {
+            Page.PublishPanic();
+            Environment.FailFast("connection manager: " + bug.Message, bug);
+        }
+    }
+
+    private void Turn(Instant now)
+    {
+        Page.Beat();
+        bool changed = false;
+        bool progress;
+        do
+        {
+            progress = PollPort(now);
+            while (inbox.TryDequeue(out CcmEvent? input))
+            {
+                core.Step(input, now, effects);
+                progress = true;
+                progress |= Carry(now);
+            }
+
+            changed |= progress;
+        }
+        while (progress);
+        core.Step(CcmEvent.Tick.Instance, now, effects);
+        changed |= Carry(now);
+        WatchStatus(now);
+        if (changed || now >= viewDue)
+        {
+            status = BuildStatus();
+            viewDue = now + ViewPeriod;
+        }
+    }
+
+    /// <summary>Carries out what the core asked for; whether there was anything.</summary>
+    private bool Carry(Instant now)
+    {
+        bool any = effects.Count > 0;
+        for (int i = 0; i < effects.Count; i++)
+        {
+            Do(effects[i], now);
+        }
+
+        effects.Clear();
+        return any;
+    }
+
+    private void Do(CcmEffect effect, Instant now)
+    {
+        switch (effect)
+        {
+            case CcmEffect.OpenPort e: OpenWellKnown(e.Attempt); break;
+            case CcmEffect.ClosePort: CloseWellKnown(); break;
+            case CcmEffect.PublishStatus e: Page.PublishStatus(e.Word); break;
+            case CcmEffect.PublishConsumed e: Page.PublishConsumed(e.Count); break;
+            case CcmEffect.PublishRecord e: Page.PublishRecord(e.Sequence, e.Frame); break;
+            case CcmEffect.FirstRead e: PostFirstRead(e.Operation); break;
+            case CcmEffect.SecondRead e: PostSecondRead(e.Operation); break;
+            case CcmEffect.WriteInbox e: PostInboxWord(e.Operation, e.Word); break;
+            case CcmEffect.ReadRecord e: PostRecordRead(e.Operation, e.Sequence); break;
+            case CcmEffect.WatchStatus e: watching = e.On; break;
+            case CcmEffect.Moved e:
+                log.LogDebug("handshake: {From} -> {To} by {Trigger}", e.From, e.To, e.By);
+                LogReady(e.To);
+                break;
+            case CcmEffect.SessionEnded e:
+                log.LogWarning("session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason, e.End.Detail);
+                break;
+            default: DoForClient(effect, now); break;
+        }
+    }
+
+    private void LogReady(HandshakeState state)
+    {
+        if (state == HandshakeState.Ready)
+        {
+            log.LogInformation("session {Session} ready with {Partner}", core.Session, core.PartnerInfo?.Name);
+        }
+    }
+
+    private CcmStatus BuildStatus()
+    {
+        PartnerView partner = new(
+            Condition(), core.PartnerPhase, core.PartnerEpoch, core.Session, core.LastEnd,
+            core.Beat.LargestGap, core.Beat.Limit, core.DetectedAfter);
+        string state = core.State switch
+        {
+            HandshakeState.Ready => "Ready",
+            HandshakeState.Refused => "Refused",
+            HandshakeState.Stopped => "Stopped",
+            >= HandshakeState.PeerInfo and <= HandshakeState.AwaitReady => "Exchanging",
+            _ => "Connecting",
+        };
+        return new(
+            state, core.State.ToString(), core.Session,
+            core.State == HandshakeState.Opening && port is not null ? port.Detail : core.Detail, core.Refusal,
+            [.. core.ClientStatus], partner, core.SessionsReady);
+    }
+
+    private PartnerCondition Condition() => core.State switch
+    {
+        HandshakeState.Closed or HandshakeState.Opening or HandshakeState.Refused
+            or HandshakeState.Stopped or HandshakeState.FirstRead => PartnerCondition.Dead,
+        HandshakeState.Watching => PartnerCondition.Stuck,
+        _ when core.PartnerPhase is BootPhase.Stopping or BootPhase.Panicked => PartnerCondition.Stopping,
+        _ => core.PartnerPhase == BootPhase.Serving ? PartnerCondition.Serving : PartnerCondition.Booting,
+    };
+
+    private sealed class MachineRandom : IRandomSource
+    {
+        public void Fill(Span<byte> bytes) => System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
+
+        public double NextDouble() => Random.Shared.NextDouble();
+    }
+}

@@ -1,0 +1,296 @@
+using StorageOs.Contracts.Services;
+
+namespace StorageOs.FailoverMonitor.Core;
+
+/// <content>One look at the facts: what this node must do next with the group.</content>
+internal sealed partial class GroupCore
+{
+    private bool mirrorFailed;
+    private bool drained;
+    private bool handingOver;
+
+    /// <summary>Decides once; true when the role changed and another look is due.</summary>
+    private bool DecideRole()
+    {
+        if (Known is null || distrust.Length > 0)
+        {
+            Why = distrust.Length > 0 ? distrust : "waiting for the witness: " + WitnessDetail;
+            return Known is not null && Role == LogRole.Mirrored && FreezeWhenPartnerLost();
+        }
+
+        if (Request != 0 && now - requestedAt >= options.RequestLimit)
+        {
+            EndRequest("the owner has not handed over in time");
+        }
+
+        bool changed = OwnerBy(Known) ? DecideOwner(Known) : DecidePassive(Known);
+        HoldsAddress = OwnerBy(Known) && (HoldsAddress || Serves);
+        if (!changed && Undecided)
+        {
+            Settle();
+        }
+
+        return changed;
+    }
+
+    private bool DecideOwner(RegisterEntry entry)
+    {
+        Request = 0; // S14: it is ours; a request has nothing left to ask for.
+        if (Role != LogRole.Mirrored && partner is { Request: not 0 } asking
+            && asking.Request != answeredRequest)
+        {
+            answeredRequest = asking.Request;
+            answer = $"the owner is {State}: {Why}";
+        }
+
+        if (forgot && entry.Sync != SyncState.New && !forced)
+        {
+            return OwnerThatForgot(entry);
+        }
+
+        switch (Role)
+        {
+            case LogRole.Idle:
+                Role = LogRole.Frozen;
+                effects.Add(new Freeze());
+                return true;
+            case LogRole.Passive:
+                Why = "made owner; fencing the former one";
+                BeginFence(); // S14: whoever finds itself owner fences and replays before it serves.
+                return false;
+            case LogRole.Fenced or LogRole.Frozen:
+                return DecideFrozen(entry);
+            case LogRole.Mirrored:
+                return FreezeWhenPartnerLost() || DecideMirrored(entry);
+            case LogRole.Resyncing:
+                return DecideResyncing(entry);
+            default:
+                return DecideAlone(entry);
+        }
+    }
+
+    private bool OwnerThatForgot(RegisterEntry entry)
+    {
+        Why = entry.Sync == SyncState.InSync
+            ? $"this node forgot (L7); waiting for {options.PartnerName}, which is in sync, to take over"
+            : "this node forgot (L7) and its partner is stale: only force can bring the group back";
+        if (forceTerm == entry.Term)
+        {
+            if (Undecided)
+            {
+                return false;
+            }
+
+            SwapTo(SwapIntent.Takeover, OwnAlone);
+            return false;
+        }
+
+        if (forceTerm is Term term && entry.Term == term.Next && PartnerStaleBy(entry))
+        {
+            forced = true;
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Owner that answers nothing: after a boot, a fence, or the loss of its partner.</summary>
+    private bool DecideFrozen(RegisterEntry entry)
+    {
+        if (logOperation is LogOperation.PushEqual or LogOperation.PushFormat)
+        {
+            Why = "making the partner's copy equal";
+            return false;
+        }
+
+        if (!Undecided && PartnerStaleBy(entry))
+        {
+            Alone(); // S1: the register says that the partner is stale.
+            return true;
+        }
+
+        bool isNew = entry.Sync == SyncState.New;
+        if (PartnerIsPassive(entry) && LogFree && failedSince is null
+            && (isNew ? !Undecided : !partner!.Forgot && MayBeInSync(entry)))
+        {
+            Why = "making the partner's copy equal";
+            LogOperation kind = isNew ? LogOperation.PushFormat : LogOperation.PushEqual;
+            effects.Add(new Push(Begin(kind), entry.Term, isNew));
+            return false;
+        }
+
+        if (!Undecided && entry.Sync == SyncState.InSync
+            && (PartnerGone || (session is not null && partner is { Forgot: true })))
+        {
+            Why = $"marking {options.PartnerName} stale before going on alone (S1)";
+            SwapTo(SwapIntent.Mark, OwnAlone);
+            return false;
+        }
+
+        Why = WhyFrozen(entry);
+        return false;
+    }
+
+    /// <summary>
+    /// S3: an undecided mark, InSync or handover of an owner does not bar a session under mirrored
+    /// rules; but only a partner that may be in sync can be resumed with without a copy.
+    /// </summary>
+    private bool MayBeInSync(RegisterEntry entry) =>
+        entry.Sync == SyncState.InSync
+        || (Undecided && memory.Intent == SwapIntent.InSync && entry.Sync == SyncState.Stale);
+
+    private string WhyFrozen(RegisterEntry entry) =>
+        Undecided ? $"the swap to term {memory.IntentTerm} ({memory.Intent}) is undecided (S3)"
+        : session is null
+            ? $"waiting for {options.PartnerName}: "
+              + (entry.Sync == SyncState.New ? "the register is new" : "it may hold the newer copy (S7)")
+        : partner is null ? $"waiting for what {options.PartnerName} says of this session (S7)"
+        : failedSince is not null ? "a mirrored write failed; waiting for the session's end"
+        : $"waiting for {options.PartnerName}, which says it is {partner.Role}"
+          + (partner.Undecided == SwapIntent.Takeover ? " with an undecided takeover" : "")
+          + (offered ? "" : " and has not offered its copy");
+
+    private bool DecideMirrored(RegisterEntry entry)
+    {
+        Why = "";
+        if (!Undecided && entry.Sync != SyncState.InSync)
+        {
+            EndHandover();
+            Why = "saying in the register that both copies are good";
+            if (PartnerIsPassive(entry) && partner!.Entry?.Term == entry.Term)
+            {
+                SwapTo(SwapIntent.InSync, BothGood);
+            }
+
+            return false;
+        }
+
+        if (entry.Sync == SyncState.InSync)
+        {
+            DecideHandover();
+        }
+
+        return false;
+    }
+
+    /// <summary>S14, on the node that gives the group away.</summary>
+    private void DecideHandover()
+    {
+        ulong asked = partner?.Request ?? 0;
+        if (!handingOver)
+        {
+            if (asked != 0 && asked != answeredRequest && !Undecided && LogFree
+                && partner is { Role: LogRole.Passive, Forgot: false })
+            {
+                handingOver = true;
+                answeredRequest = asked;
+                answer = "";
+                effects.Add(new Drain(Begin(LogOperation.Drain)));
+            }
+
+            return;
+        }
+
+        if (asked != answeredRequest || Undecided || (logNumber == 0 && !drained))
+        {
+            // Withdrawn, undecided or lost: mirrored service goes on. An undecided swap that lands
+            // after all makes the partner fence us; our beats fail then and nothing is answered (S5).
+            if (registerNumber == 0)
+            {
+                answer = Undecided ? "the swap is undecided; ask again" : "the drain did not end";
+                EndHandover();
+            }
+
+            return;
+        }
+
+        if (drained)
+        {
+            SwapTo(SwapIntent.Handover, GiveAway);
+        }
+    }
+
+    private void EndHandover()
+    {
+        if (handingOver)
+        {
+            handingOver = false;
+            EndLogOperation(cancel: true);
+            if (drained)
+            {
+                effects.Add(new Resume());
+            }
+
+            drained = false;
+        }
+    }
+
+    private bool DecideResyncing(RegisterEntry entry)
+    {
+        Why = $"copying everything to {options.PartnerName}";
+        if (session is not null && !mirrorFailed)
+        {
+            return false;
+        }
+
+        EndLogOperation(cancel: true);
+        Alone();
+        return true;
+    }
+
+    private bool DecideAlone(RegisterEntry entry)
+    {
+        if (!PartnerStaleBy(entry))
+        {
+            Why = "the register does not say that the partner is stale";
+            GoIdle();
+            return true;
+        }
+
+        Why = session is null
+            ? $"{options.PartnerName} is gone; it is stale since {entry.StaleSince}"
+            : $"waiting for {options.PartnerName} to be passive";
+        if (logNumber == 0 && LogFree && !Undecided && PartnerIsPassive(entry)
+            && partner!.Entry?.Term == entry.Term)
+        {
+            effects.Add(new Push(Begin(LogOperation.PushFormat), entry.Term, true));
+        }
+
+        return false;
+    }
+
+    private bool FreezeWhenPartnerLost()
+    {
+        if (session is not null && !mirrorFailed)
+        {
+            return false;
+        }
+
+        EndHandover();
+        Role = LogRole.Frozen;
+        Why = "partner lost";
+        effects.Add(new Freeze());
+        return true;
+    }
+
+    /// <summary>S7: what the partner must say, in this session, before its copy is written.</summary>
+    private bool PartnerIsPassive(RegisterEntry entry) =>
+        session is not null && offered && partner is not null
+        && partner.Role == LogRole.Passive
+        && partner.Undecided != SwapIntent.Takeover
+        && partner.RecordedRegister == memory.RegisterId
+        && (partner.Entry is null || partner.Entry.Term <= entry.Term);
+
+    private RegisterEntry OwnAlone(RegisterEntry entry) => entry with
+    {
+        Owner = options.Self,
+        Sync = SyncState.Stale,
+        StaleNode = options.Partner,
+        StaleSince = partnerFlushed,
+    };
+
+    private static RegisterEntry BothGood(RegisterEntry entry) =>
+        entry with { Sync = SyncState.InSync, StaleNode = 0, StaleSince = default };
+
+    private RegisterEntry GiveAway(RegisterEntry entry) => BothGood(entry) with { Owner = options.Partner };
+}

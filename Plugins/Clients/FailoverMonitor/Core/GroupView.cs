@@ -1,0 +1,29 @@
+using StorageOs.Contracts.Services;
+
+namespace StorageOs.FailoverMonitor.Core;
+
+/// <summary>
+/// What a node tells its partner of one group (S7). Read one-sidedly by the partner; valid for the
+/// session it was read in only.
+/// </summary>
+/// <param name="RecordedRegister">Register id that the node has durably recorded; empty when none.</param>
+/// <param name="Entry">The register's entry as the node knows it; null when it does not.</param>
+/// <param name="Role">What the node does with its log.</param>
+/// <param name="Undecided">What an undecided swap of the node was for.</param>
+/// <param name="UndecidedTerm">Its term.</param>
+/// <param name="Forgot">The node's copy may lack what it once acknowledged (L7).</param>
+/// <param name="Tail">End of its copy, for people.</param>
+/// <param name="Request">Nonzero while the node asks to become owner (S14).</param>
+/// <param name="AnsweredRequest">Last request of the partner that was answered.</param>
+/// <param name="Answer">Why that request was not granted; empty when it was.</param>
+internal sealed record GroupView(
+    Guid RecordedRegister,
+    RegisterEntry? Entry,
+    LogRole Role,
+    SwapIntent Undecided,
+    Term UndecidedTerm,
+    bool Forgot,
+    Lsn Tail,
+    ulong Request,
+    ulong AnsweredRequest,
+    string Answer);

@@ -1,0 +1,309 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.FailoverMonitor.Core;
+
+namespace StorageOs.FailoverMonitor.Edge;
+
+/// <summary>
+/// Carries one group's effects out and feeds what comes of them back. Reactor thread only; answers
+/// come back there by the reactor's synchronization context.
+/// </summary>
+internal sealed partial class GroupDriver : IDisposable
+{
+    private readonly Queue<GroupEvent> inbox = new();
+    private readonly GroupCore core;
+    private readonly IGroupLog log;
+    private readonly IVolumes volumes;
+    private readonly IWitness? witness;
+    private readonly MemoryFile memory;
+    private readonly IReactor reactor;
+    private readonly ILogger logger;
+    private readonly Action changed;
+    private readonly CancellationTokenSource stopping = new();
+    private CancellationTokenSource? cancelable;
+    private ulong cancelableNumber;
+    private bool running;
+    private string lastState = "";
+    private string lastWhy = "";
+
+    public GroupDriver(
+        GroupCoreOptions options, IGroupLog log, IVolumes volumes, IWitness? witness,
+        MemoryFile memory, IReactor reactor, ILogger logger, Action changed)
+    {
+        this.log = log;
+        this.volumes = volumes;
+        this.witness = witness;
+        this.memory = memory;
+        this.reactor = reactor;
+        this.logger = logger;
+        this.changed = changed;
+        LogSummary summary = log.Summary;
+        core = new GroupCore(
+            options, memory.Memory, summary.Forgot, summary.LastTerm.Value > 0, reactor.Now);
+        log.Changed += OnLogChanged;
+        OnLogChanged();
+    }
+
+    /// <summary>The decisions.</summary>
+    public GroupCore Core => core;
+
+    /// <summary>The group.</summary>
+    public GroupId Group => log.Group;
+
+    /// <summary>How far a copy to a stale partner has come; null when none runs.</summary>
+    public CopyProgress? Progress { get; private set; }
+
+    /// <summary>Times of the last takeover.</summary>
+    public TakeoverTimes Times { get; } = new();
+
+    /// <summary>The log's answer to what may be lost by force.</summary>
+    public LogSummary Summary => log.Summary;
+
+    /// <summary>What the partner is told.</summary>
+    public GroupView View => core.View(log.Summary.Tail);
+
+    /// <summary>Takes an event now, or after the one under way.</summary>
+    public void Feed(GroupEvent input)
+    {
+        inbox.Enqueue(input);
+        if (running)
+        {
+            return;
+        }
+
+        running = true;
+        try
+        {
+            while (inbox.TryDequeue(out GroupEvent? next))
+            {
+                foreach (GroupEffect effect in core.Step(next, reactor.Now))
+                {
+                    CarryOut(effect);
+                }
+            }
+        }
+        finally
+        {
+            running = false;
+        }
+
+        Tell();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        log.Changed -= OnLogChanged;
+        stopping.Cancel();
+        memory.Dispose();
+    }
+
+    private void OnLogChanged() =>
+        Feed(new LogChanged(log.PartnerOffered, log.PartnerFailed, log.PartnerFlushed));
+
+    private void Tell()
+    {
+        if (core.State != lastState || core.Why != lastWhy)
+        {
+            lastState = core.State;
+            lastWhy = core.Why;
+            LogState(Group, lastState, lastWhy, core.Known?.Term.Value ?? 0);
+        }
+
+        changed();
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Group}: {State} at term {Term}; {Why}")]
+    private partial void LogState(GroupId group, string state, string why, ulong term);
+
+    private void CarryOut(GroupEffect effect)
+    {
+        switch (effect)
+        {
+            case ReadRegister read:
+                _ = ReadAsync(read.Operation);
+                break;
+            case Swap swap:
+                _ = SwapAsync(swap);
+                break;
+            case Record record:
+                WriteMemory(record.Memory, why => Feed(new RecordFailed(why)));
+                break;
+            case Fence fence:
+                CarryOutFence(fence);
+                break;
+            case Push push:
+                _ = RunAsync(push.Operation, () => log.PushAsync(push.Term, push.Format));
+                break;
+            case CopyAll copy:
+                _ = RunAsync(copy.Operation, () => CopyAsync(copy.Operation));
+                break;
+            case Drain drain:
+                _ = RunAsync(drain.Operation, () => DrainAsync(drain.Operation));
+                break;
+            case Cancel cancel when cancel.Operation == cancelableNumber:
+                cancelable?.Cancel();
+                break;
+            case Resume:
+                volumes.Resume(Group);
+                break;
+            default:
+                CarryOutRole(effect);
+                break;
+        }
+    }
+
+    private void CarryOutRole(GroupEffect effect)
+    {
+        switch (effect)
+        {
+            case BecomePassive:
+                log.BecomePassive();
+                break;
+            case ServeAlone alone:
+                log.ServeAlone(alone.Term);
+                Times.Mark(TakeoverStep.Serving);
+                break;
+            case ServeWithPartner serve:
+                log.ServeWithPartner(serve.Term, serve.AcknowledgeOnBoth);
+                break;
+            case Freeze when log.Role is LogRole.Mirrored or LogRole.Idle:
+                log.Freeze();
+                break;
+            case StepDown:
+                changed(); // S2: whoever holds the service address hears of it before anything else.
+                log.StepDown();
+                break;
+            case ClearForgot:
+                log.ClearForgot();
+                break;
+            default:
+                break; // A freeze of a log that has frozen itself (S5), a cancel that came late.
+        }
+    }
+
+    private void CarryOutFence(Fence fence)
+    {
+        try
+        {
+            FenceReport report = log.Fence();
+            Times.Mark(TakeoverStep.Fenced);
+            Feed(new LogDone(
+                fence.Operation, report.ProbeRejected,
+                report.ProbeRejected ? "" : "the old key is not dead"));
+        }
+        catch (RefusedException refused)
+        {
+            Feed(new LogDone(fence.Operation, false, refused.Refusal.ToString()));
+        }
+    }
+
+    private bool WriteMemory(DurableMemory wanted, Action<string> failed)
+    {
+        try
+        {
+            memory.Write(wanted);
+            return true;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            failed("this node's memory of the register cannot be written: " + failure.Message);
+            return false;
+        }
+    }
+
+    private async Task ReadAsync(ulong operation)
+    {
+        WitnessReading reading;
+        try
+        {
+            reading = witness is null
+                ? new WitnessReading(ReadOutcome.Unavailable, null, "no witness is configured")
+                : await witness.ReadAsync(Group, stopping.Token);
+        }
+        catch (Exception failure)
+        {
+            reading = new WitnessReading(ReadOutcome.Unavailable, null, failure.Message);
+        }
+
+        Times.Mark(TakeoverStep.Read);
+        Feed(new ReadDone(operation, reading));
+    }
+
+    private async Task SwapAsync(Swap swap)
+    {
+        // S3: the intent stands on the disk before the swap can be anywhere.
+        if (witness is null || !WriteMemory(swap.Memory, why => Feed(new SwapDone(
+            swap.Operation, new SwapOutcome(SwapResult.Undecided, null, why), Sent: false))))
+        {
+            return;
+        }
+
+        SwapOutcome outcome;
+        try
+        {
+            outcome = await witness.TrySwapAsync(Group, swap.Next, stopping.Token);
+        }
+        catch (Exception failure)
+        {
+            outcome = new SwapOutcome(SwapResult.Undecided, null, failure.Message);
+        }
+
+        Times.Mark(TakeoverStep.Swapped);
+        Feed(new SwapDone(swap.Operation, outcome));
+    }
+
+    private async ValueTask<bool> CopyAsync(ulong operation)
+    {
+        Progress = default(CopyProgress);
+        try
+        {
+            return await volumes.CopyAllAsync(
+                Group, new DirectProgress(this), Cancelable(operation));
+        }
+        finally
+        {
+            Progress = null;
+        }
+    }
+
+    private async ValueTask<bool> DrainAsync(ulong operation)
+    {
+        await volumes.DrainAsync(Group, Cancelable(operation));
+        return true;
+    }
+
+    private CancellationToken Cancelable(ulong operation)
+    {
+        cancelable = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
+        cancelableNumber = operation;
+        return cancelable.Token;
+    }
+
+    private async Task RunAsync(ulong operation, Func<ValueTask<bool>> work)
+    {
+        bool ok = false;
+        string why = "";
+        try
+        {
+            ok = await work();
+        }
+        catch (Exception failure)
+        {
+            why = failure.Message;
+            LogFailed(Group, failure);
+        }
+
+        Feed(new LogDone(operation, ok, why));
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Group}: a push, copy or drain failed")]
+    private partial void LogFailed(GroupId group, Exception failure);
+
+    private sealed class DirectProgress(GroupDriver driver) : IProgress<CopyProgress>
+    {
+        public void Report(CopyProgress value) => driver.Progress = value;
+    }
+}

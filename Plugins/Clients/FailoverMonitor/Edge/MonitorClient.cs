@@ -1,0 +1,209 @@
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.Contracts.Transports;
+using StorageOs.FailoverMonitor.Core;
+
+namespace StorageOs.FailoverMonitor.Edge;
+
+/// <summary>
+/// The client: keeps one driver for each group, publishes this node's page and reads the partner's.
+/// Reactor thread only.
+/// </summary>
+internal sealed class MonitorClient(
+    NodeInfo node,
+    MonitorSettings settings,
+    IReactor reactor,
+    IMirroredLogs logs,
+    IVolumes volumes,
+    ILogger<MonitorClient> logger,
+    IWitness? witness = null) : IClient, IOwnership
+{
+    private const string PortName = "control";
+    private const string RegionName = "view";
+    private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(5);
+
+    private static readonly Tick TimePassed = new();
+
+    private readonly GroupDriver?[] drivers = new GroupDriver?[GroupId.Count];
+    private readonly GroupOwnership?[] published = new GroupOwnership?[GroupId.Count];
+    private IClientServices? services;
+    private ViewExchange? exchange;
+    private IDisposable? ticker;
+    private PartnerCondition lastCondition = PartnerCondition.Dead;
+    private ulong lostEpoch;
+    private bool lostByBeat;
+
+    /// <inheritdoc/>
+    public event Action? Changed;
+
+    /// <inheritdoc/>
+    public ClientNeeds Needs { get; } = new(
+        "failover-monitor",
+        new VersionRange(1, 1),
+        [new PortNeed(PortName, 8, PortClass.Control)],
+        [new RegionNeed(RegionName, Size.Page, RemoteAccess.Read)],
+        Critical: true);
+
+    /// <summary>The drivers that have started.</summary>
+    public IEnumerable<GroupDriver> Drivers => drivers.OfType<GroupDriver>();
+
+    /// <summary>How often this node took over from a partner that turned out to have lived on.</summary>
+    public int FalseTakeovers { get; private set; }
+
+    /// <summary>This node.</summary>
+    public NodeInfo Node => node;
+
+    /// <summary>Where the register is kept, for people.</summary>
+    public string WitnessDescription => witness?.Description ?? "none";
+
+    /// <summary>Whether a session with the partner is up.</summary>
+    public bool InSession => exchange is not null;
+
+    /// <inheritdoc/>
+    public GroupOwnership Of(GroupId group) => drivers[group.Value] is GroupDriver driver
+        ? Describe(driver)
+        : new GroupOwnership(
+            group, null, false, "starting", "the failover monitor has not started", false);
+
+    /// <summary>The driver of a group; null before the start.</summary>
+    public GroupDriver? Driver(GroupId group) => drivers[group.Value];
+
+    /// <inheritdoc/>
+    public ValueTask StartAsync(IClientServices services, CancellationToken stopping)
+    {
+        this.services = services;
+        foreach (GroupId group in GroupId.All)
+        {
+            MemoryFile memory = new(
+                Path.Combine(node.DataDirectory, $"failover-{group}.memory"), node.Persistence);
+            GroupDriver driver = new(
+                OptionsOf(group), logs.Log(group), volumes, witness, memory, reactor, logger,
+                () => Publish(group));
+            drivers[group.Value] = driver;
+        }
+
+        ticker = reactor.Every(TickPeriod, Tick);
+        Tick();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public void PartnerReady(ClientGrant grant)
+    {
+        if (lostByBeat && lostEpoch == grant.PartnerEpoch
+            && Drivers.Any(d => d.Core.Role == LogRole.Alone && d.Times.Report() is not null))
+        {
+            FalseTakeovers++;
+        }
+
+        lostEpoch = grant.PartnerEpoch;
+        exchange = new ViewExchange(
+            node.BootEpoch, grant, grant.Ports[PortName], grant.Memory[RegionName],
+            services!.Region(RegionName), reactor);
+        foreach (GroupDriver driver in Drivers)
+        {
+            driver.Times.End();
+            driver.Feed(new SessionUp(grant.Session));
+        }
+
+        Exchange();
+    }
+
+    /// <inheritdoc/>
+    public void PartnerLost(SessionId session, SessionEnd end)
+    {
+        exchange = null;
+        lostByBeat = end.Reason == SessionEndReason.BeatStill;
+        foreach (GroupDriver driver in Drivers)
+        {
+            driver.Times.Begin(services!.Partner.DetectedAfter);
+            driver.Feed(new SessionLost(session, end.Reason));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void PortChanged(string port, IPort? replacement)
+    {
+        if (replacement is not null)
+        {
+            exchange?.UsePort(replacement);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask StopAsync(CancellationToken deadline)
+    {
+        ticker?.Dispose();
+        foreach (GroupDriver driver in Drivers)
+        {
+            driver.Feed(new Stopping());
+            driver.Dispose();
+        }
+
+        Array.Clear(drivers);
+        return ValueTask.CompletedTask;
+    }
+
+    private GroupCoreOptions OptionsOf(GroupId group) => new(
+        group, node.SystemId, node.PartnerSystemId, node.PartnerName,
+        node.HomeGroup == group ? node.SystemId : node.PartnerSystemId, Guid.NewGuid)
+    {
+        AwayGrace = settings.AwayGrace,
+    };
+
+    private void Tick()
+    {
+        PartnerCondition condition = services!.Partner.Condition;
+        foreach (GroupDriver driver in Drivers)
+        {
+            if (condition != lastCondition)
+            {
+                driver.Feed(new PartnerSeen(condition));
+            }
+
+            driver.Feed(TimePassed);
+        }
+
+        lastCondition = condition;
+
+        Exchange();
+    }
+
+    private void Exchange()
+    {
+        if (exchange is null || Array.Exists(drivers, static driver => driver is null))
+        {
+            return;
+        }
+
+        exchange.Publish([.. Drivers.Select(static driver => driver.View)]);
+        bool steady = Drivers.All(static driver => driver.Core.Why.Length == 0);
+        if (exchange.Poll(steady) is not ViewPage page)
+        {
+            return;
+        }
+
+        SessionId session = page.Session;
+        foreach (GroupDriver driver in Drivers)
+        {
+            driver.Feed(new ViewArrived(session, page.Groups[driver.Group.Value]));
+        }
+    }
+
+    private void Publish(GroupId group)
+    {
+        GroupOwnership now = Of(group);
+        if (published[group.Value] != now)
+        {
+            published[group.Value] = now;
+            Changed?.Invoke();
+        }
+    }
+
+    private static GroupOwnership Describe(GroupDriver driver) => new(
+        driver.Group, driver.Core.Known, driver.Core.Serves, driver.Core.State, driver.Core.Why,
+        driver.Core.HoldsAddress);
+}

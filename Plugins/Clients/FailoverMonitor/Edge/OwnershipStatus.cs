@@ -1,0 +1,78 @@
+using System.Text.Json.Nodes;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Services;
+
+namespace StorageOs.FailoverMonitor.Edge;
+
+/// <summary>
+/// Section <c>ownership</c>: per group owner, term, sync and state; whether a takeover is possible,
+/// and if not why; the witness; times of the last takeover.
+/// </summary>
+internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
+{
+    /// <inheritdoc/>
+    public string Section => "ownership";
+
+    /// <inheritdoc/>
+    public JsonNode? Report()
+    {
+        JsonArray groups = [];
+        JsonArray reasons = [];
+        foreach (GroupDriver driver in client.Drivers)
+        {
+            groups.Add(ReportGroup(driver));
+            foreach (string reason in driver.Core.Serves ? [] : driver.Core.TakeoverHindrances())
+            {
+                reasons.Add($"{driver.Group}: {reason}");
+            }
+        }
+
+        GroupDriver? any = client.Drivers.FirstOrDefault();
+        return new JsonObject
+        {
+            ["groups"] = groups,
+            ["takeover"] = new JsonObject
+            {
+                ["possible"] = any is not null && reasons.Count == 0,
+                ["reasons"] = reasons,
+            },
+            ["witness"] = new JsonObject
+            {
+                ["description"] = client.WitnessDescription,
+                ["state"] = any?.Core.Witness.ToString() ?? "Unavailable",
+                ["detail"] = any?.Core.WitnessDetail ?? "not asked yet",
+            },
+            ["falseTakeovers"] = client.FalseTakeovers,
+        };
+    }
+
+    private JsonObject ReportGroup(GroupDriver driver)
+    {
+        RegisterEntry? entry = driver.Core.Known;
+        JsonObject group = new()
+        {
+            ["group"] = driver.Group.Value,
+            ["owner"] = entry is null ? null : NameOf(entry.Owner),
+            ["term"] = entry?.Term.Value,
+            ["sync"] = entry?.Sync.ToString(),
+            ["staleNode"] = entry is { StaleNode: not 0 } ? NameOf(entry.StaleNode) : null,
+            ["state"] = driver.Core.State,
+            ["why"] = driver.Core.Why,
+            ["serves"] = driver.Core.Serves,
+            ["lastTakeover"] = driver.Times.Report(),
+        };
+        if (driver.Progress is CopyProgress progress)
+        {
+            group["resync"] = new JsonObject
+            {
+                ["bytesDone"] = progress.BytesDone,
+                ["bytesTotal"] = progress.BytesTotal,
+            };
+        }
+
+        return group;
+    }
+
+    private string NameOf(ulong systemId) =>
+        systemId == client.Node.SystemId ? client.Node.Name : client.Node.PartnerName;
+}

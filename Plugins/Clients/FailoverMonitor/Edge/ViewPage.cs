@@ -1,0 +1,127 @@
+using System.Buffers.Binary;
+using System.Text;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.FailoverMonitor.Core;
+
+namespace StorageOs.FailoverMonitor.Edge;
+
+/// <summary>What both nodes say of both groups; read one-sidedly, so it may be torn.</summary>
+/// <param name="Session">The session the writer was in; a reader in another refuses it (S7).</param>
+/// <param name="Epoch">The writer's boot.</param>
+/// <param name="Groups">By group.</param>
+internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<GroupView> Groups)
+{
+    /// <summary>Bytes that are read and written; the region is a page.</summary>
+    public const int Bytes = 1024;
+
+    private const ulong Magic = 0x3130_5749_5653_4F53; // "SOSVIW01"
+    private const int GroupStart = 64;
+    private const int GroupBytes = 384;
+    private const int AnswerOffset = 124;
+    private const int CrcOffset = Bytes - 16;
+    private const int EndOffset = Bytes - 8;
+
+    /// <summary>Writes the page with a sequence number at both ends and a checksum.</summary>
+    public void Encode(Span<byte> bytes, ulong sequence)
+    {
+        bytes[..Bytes].Clear();
+        Put(bytes, 0, sequence);
+        Put(bytes, 8, Magic);
+        Put(bytes, 16, Epoch);
+        Put(bytes, 24, Session.LowEpoch);
+        Put(bytes, 32, Session.HighEpoch);
+        Put(bytes, 40, ((ulong)Session.HighAttempt << 32) | Session.LowAttempt);
+        for (int group = 0; group < Groups.Count; group++)
+        {
+            EncodeGroup(bytes.Slice(GroupStart + (group * GroupBytes), GroupBytes), Groups[group]);
+        }
+
+        Put(bytes, CrcOffset, Crc32C.Of(bytes[..CrcOffset]));
+        Put(bytes, EndOffset, sequence);
+    }
+
+    /// <summary>Reads a page; null when it is torn, garbage or not written yet.</summary>
+    public static ViewPage? Decode(ReadOnlySpan<byte> bytes)
+    {
+        ulong sequence = Get(bytes, 0);
+        if (Get(bytes, 8) != Magic || sequence != Get(bytes, EndOffset)
+            || Get(bytes, CrcOffset) != Crc32C.Of(bytes[..CrcOffset]))
+        {
+            return null;
+        }
+
+        ulong attempts = Get(bytes, 40);
+        SessionId session = new(
+            Get(bytes, 24), Get(bytes, 32), (uint)attempts, (uint)(attempts >> 32));
+        GroupView[] groups = new GroupView[GroupId.Count];
+        for (byte group = 0; group < groups.Length; group++)
+        {
+            GroupView? view = DecodeGroup(
+                bytes.Slice(GroupStart + (group * GroupBytes), GroupBytes), new GroupId(group));
+            if (view is null)
+            {
+                return null;
+            }
+
+            groups[group] = view;
+        }
+
+        return new ViewPage(session, Get(bytes, 16), groups);
+    }
+
+    private static void EncodeGroup(Span<byte> bytes, GroupView view)
+    {
+        view.RecordedRegister.TryWriteBytes(bytes);
+        bytes[17] = (byte)view.Role;
+        bytes[18] = (byte)view.Undecided;
+        bytes[19] = view.Forgot ? (byte)1 : (byte)0;
+        if (view.Entry is RegisterEntry entry)
+        {
+            bytes[16] = 1;
+            bytes[20] = (byte)entry.Sync;
+            entry.RegisterId.TryWriteBytes(bytes[24..]);
+            Put(bytes, 40, entry.Term.Value);
+            Put(bytes, 48, entry.Owner);
+            Put(bytes, 56, entry.StaleNode);
+            Put(bytes, 64, entry.StaleSince.Value);
+            entry.SwapId.TryWriteBytes(bytes[72..]);
+        }
+
+        Put(bytes, 88, view.UndecidedTerm.Value);
+        Put(bytes, 96, view.Tail.Value);
+        Put(bytes, 104, view.Request);
+        Put(bytes, 112, view.AnsweredRequest);
+        Span<byte> room = bytes[AnswerOffset..];
+        Encoding.UTF8.GetEncoder().Convert(
+            view.Answer, room, flush: true, out _, out int written, out _);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes[120..], written);
+    }
+
+    private static GroupView? DecodeGroup(ReadOnlySpan<byte> bytes, GroupId group)
+    {
+        int answer = BinaryPrimitives.ReadInt32LittleEndian(bytes[120..]);
+        if (bytes[16] > 1 || bytes[17] > (byte)LogRole.Alone || bytes[18] > (byte)SwapIntent.Handover
+            || bytes[19] > 1 || bytes[20] > (byte)SyncState.Stale
+            || answer < 0 || answer > GroupBytes - AnswerOffset)
+        {
+            return null;
+        }
+
+        RegisterEntry? entry = bytes[16] == 0 ? null : new RegisterEntry(
+            new Guid(bytes.Slice(24, 16)), group, new Term(Get(bytes, 40)), Get(bytes, 48),
+            (SyncState)bytes[20], Get(bytes, 56), new Lsn(Get(bytes, 64)),
+            new Guid(bytes.Slice(72, 16)));
+        return new GroupView(
+            new Guid(bytes[..16]), entry, (LogRole)bytes[17], (SwapIntent)bytes[18],
+            new Term(Get(bytes, 88)), bytes[19] == 1, new Lsn(Get(bytes, 96)), Get(bytes, 104),
+            Get(bytes, 112), Encoding.UTF8.GetString(bytes.Slice(AnswerOffset, answer)));
+    }
+
+    private static void Put(Span<byte> bytes, int offset, ulong value) =>
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[offset..], value);
+
+    private static ulong Get(ReadOnlySpan<byte> bytes, int offset) =>
+        BinaryPrimitives.ReadUInt64LittleEndian(bytes[offset..]);
+}

@@ -1,0 +1,349 @@
+using System.Runtime.InteropServices;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.Contracts.Transports;
+
+namespace StorageOs.NvramMirror;
+
+/// <summary>
+/// This part: the partner's copy. Data goes out in order on one port, then the tail word, so the
+/// tail's completion says that all before it has landed.
+/// </summary>
+internal sealed partial class GroupLog
+{
+    private const int WordsOfPush = 8;
+    private const int ScratchAt = 1024;
+
+    private IRemoteMemory? target;
+    private bool mirroring;
+    private int epoch; // Completions of an earlier life of the mirror mean nothing.
+    private ulong posted;
+    private ulong tailPosted;
+    private ulong ackedPosted;
+    private ulong mirrored;
+    private ulong beatsPosted;
+    private ulong beatsDone;
+    private ulong partnerFlushed;
+    private TaskCompletionSource<bool>? push;
+    private PushStep pushStep;
+    private Term pushTerm;
+    private bool pushFormats;
+
+    private enum PushStep
+    {
+        None,
+        Reading,
+        HeaderRead,
+        Sending,
+        Finishing,
+    }
+
+    /// <inheritdoc/>
+    public bool PartnerOffered => target is not null;
+
+    /// <inheritdoc/>
+    public bool PartnerFailed { get; private set; }
+
+    /// <inheritdoc/>
+    public Lsn PartnerFlushed => new(partnerFlushed);
+
+    private int ScratchOffset => ScratchAt + (Group.Value * 1024);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> PushAsync(Term term, bool format)
+    {
+        Invariant.Require(Role is not (LogRole.Passive or LogRole.Mirrored) && push is null);
+        if (target is null || host.Port is not { } port || port.Room < WordsOfPush)
+        {
+            return new(false);
+        }
+
+        if (target.Region.Length != (ulong)region!.Length)
+        {
+            throw new RefusedException(new Refusal(
+                regionName, $"a copy of {region.Length} bytes at the partner",
+                $"{target.Region.Length}", "set logBytes alike on both nodes"));
+        }
+
+        epoch++;
+        PartnerFailed = false;
+        mirroring = false;
+        pushTerm = term;
+        pushFormats = format;
+        push = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        pushStep = PushStep.Reading;
+        ValueTask<bool> result = new(push.Task);
+        port.Read(
+            Op(OpKind.PushRead), host.Page, ScratchOffset, target, 0, LogLayout.HeaderUsedBytes);
+        host.Poll();
+        return result;
+    }
+
+    /// <summary>The partner offered its copy, or withdrew it.</summary>
+    public void PartnerCopy(IRemoteMemory? memory, string why)
+    {
+        if (target is not null)
+        {
+            Fail(why);
+        }
+
+        target = memory;
+        Raise(Notice.Changed);
+    }
+
+    /// <summary>A session began: offers this copy again when the partner may write it.</summary>
+    public void SessionBegan()
+    {
+        if (Role == LogRole.Passive && region is not null)
+        {
+            Reclaim();
+            OfferCopy();
+        }
+
+        Raise(Notice.Changed);
+    }
+
+    /// <summary>Rule S5: what beats or log need is gone; counts as partner gone for this group.</summary>
+    public void Fail(string why)
+    {
+        bool served = Role is LogRole.Mirrored or LogRole.Resyncing;
+        if (!mirroring && push is null && !served)
+        {
+            return;
+        }
+
+        StopMirroring();
+        PartnerFailed = true;
+        FailedWhy = why;
+        if (served)
+        {
+            // S1: mirrored rules bind until the register says otherwise. When it says already that
+            // the partner is stale, this copy is enough.
+            Role = Role == LogRole.Mirrored ? LogRole.Frozen : LogRole.Alone;
+        }
+
+        Raise(Notice.Changed | Notice.Proofs);
+    }
+
+    /// <summary>Why the partner counts as failed, for status.</summary>
+    public string FailedWhy { get; private set; } = "";
+
+    /// <summary>A post of this log has completed with success.</summary>
+    public void Completed(in MirrorOp op)
+    {
+        if (op.Epoch != epoch)
+        {
+            return;
+        }
+
+        switch (op.Kind)
+        {
+            case OpKind.Tail:
+                mirrored = op.Value;
+                Acknowledge(AcknowledgeLimit());
+                break;
+            case OpKind.Head:
+                Freed(op.Value);
+                break;
+            case OpKind.Beat:
+                beatsDone = op.Value;
+                pending |= Notice.Proofs;
+                break;
+            case OpKind.PushRead:
+                pushStep = PushStep.HeaderRead;
+                break;
+            case OpKind.PushDone:
+                EndPush(true);
+                break;
+        }
+    }
+
+    /// <summary>After completions were taken: posts what there is room for now, then tells.</summary>
+    public void AfterPoll()
+    {
+        if (pushStep == PushStep.HeaderRead)
+        {
+            BeginSending();
+        }
+
+        if (mirroring)
+        {
+            Pump();
+        }
+
+        Notify();
+    }
+
+    /// <summary>What the partner says of its disk; from memory that it writes.</summary>
+    public void PartnerSays(ulong generation, ulong flushed)
+    {
+        if (mirroring && generation == cursor.Generation
+            && flushed > partnerFlushed && flushed <= acked)
+        {
+            partnerFlushed = flushed;
+            MoveHead();
+            Notify();
+        }
+    }
+
+    /// <summary>Whether the partner's page is worth reading often.</summary>
+    public bool WaitsForPartner => mirroring && partnerFlushed < acked;
+
+    /// <summary>Publishes the acknowledged LSN at the partner (L3); by timer, so appends need not.</summary>
+    public void PublishAcknowledged()
+    {
+        if (mirroring && push is null && ackedPosted < acked && tailPosted >= acked
+            && host.Port is { Room: > WordsOfPush } port)
+        {
+            ackedPosted = acked;
+            port.WriteWord(Op(OpKind.Data), acked, target!, LogLayout.AckedWord);
+        }
+    }
+
+    private MirrorOp Op(OpKind kind, ulong value = 0) => new(kind, this, epoch, value);
+
+    /// <summary>Posts what was committed, its tail, and a beat when one is waited for.</summary>
+    private void Pump()
+    {
+        if (host.Port is not { } port)
+        {
+            return;
+        }
+
+        while (posted < committed && port.Room > WordsOfPush)
+        {
+            int position = (int)(posted % (ulong)capacity);
+            int length = (int)Math.Min(
+                Math.Min(committed - posted, (ulong)(capacity - position)),
+                LogLayout.PostBytesMax);
+            int at = LogLayout.HeaderBytes + position;
+            port.Write(Op(OpKind.Data), region!, at, target!, at, length);
+            posted += (ulong)length;
+        }
+
+        if (posted < committed || port.Room <= WordsOfPush)
+        {
+            return;
+        }
+
+        if (tailPosted < posted)
+        {
+            tailPosted = posted;
+            port.WriteWord(Op(OpKind.Tail, posted), posted, target!, LogLayout.TailWord);
+        }
+
+        if (pushStep == PushStep.Sending)
+        {
+            FinishPush(port);
+        }
+
+        // S5: only a beat posted after a request came proves for it, so none is added to one under way.
+        if (Role == LogRole.Mirrored && beatsDone == beatsPosted && proofs.Count != 0)
+        {
+            beatsPosted++;
+            port.WriteWord(
+                Op(OpKind.Beat, beatsPosted), beatsPosted, target!, LogLayout.BeatWord);
+        }
+    }
+
+    private void PostHead()
+    {
+        if (host.Port is { Room: > 0 } port)
+        {
+            port.WriteWord(Op(OpKind.Head, head), head, target!, LogLayout.HeadWord);
+        }
+    }
+
+    private void BeginSending()
+    {
+        MirrorPort? port = host.Port;
+        if (port is null || target is null)
+        {
+            EndPush(false);
+            return;
+        }
+
+        if (port.Room < WordsOfPush)
+        {
+            return;
+        }
+
+        term = pushTerm;
+        EnsureFormatted();
+        Span<byte> scratch = host.Page.Bytes.Slice(ScratchOffset, LogLayout.HeaderUsedBytes);
+        ulong theirs = LogLayout.ReadWord(scratch, LogLayout.GenerationWord);
+        if (!pushFormats && WhyNotContinue(scratch, theirs) is { } refusal)
+        {
+            pushStep = PushStep.None;
+            Interlocked.Exchange(ref push, null)!.SetException(new RefusedException(refusal));
+            return;
+        }
+
+        pushStep = PushStep.Sending;
+        StartGeneration();
+        posted = head; // All that is live goes out: what is there already is the same, byte by byte.
+        tailPosted = mirrored = beatsDone = beatsPosted = 0;
+        ackedPosted = acked;
+        mirroring = true;
+        if (pushFormats)
+        {
+            port.WriteWord(Op(OpKind.Data), 0, target, LogLayout.GenerationWord);
+            LogHeader made = LogHeader.Make(header.LogId, capacity, cursor.Generation);
+            MemoryMarshal.Write(scratch, in made);
+            port.Write(
+                Op(OpKind.Data), host.Page, ScratchOffset, target, 0, LogHeader.Bytes);
+            partnerFlushed = Math.Min(partnerFlushed, head);
+        }
+
+        port.WriteWord(Op(OpKind.Data), head, target, LogLayout.HeadWord);
+    }
+
+    private void FinishPush(MirrorPort port)
+    {
+        pushStep = PushStep.Finishing;
+        port.WriteWord(Op(OpKind.Data), acked, target!, LogLayout.AckedWord);
+        port.WriteWord(
+            Op(OpKind.PushDone), cursor.Generation, target!, LogLayout.GenerationWord);
+    }
+
+    /// <summary>Rule S7: what the partner has must be a part of what we have.</summary>
+    private Refusal? WhyNotContinue(ReadOnlySpan<byte> theirs, ulong generation)
+    {
+        if (!LogHeader.TryRead(theirs, capacity, out LogHeader found, out string why))
+        {
+            return new Refusal(regionName, "a good copy at the partner", why, "full copy");
+        }
+
+        ulong tail = LogLayout.ReadWord(theirs, LogLayout.TailWord);
+        ulong partnerAcked = LogLayout.ReadWord(theirs, LogLayout.AckedWord);
+        bool fits = found.LogId == header.LogId
+            && generation != 0 && generation <= cursor.Generation
+            && tail >= head && tail <= cursor.End && partnerAcked <= cursor.End;
+        return fits ? null : new Refusal(
+            regionName,
+            $"log {header.LogId}, tail from {head} to {cursor.End}, "
+                + $"generation to {cursor.Generation}",
+            $"log {found.LogId}, tail {tail}, acknowledged {partnerAcked}, "
+                + $"generation {generation}",
+            "full copy");
+    }
+
+    private void EndPush(bool good)
+    {
+        pushStep = PushStep.None;
+        if (push is { } waiting)
+        {
+            push = null;
+            waiting.SetResult(good);
+        }
+    }
+
+    private void StopMirroring()
+    {
+        epoch++;
+        mirroring = false;
+        freedHead = region is null ? 0 : head; // What the partner still has matters no more.
+        beatsDone = beatsPosted = 0;
+        EndPush(false);
+    }
+}

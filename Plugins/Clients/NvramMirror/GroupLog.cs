@@ -1,0 +1,280 @@
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.Contracts.Transports;
+
+namespace StorageOs.NvramMirror;
+
+/// <summary>
+/// One group's log on this node. This part: its state, recovery, and the roles. Others: appending
+/// and reading, the partner's copy, and following an owner. One reactor thread, no locks.
+/// </summary>
+/// <remarks>
+/// Believed without a check: own memory while it is not offered, and <see cref="LogFacts"/>.
+/// Everything in memory that the partner can or could write is checked by <see cref="LogScan"/>.
+/// </remarks>
+internal sealed partial class GroupLog : IGroupLog
+{
+    private readonly IMirrorHost host;
+    private readonly NodeInfo node;
+    private readonly string factsPath;
+    private readonly string regionName;
+    private LogFacts? facts;
+    private IRegion? region;
+    private int capacity;
+    private LogHeader header;
+    private LogCursor cursor; // Owner: what was appended last. Passive: what was verified last.
+    private ulong head;
+    private ulong acked;
+    private Term term;
+    private bool needsReclaim; // The partner was given this copy since it was last reclaimed.
+    private bool generationStarted;
+    private FenceReport? fenced;
+
+    /// <summary>Makes a log that holds nothing until <see cref="Attach"/>.</summary>
+    public GroupLog(GroupId group, NodeInfo node, IMirrorHost host)
+    {
+        Group = group;
+        this.node = node;
+        this.host = host;
+        regionName = RegionName(group);
+        factsPath = Path.Combine(node.DataDirectory, $"{regionName}.facts");
+    }
+
+    /// <inheritdoc/>
+    public event Action? Changed;
+
+    /// <inheritdoc/>
+    public event Action? Advanced;
+
+    /// <inheritdoc/>
+    public event Action? SpaceFreed;
+
+    /// <inheritdoc/>
+    public event Action? Reset;
+
+    /// <inheritdoc/>
+    public GroupId Group { get; }
+
+    /// <inheritdoc/>
+    public LogRole Role { get; private set; }
+
+    /// <inheritdoc/>
+    public Lsn Acknowledged => new(acked);
+
+    /// <inheritdoc/>
+    public LogSummary Summary => new(
+        header.LogId,
+        new Lsn(head),
+        new Lsn(cursor.End),
+        new Term(cursor.Term),
+        cursor.Generation,
+        facts?.Forgot ?? true,
+        facts?.ForgotWhy ?? "not started",
+        capacity);
+
+    private bool IsOwner =>
+        Role is LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone or LogRole.Frozen;
+
+    private Span<byte> Copy => region!.Bytes;
+
+    private Span<byte> Ring => region!.Bytes.Slice(LogLayout.HeaderBytes, capacity);
+
+    /// <summary>Name of a group's region, the same on both nodes.</summary>
+    public static string RegionName(GroupId group) => group.Value == 0 ? "log0" : "log1";
+
+    /// <summary>Takes the mapped copy, and recovers.</summary>
+    public void Attach(IRegion mapped)
+    {
+        facts = LogFacts.Open(factsPath, node.Persistence == PersistenceLevel.Power);
+        region = mapped;
+        capacity = (mapped.Length - LogLayout.HeaderBytes) & -LogLayout.Alignment;
+        bool fresh = facts.Fresh;
+        bool otherBoot = !fresh && facts.MachineBootId != node.MachineBootId;
+        facts.MachineBootId = node.MachineBootId;
+        partnerFlushed = facts.PartnerFlushed;
+        if (fresh)
+        {
+            Forget("this copy was never written");
+        }
+        else if (otherBoot && node.Persistence == PersistenceLevel.Process)
+        {
+            Forget("the machine was booted since; at crash-safe level its memory is not trusted");
+        }
+
+        Recover();
+        facts.Save(sync: true);
+        Raise(Notice.Reset | Notice.Changed);
+    }
+
+    /// <summary>Closes the file of facts; the log is not used after it.</summary>
+    public void Detach()
+    {
+        EndPush(false);
+        facts?.Dispose();
+        facts = null;
+        region = null;
+    }
+
+    /// <inheritdoc/>
+    public void BecomePassive()
+    {
+        Invariant.Require(Role is LogRole.Idle or LogRole.Passive);
+        if (Role == LogRole.Idle)
+        {
+            Reclaim();
+            Recover();
+            generationStarted = false;
+            Role = LogRole.Passive;
+            OfferCopy();
+            PublishPage();
+            Raise(Notice.Reset | Notice.Changed);
+        }
+    }
+
+    /// <inheritdoc/>
+    public FenceReport Fence()
+    {
+        if (Role == LogRole.Fenced)
+        {
+            return fenced!;
+        }
+
+        StopMirroring();
+        Reclaim(); // S4: revoke, probe, then work from what is held after that.
+        Recover();
+        generationStarted = false;
+        fenced = new FenceReport(true, new Lsn(cursor.End));
+        Role = LogRole.Fenced;
+        facts!.Save(sync: true);
+        Raise(Notice.Reset | Notice.Changed);
+        return fenced;
+    }
+
+    /// <inheritdoc/>
+    public void ServeAlone(Term term)
+    {
+        Invariant.Require(Role is LogRole.Fenced or LogRole.Frozen or LogRole.Mirrored
+            or LogRole.Alone or LogRole.Resyncing);
+        StopMirroring();
+        EnsureFormatted();
+        this.term = term;
+        StartGeneration();
+        Role = LogRole.Alone;
+        Acknowledge(cursor.End);
+        MoveHead();
+        Raise(Notice.Changed | Notice.Advanced | Notice.SpaceFreed | Notice.Proofs);
+    }
+
+    /// <inheritdoc/>
+    public void ServeWithPartner(Term term, bool acknowledgeOnBoth)
+    {
+        this.term = term;
+        if (!mirroring || PartnerFailed)
+        {
+            // Lost since the push: as if it had been lost just after.
+            Role = acknowledgeOnBoth ? LogRole.Frozen : LogRole.Alone;
+            PartnerFailed = true;
+        }
+        else
+        {
+            Role = acknowledgeOnBoth ? LogRole.Mirrored : LogRole.Resyncing;
+        }
+
+        Acknowledge(AcknowledgeLimit());
+        Commit();
+        Raise(Notice.Changed | Notice.Advanced | Notice.SpaceFreed | Notice.Proofs);
+    }
+
+    /// <inheritdoc/>
+    public void Freeze()
+    {
+        Invariant.Require(Role is LogRole.Mirrored or LogRole.Idle or LogRole.Frozen);
+        StopMirroring();
+        Role = LogRole.Frozen;
+        Raise(Notice.Changed);
+    }
+
+    /// <inheritdoc/>
+    public void StepDown()
+    {
+        StopMirroring();
+        Role = LogRole.Idle;
+        generationStarted = false;
+        Raise(Notice.Changed | Notice.Proofs);
+    }
+
+    /// <inheritdoc/>
+    public void ClearForgot()
+    {
+        facts!.Forgot = false;
+        facts.ForgotWhy = "";
+        facts.Save(sync: true);
+        Raise(Notice.Changed);
+    }
+
+    /// <summary>Sets the forgot mark (L7); whoever calls saves the facts.</summary>
+    private void Forget(string why)
+    {
+        if (!facts!.Forgot)
+        {
+            facts.Forgot = true;
+            facts.ForgotWhy = why;
+        }
+    }
+
+    private void OfferCopy()
+    {
+        if (host.Port is not null)
+        {
+            needsReclaim = true;
+            host.Offer(regionName);
+        }
+    }
+
+    /// <summary>Takes the copy back from the partner for good, if it ever had it.</summary>
+    private void Reclaim()
+    {
+        if (!needsReclaim)
+        {
+            return;
+        }
+
+        host.Withdraw(regionName);
+        region!.Revoke();
+        if (!region.ProbeRevoked())
+        {
+            throw new RefusedException(new Refusal(
+                regionName,
+                "a write under the revoked key to be rejected",
+                "it was taken",
+                "stop the partner; nothing is served from this copy"));
+        }
+
+        ulong from = LogLayout.ReadWord(Copy, LogLayout.HeadWord);
+        ulong to = LogScan.Run(Ring, LogCursor.At(from), from + (ulong)capacity).End;
+        Span<ByteRange> live = stackalloc ByteRange[3];
+        region.Reclaim(live[..LiveRanges(from, to, live)]);
+        needsReclaim = false;
+    }
+
+    private int LiveRanges(ulong from, ulong to, Span<ByteRange> live)
+    {
+        live[0] = new ByteRange(0, LogLayout.HeaderBytes);
+        int start = (int)(from % (ulong)capacity);
+        int length = (int)(to - from);
+        int first = Math.Min(length, capacity - start);
+        int count = 1;
+        if (length > first)
+        {
+            live[count++] = new ByteRange(LogLayout.HeaderBytes, length - first);
+        }
+
+        if (first > 0)
+        {
+            live[count++] = new ByteRange(LogLayout.HeaderBytes + start, first);
+        }
+
+        return count;
+    }
+}

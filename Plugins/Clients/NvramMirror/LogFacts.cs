@@ -1,0 +1,134 @@
+using System.Buffers.Binary;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.NvramMirror;
+
+/// <summary>
+/// What a node must know of its copy and the partner must not be able to write: kept in a small
+/// file of its own. Two slots written in turn, each under a sequence number and a CRC, so that a
+/// write that was cut off leaves the one before. Reactor thread only.
+/// </summary>
+internal sealed class LogFacts : IDisposable
+{
+    private const int SlotBytes = 512;
+    private const uint MagicValue = 0x5443_4146; // "FACT"
+    private const int TextAt = 80;
+    private const int TextBytesMax = 160;
+
+    private readonly SafeFileHandle file;
+    private readonly bool durable;
+    private readonly byte[] slot = new byte[SlotBytes];
+    private ulong sequence;
+
+    private LogFacts(SafeFileHandle file, bool durable)
+    {
+        this.file = file;
+        this.durable = durable;
+    }
+
+    /// <summary>Whether the file held nothing readable when it was opened.</summary>
+    public bool Fresh { get; private set; } = true;
+
+    /// <summary>Id of the log that the facts are about.</summary>
+    public Guid LogId { get; set; }
+
+    /// <summary>Format of the copy that the facts are about.</summary>
+    public ulong FormatId { get; set; }
+
+    /// <summary>Up to here this node's disk holds everything.</summary>
+    public ulong Flushed { get; set; }
+
+    /// <summary>Up to here the partner's disk holds everything, as it last said.</summary>
+    public ulong PartnerFlushed { get; set; }
+
+    /// <summary>Rule L7: the copy may lack what it acknowledged.</summary>
+    public bool Forgot { get; set; }
+
+    /// <summary>Why; cut to 160 bytes of UTF-8.</summary>
+    public string ForgotWhy { get; set; } = "";
+
+    /// <summary>Boot of the machine in which the copy was last used.</summary>
+    public string MachineBootId { get; set; } = "";
+
+    /// <summary>Opens or makes the file.</summary>
+    /// <param name="durable">Whether <see cref="Save"/> may be asked to flush to stable storage.</param>
+    public static LogFacts Open(string path, bool durable)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        SafeFileHandle file = File.OpenHandle(
+            path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        LogFacts facts = new(file, durable);
+        for (int i = 0; i < 2; i++)
+        {
+            if (RandomAccess.Read(file, facts.slot, i * SlotBytes) == SlotBytes)
+            {
+                facts.Take();
+            }
+        }
+
+        return facts;
+    }
+
+    /// <summary>Writes the facts. With <paramref name="sync"/> they survive a power loss, where configured.</summary>
+    public void Save(bool sync)
+    {
+        sequence++;
+        Span<byte> at = slot;
+        at.Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(at, MagicValue);
+        BinaryPrimitives.WriteUInt64LittleEndian(at[8..], sequence);
+        LogId.TryWriteBytes(at[16..]);
+        BinaryPrimitives.WriteUInt64LittleEndian(at[32..], FormatId);
+        BinaryPrimitives.WriteUInt64LittleEndian(at[40..], Flushed);
+        BinaryPrimitives.WriteUInt64LittleEndian(at[48..], PartnerFlushed);
+        at[56] = Forgot ? (byte)1 : (byte)0;
+        PutText(at[TextAt..], MachineBootId);
+        PutText(at[(TextAt + TextBytesMax + 2)..], ForgotWhy);
+        BinaryPrimitives.WriteUInt32LittleEndian(at[4..], Crc32C.Of(at[8..]));
+        RandomAccess.Write(file, slot, (long)(sequence & 1) * SlotBytes);
+        if (sync && durable)
+        {
+            RandomAccess.FlushToDisk(file);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => file.Dispose();
+
+    private static void PutText(Span<byte> at, string text)
+    {
+        Encoding.UTF8.GetEncoder().Convert(
+            text, at.Slice(2, TextBytesMax), flush: true, out _, out int bytes, out _);
+        BinaryPrimitives.WriteUInt16LittleEndian(at, (ushort)bytes);
+    }
+
+    private static string GetText(ReadOnlySpan<byte> at)
+    {
+        int length = Math.Min((int)BinaryPrimitives.ReadUInt16LittleEndian(at), TextBytesMax);
+        return Encoding.UTF8.GetString(at.Slice(2, length));
+    }
+
+    private void Take()
+    {
+        ReadOnlySpan<byte> at = slot;
+        ulong number = BinaryPrimitives.ReadUInt64LittleEndian(at[8..]);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(at) != MagicValue
+            || BinaryPrimitives.ReadUInt32LittleEndian(at[4..]) != Crc32C.Of(at[8..])
+            || number <= sequence)
+        {
+            return;
+        }
+
+        Fresh = false;
+        sequence = number;
+        LogId = new Guid(at.Slice(16, 16));
+        FormatId = BinaryPrimitives.ReadUInt64LittleEndian(at[32..]);
+        Flushed = BinaryPrimitives.ReadUInt64LittleEndian(at[40..]);
+        PartnerFlushed = BinaryPrimitives.ReadUInt64LittleEndian(at[48..]);
+        Forgot = at[56] != 0;
+        MachineBootId = GetText(at[TextAt..]);
+        ForgotWhy = GetText(at[(TextAt + TextBytesMax + 2)..]);
+    }
+}

@@ -1,0 +1,111 @@
+using StorageOs.Contracts.Transports;
+
+namespace StorageOs.NvramMirror;
+
+/// <summary>What a post was for.</summary>
+internal enum OpKind : byte
+{
+    /// <summary>Nothing that is waited for by itself.</summary>
+    Data,
+
+    /// <summary>The tail word: with it, everything before its value is in the partner's copy.</summary>
+    Tail,
+
+    /// <summary>The head word: with it, space before its value may be used again (L3).</summary>
+    Head,
+
+    /// <summary>A beat (S5).</summary>
+    Beat,
+
+    /// <summary>The partner's header was read for a push.</summary>
+    PushRead,
+
+    /// <summary>The last word of a push.</summary>
+    PushDone,
+
+    /// <summary>The partner's page was read.</summary>
+    PageRead,
+}
+
+/// <summary>A post in flight: what it was for, whose it is, and in which life of the mirror.</summary>
+internal readonly record struct MirrorOp(OpKind Kind, GroupLog? Log, int Epoch, ulong Value);
+
+/// <summary>
+/// A port and what is in flight on it, oldest first, as completions come in order. Lives as long
+/// as one grant of the port. Reactor thread only; allocates nothing after it is made.
+/// </summary>
+internal sealed class MirrorPort(IPort port)
+{
+    private readonly MirrorOp[] inFlight = new MirrorOp[PortNeed.PostsInFlightLimit];
+    private readonly Completion[] completions = new Completion[64];
+    private uint oldest;
+    private uint next;
+
+    /// <summary>The port itself.</summary>
+    public IPort Port => port;
+
+    /// <summary>How many more posts there is room for.</summary>
+    public int Room => port.PostsInFlightMax - (int)(next - oldest);
+
+    /// <summary>Whether anything is in flight.</summary>
+    public bool Busy => next != oldest;
+
+    /// <summary>Whether an operation failed or the port is not open: it is of no more use.</summary>
+    public bool Failed { get; private set; }
+
+    /// <summary>Posts a write; there must be <see cref="Room"/>.</summary>
+    public void Write(
+        in MirrorOp op, IRegion source, int offset, IRemoteMemory target, long to, int length)
+    {
+        Posted(op, port.TryPostWrite(next, source, offset, target, to, length));
+    }
+
+    /// <summary>Posts a word; there must be <see cref="Room"/>.</summary>
+    public void WriteWord(in MirrorOp op, ulong value, IRemoteMemory target, int to) =>
+        Posted(op, port.TryPostWriteWord(next, value, target, to));
+
+    /// <summary>Posts a read; there must be <see cref="Room"/>.</summary>
+    public void Read(
+        in MirrorOp op, IRegion destination, int offset, IRemoteMemory source, long from, int length)
+    {
+        Posted(op, port.TryPostRead(next, destination, offset, source, from, length));
+    }
+
+    /// <summary>Takes completions and hands each to its log.</summary>
+    /// <returns>Whether there was any.</returns>
+    public bool Poll(Action<MirrorOp> pageRead)
+    {
+        int count = port.Poll(completions);
+        for (int i = 0; i < count; i++)
+        {
+            MirrorOp op = inFlight[oldest++ % PortNeed.PostsInFlightLimit];
+            if (completions[i].Status != CompletionStatus.Success)
+            {
+                Failed = true;
+            }
+            else if (op.Log is { } log)
+            {
+                log.Completed(op);
+            }
+            else
+            {
+                pageRead(op);
+            }
+        }
+
+        Failed |= port.State != PortState.Open;
+        return count != 0;
+    }
+
+    private void Posted(in MirrorOp op, bool posted)
+    {
+        if (posted)
+        {
+            inFlight[next++ % PortNeed.PostsInFlightLimit] = op;
+        }
+        else
+        {
+            Failed = true; // There was room, so the port takes nothing any more.
+        }
+    }
+}

@@ -1,0 +1,52 @@
+using System.Runtime.InteropServices;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+
+namespace StorageOs.NvramMirror;
+
+/// <summary>What a node says of one group's log in its page, for the owner to read.</summary>
+[StructLayout(LayoutKind.Sequential, Size = Bytes)]
+internal struct PartnerPage
+{
+    /// <summary>Length; one cache line.</summary>
+    public const int Bytes = 64;
+
+    /// <summary>Where the owner puts what it has read, within its own page.</summary>
+    public const int ReadInto = 512;
+
+    /// <summary>Bytes for all groups.</summary>
+    public const int TotalBytes = Bytes * GroupId.Count;
+
+    /// <summary>Generation of the copy that it speaks of.</summary>
+    public ulong Generation;
+
+    /// <summary>Everything before it is on this node's disk.</summary>
+    public ulong Flushed;
+
+    /// <summary>Ones' complement of CRC-32C over the two: a torn read does not match.</summary>
+    public uint Check;
+
+    /// <summary>Where a group's part stands.</summary>
+    public static int OffsetOf(GroupId group) => group.Value * Bytes;
+
+    /// <summary>Makes one under its check.</summary>
+    public static PartnerPage Make(ulong generation, ulong flushed)
+    {
+        PartnerPage page = new() { Generation = generation, Flushed = flushed };
+        page.Check = page.ComputeCheck();
+        return page;
+    }
+
+    /// <summary>Reads one; false when torn or never written.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> bytes, out PartnerPage page)
+    {
+        page = MemoryMarshal.Read<PartnerPage>(bytes);
+        return page.Generation != 0 && page.Check == page.ComputeCheck();
+    }
+
+    private readonly uint ComputeCheck()
+    {
+        ReadOnlySpan<ulong> words = [Generation, Flushed];
+        return ~Crc32C.Of(MemoryMarshal.AsBytes(words));
+    }
+}

@@ -1,0 +1,210 @@
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+
+namespace StorageOs.Volumes;
+
+/// <summary>
+/// This part: moves acknowledged records to this node's disk, on the owner and on the passive node
+/// alike, never beyond what is acknowledged (L3), and only in a role that says whose they are (L5).
+/// </summary>
+/// <remarks>
+/// A read that waits for the disk puts the overlay over what the disk gave, later. What is flushed
+/// meanwhile must stay in the overlay until such reads have ended: they are counted on one of two
+/// sides, the side changes when a flush ends, and the flush takes effect once the old side is empty.
+/// </remarks>
+internal sealed partial class GroupStore
+{
+    private const long FlushBytesSoon = 2 * Size.MiB;
+    private static readonly TimeSpan FlushDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
+
+    private readonly FlushJob job;
+    private readonly int[] readers = new int[2];
+    private int pieceBytes = Size.Page;
+    private int side;
+    private bool flushRunning;
+    private bool flushWritten; // On disk; waits for readers of the old side.
+    private bool abandoned; // What the log holds was replaced meanwhile.
+    private bool kicked;
+    private Instant? due;
+    private Instant? retryAt;
+    private Refusal? fault;
+
+    /// <summary>See <see cref="IVolumes.DiskFault"/>.</summary>
+    public Refusal? Fault => fault;
+
+    /// <summary>Why flushing waits, for status; empty when it does not.</summary>
+    public string Waits => retryAt is null ? "" : "no space on this node's disk; tried again each second";
+
+    private bool MayFlush => fault is null && log.Role
+        is LogRole.Passive or LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone;
+
+    /// <summary>Regular look at what is due; every few milliseconds.</summary>
+    public void OnTick()
+    {
+        ConsiderFlush();
+        AnswerFlushed();
+        PumpCopy();
+    }
+
+    private void KickFlush()
+    {
+        kicked = true;
+        ConsiderFlush();
+    }
+
+    private void ConsiderFlush()
+    {
+        ulong pending = log.Acknowledged.Value - Math.Min(
+            log.Flushed.Value, log.Acknowledged.Value);
+        if (flushRunning || !MayFlush || pending == 0)
+        {
+            kicked &= pending != 0;
+            return;
+        }
+
+        if (retryAt is { } retry)
+        {
+            if (reactor.Now >= retry)
+            {
+                writer.Run(job);
+                flushRunning = true;
+                retryAt = null;
+            }
+
+            return;
+        }
+
+        due ??= reactor.Now + FlushDelay;
+        if (kicked || power || pending >= FlushBytesSoon || reactor.Now >= due)
+        {
+            StartFlush();
+        }
+    }
+
+    private void StartFlush()
+    {
+        due = null;
+        kicked = false;
+        Lsn end = log.Acknowledged;
+        Lsn at = log.Flushed;
+        job.Clear();
+        job.From = at;
+        while (at < end && log.TryRead(at, out LogRecord record, out Lsn next) && next <= end)
+        {
+            if (!job.HasRoom(record.Payload.Length))
+            {
+                end = at;
+                break;
+            }
+
+            // Words that make no sense here were written by the partner: they change nothing.
+            if (VolumeOf(record) is not null && !IsOwnCopy(record))
+            {
+                job.Add(record);
+            }
+
+            at = next;
+        }
+
+        job.To = AfterControl(at, end);
+        if (job.To > job.From)
+        {
+            flushRunning = true;
+            writer.Run(job);
+        }
+    }
+
+    private bool IsOwnCopy(in LogRecord record) => log.Role == LogRole.Resyncing
+        && record.Entry.Kind is LogEntryKind.Copy or LogEntryKind.CopyZeroes;
+
+    /// <summary>The log's own records at the end of a stretch need no disk.</summary>
+    private Lsn AfterControl(Lsn at, Lsn end)
+    {
+        bool more = log.TryRead(at, out _, out Lsn next);
+        return !more && at < end && next >= end ? end : at;
+    }
+
+    private void FlushEnded(FlushJob ended)
+    {
+        flushRunning = false;
+        if (abandoned)
+        {
+            abandoned = false;
+            retryAt = null;
+            ConsiderFlush();
+            return;
+        }
+
+        switch (ended.Result)
+        {
+            case DiskResult.Ok:
+                flushRunning = true;
+                flushWritten = true;
+                side ^= 1;
+                TakeEffect();
+                break;
+            case DiskResult.NoSpace:
+                retryAt = reactor.Now + RetryDelay; // Nothing is lost: the log keeps it (L4).
+                break;
+            default:
+                fault = new Refusal(
+                    $"disk of {Group}", "writes and flushes to succeed", "an I/O error",
+                    "replace the disk; this node is stale until a full copy");
+                break;
+        }
+    }
+
+    /// <summary>Once no read from before the flush is under way: forgets what is on disk now.</summary>
+    private void TakeEffect()
+    {
+        if (!flushWritten || readers[side ^ 1] != 0)
+        {
+            return;
+        }
+
+        flushWritten = false;
+        flushRunning = false;
+        if (abandoned)
+        {
+            abandoned = false;
+            return;
+        }
+
+        if (Served)
+        {
+            DropFlushed(job.From, job.To);
+        }
+
+        log.SetFlushed(job.To);
+        indexed = Math.Max(indexed, job.To.Value);
+        AnswerFlushed();
+        ConsiderFlush();
+    }
+
+    private void DropFlushed(Lsn from, Lsn to)
+    {
+        while (from < to && log.TryRead(from, out LogRecord record, out from) && from <= to)
+        {
+            VolumeOf(record)?.Overlay.Drop(
+                record.Entry.Offset, record.Entry.Length, to.Value);
+        }
+    }
+
+    private void StartRead(ReadJob read)
+    {
+        read.Side = side;
+        readers[side]++;
+        reader.Run(read);
+    }
+
+    private void EndRead(ReadJob read)
+    {
+        // The overlay is put over the read in this same turn, before the flush takes effect.
+        readers[read.Side]--;
+        if (flushWritten)
+        {
+            reactor.Post(static state => ((GroupStore)state!).TakeEffect(), this);
+        }
+    }
+}

@@ -1,0 +1,437 @@
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+
+namespace StorageOs.Volumes;
+
+/// <summary>
+/// The volumes of one group. This part: requests. Others: moving the log to disk, and copying
+/// everything to a stale partner. One reactor thread, no locks.
+/// </summary>
+/// <remarks>
+/// A write is appended to the log, acknowledged with it, and only then put into the overlay, which
+/// is where reads see it (L1). A read is answered only after the log has proved that this node
+/// still owns the group (S5). Frozen, both simply wait.
+/// </remarks>
+internal sealed partial class GroupStore
+{
+    private const int PieceBytesMax = Size.MiB;
+    private const int ZeroBytesMax = 64 * Size.MiB;
+
+    private readonly IGroupLog log;
+    private readonly IReactor reactor;
+    private readonly IWorker reader;
+    private readonly IWorker writer;
+    private readonly bool power;
+    private readonly Stack<ReadJob> readJobs = new();
+    private readonly List<Volume> volumes = [];
+    private RequestQueue appending; // The log was full, or others waited for it before.
+    private RequestQueue acking; // Appended; in order of their LSNs.
+    private RequestQueue flushing; // Acknowledged; both disks must have them (power level).
+    private RequestQueue held; // Drained: not begun.
+    private ulong indexed; // The overlay holds what is acknowledged before it.
+    private ulong ownership; // Grows with each loss: requests die with it (S8).
+    private int unanswered;
+    private TaskCompletionSource? drained;
+    private bool draining;
+    private bool served;
+
+    /// <summary>Makes a store for a group; volumes are added before it is used.</summary>
+    public GroupStore(
+        IGroupLog log, NodeInfo node, IReactor reactor, IWorker reader, IWorker writer)
+    {
+        this.log = log;
+        this.reactor = reactor;
+        this.reader = reader;
+        this.writer = writer;
+        power = node.Persistence == PersistenceLevel.Power;
+        job = new FlushJob(FlushEnded) { Sync = power };
+        copyRead = new ReadJob(CopyReadEnded);
+        log.Reset += OnReset;
+        log.Advanced += OnAdvanced;
+        log.Changed += OnChanged;
+        log.SpaceFreed += OnSpaceFreed;
+    }
+
+    /// <summary>Called when <see cref="Served"/> changed.</summary>
+    public event Action? ServingChanged;
+
+    /// <summary>The group.</summary>
+    public GroupId Group => log.Group;
+
+    /// <summary>Segments of all the group's overlays.</summary>
+    public SegmentPool Segments { get; } = new();
+
+    /// <summary>Whether requests are taken.</summary>
+    public bool Served => log.Role
+        is LogRole.Mirrored or LogRole.Alone or LogRole.Resyncing or LogRole.Frozen;
+
+    /// <summary>Requests taken and not answered.</summary>
+    public int Unanswered => unanswered;
+
+    /// <summary>The group's volumes; their place is their number.</summary>
+    public IReadOnlyList<Volume> Volumes => volumes;
+
+    /// <summary>Adds a volume.</summary>
+    public void Add(Volume volume) => volumes.Add(volume);
+
+    /// <summary>Takes up what the log holds; called when all volumes are there.</summary>
+    public void Start()
+    {
+        job.Volumes = volumes;
+        OnReset();
+        OnChanged();
+    }
+
+    /// <summary>Ends what waits, and the listening.</summary>
+    public void Stop()
+    {
+        log.Reset -= OnReset;
+        log.Advanced -= OnAdvanced;
+        log.Changed -= OnChanged;
+        log.SpaceFreed -= OnSpaceFreed;
+        DropAll();
+        EndCopy(false);
+    }
+
+    /// <summary>See <see cref="IVolume.Submit"/>.</summary>
+    public void Submit(Volume volume, VolumeRequest request)
+    {
+        if (!Served)
+        {
+            request.Complete(VolumeStatus.NotOwner);
+            return;
+        }
+
+        if (!InRange(volume, request))
+        {
+            request.Complete(VolumeStatus.OutOfRange);
+            return;
+        }
+
+        request.Attachment = volume;
+        request.Progress = 0;
+        if (draining)
+        {
+            held.Enqueue(request);
+            return;
+        }
+
+        Begin(request);
+    }
+
+    /// <summary>See <see cref="IVolume.Commit"/>.</summary>
+    public void Commit() => log.Commit();
+
+    /// <summary>See <see cref="IVolumes.DrainAsync"/>.</summary>
+    public async ValueTask DrainAsync(CancellationToken cancellation)
+    {
+        draining = true;
+        log.Commit();
+        if (unanswered == 0)
+        {
+            return;
+        }
+
+        drained ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await drained.Task.WaitAsync(cancellation).ConfigureAwait(true);
+    }
+
+    /// <summary>See <see cref="IVolumes.Resume"/>.</summary>
+    public void Resume()
+    {
+        draining = false;
+        RequestQueue waiting = held.TakeAll();
+        while (waiting.First is not null)
+        {
+            Begin(waiting.Dequeue());
+        }
+
+        log.Commit();
+    }
+
+    private static bool InRange(Volume volume, VolumeRequest request) =>
+        request.Operation == VolumeOperation.Flush
+        || (request.Offset >= 0 && request.Length >= 0
+            && request.Offset <= volume.SizeBytes - request.Length
+            && (request.Operation is VolumeOperation.Trim or VolumeOperation.WriteZeroes
+                || request.Buffer.Length >= request.Length));
+
+    private void Begin(VolumeRequest request)
+    {
+        unanswered++;
+        if (request.Operation is VolumeOperation.Read or VolumeOperation.Flush)
+        {
+            request.WaitsFor = new Lsn(ownership);
+            log.Prove(
+                static (state, outcome) => Proved((VolumeRequest)state, outcome), request);
+        }
+        else if (appending.First is not null || !Append(request))
+        {
+            appending.Enqueue(request);
+            KickFlush();
+        }
+    }
+
+    /// <summary>Appends what is left of a request; false when the log is full (L4).</summary>
+    private bool Append(VolumeRequest request)
+    {
+        Volume volume = (Volume)request.Attachment!;
+        LogEntryKind kind = request.Operation switch
+        {
+            VolumeOperation.Write => LogEntryKind.Write,
+            VolumeOperation.Trim => LogEntryKind.Trim,
+            _ => LogEntryKind.WriteZeroes,
+        };
+        bool carries = kind == LogEntryKind.Write;
+        int most = carries ? pieceBytes : ZeroBytesMax;
+        Lsn lsn = log.Acknowledged; // For an empty request: nothing to wait for.
+        while (request.Progress < request.Length)
+        {
+            int length = Math.Min(most, request.Length - request.Progress);
+            ReadOnlySpan<byte> payload =
+                carries ? request.Buffer.Span.Slice(request.Progress, length) : default;
+            LogEntry entry = new(
+                kind, volume.Number, request.Offset + request.Progress, length);
+            AppendOutcome outcome = log.TryAppend(entry, payload, out lsn);
+            if (outcome == AppendOutcome.Full)
+            {
+                return false;
+            }
+
+            if (outcome == AppendOutcome.NotOwner)
+            {
+                Answer(request, VolumeStatus.NotOwner);
+                return true;
+            }
+
+            request.Progress += length;
+        }
+
+        request.WaitsFor = lsn;
+        acking.Enqueue(request);
+        if (request.Length == 0)
+        {
+            AnswerAcknowledged();
+        }
+
+        return true;
+    }
+
+    private static void Proved(VolumeRequest request, LogOutcome outcome)
+    {
+        Volume volume = (Volume)request.Attachment!;
+        GroupStore store = volume.Store;
+        if (outcome != LogOutcome.Ok)
+        {
+            store.Answer(request, VolumeStatus.NotOwner);
+        }
+        else if (request.Operation == VolumeOperation.Read)
+        {
+            store.Read(volume, request);
+        }
+        else if (store.power && store.log.FlushedOnBoth < store.log.Acknowledged)
+        {
+            request.WaitsFor = store.log.Acknowledged;
+            store.flushing.Enqueue(request);
+            store.KickFlush();
+        }
+        else
+        {
+            store.Answer(request, VolumeStatus.Ok);
+        }
+    }
+
+    private void Read(Volume volume, VolumeRequest request)
+    {
+        Span<byte> into = request.Buffer.Span[..request.Length];
+        if (volume.Overlay.Covers(request.Offset, request.Length)
+            || volume.File.TryReadNow(into, request.Offset))
+        {
+            volume.Overlay.Apply(request.Offset, into, log);
+            Answer(request, VolumeStatus.Ok);
+            return;
+        }
+
+        ReadJob read = readJobs.Count != 0 ? readJobs.Pop() : new ReadJob(ReadEnded);
+        read.Volume = volume;
+        read.Offset = request.Offset;
+        read.Into = request.Buffer[..request.Length];
+        read.Request = request;
+        StartRead(read);
+    }
+
+    private void ReadEnded(ReadJob read)
+    {
+        VolumeRequest request = read.Request!;
+        EndRead(read);
+        bool ours = request.WaitsFor.Value == ownership && Served;
+        if (ours && read.Result == DiskResult.Ok)
+        {
+            read.Volume.Overlay.Apply(read.Offset, read.Into.Span, log);
+        }
+
+        read.Request = null;
+        read.Into = default;
+        readJobs.Push(read);
+        Answer(request, !ours ? VolumeStatus.NotOwner
+            : read.Result == DiskResult.Ok ? VolumeStatus.Ok : VolumeStatus.IoError);
+    }
+
+    private void OnSpaceFreed()
+    {
+        // Those that waited go first; what they submit when answered queues behind the others.
+        RequestQueue waiting = appending.TakeAll();
+        while (waiting.First is not null)
+        {
+            VolumeRequest request = waiting.Dequeue();
+            if (appending.First is not null || !Append(request))
+            {
+                appending.Enqueue(request);
+            }
+        }
+
+        PumpCopy();
+        log.Commit();
+    }
+
+    private void OnReset()
+    {
+        foreach (Volume volume in volumes)
+        {
+            volume.Overlay.Clear();
+        }
+
+        Segments.Clear();
+        indexed = Math.Max(log.Flushed.Value, log.Summary.Head.Value);
+        abandoned |= flushRunning;
+        int most = ((int)log.Summary.CapacityBytes / 8) - 128;
+        pieceBytes = Math.Clamp(most & -Size.Page, Size.Page, PieceBytesMax);
+        fault = null;
+    }
+
+    private void OnChanged()
+    {
+        if (!Served)
+        {
+            DropAll();
+            EndCopy(false);
+        }
+        else if (log.Role != LogRole.Resyncing)
+        {
+            EndCopy(false);
+        }
+
+        if (Served != served)
+        {
+            served = Served;
+            ServingChanged?.Invoke();
+        }
+    }
+
+    private void OnAdvanced()
+    {
+        if (Served)
+        {
+            Index();
+            AnswerAcknowledged();
+        }
+
+        ConsiderFlush();
+        PumpCopy();
+    }
+
+    /// <summary>Rule L1: only what is acknowledged becomes readable.</summary>
+    private void Index()
+    {
+        ulong end = log.Acknowledged.Value;
+        while (indexed < end
+            && log.TryRead(new Lsn(indexed), out LogRecord record, out Lsn next)
+            && next.Value <= end)
+        {
+            // A copy says again what is there; its source need not read it from the log.
+            bool changes = record.Entry.Kind is not (LogEntryKind.Copy or LogEntryKind.CopyZeroes)
+                || log.Role != LogRole.Resyncing;
+            if (changes && VolumeOf(record) is { } volume)
+            {
+                volume.Overlay.Add(
+                    record.Entry.Offset, record.Entry.Length, record.Start.Value,
+                    record.Payload.Length == 0);
+            }
+
+            indexed = next.Value;
+        }
+    }
+
+    /// <summary>The volume a record is for; null when its words make no sense here.</summary>
+    private Volume? VolumeOf(in LogRecord record)
+    {
+        LogEntry entry = record.Entry;
+        return entry.Volume < volumes.Count
+            && entry.Offset <= volumes[entry.Volume].SizeBytes - entry.Length
+            ? volumes[entry.Volume]
+            : null;
+    }
+
+    private void AnswerAcknowledged()
+    {
+        while (acking.First is { } request && request.WaitsFor <= log.Acknowledged)
+        {
+            acking.Dequeue();
+            if (power && request.ForceUnitAccess)
+            {
+                flushing.Enqueue(request);
+                KickFlush();
+            }
+            else
+            {
+                Answer(request, VolumeStatus.Ok);
+            }
+        }
+    }
+
+    private void AnswerFlushed()
+    {
+        while (flushing.First is { } request && request.WaitsFor <= log.FlushedOnBoth
+            && log.Role != LogRole.Frozen)
+        {
+            Answer(flushing.Dequeue(), VolumeStatus.Ok);
+        }
+    }
+
+    private void DropAll()
+    {
+        ownership++;
+        draining = false;
+        RequestQueue waiting = held.TakeAll();
+        while (waiting.First is not null)
+        {
+            unanswered++;
+            Answer(waiting.Dequeue(), VolumeStatus.NotOwner);
+        }
+
+        Drop(appending.TakeAll());
+        Drop(acking.TakeAll());
+        Drop(flushing.TakeAll());
+    }
+
+    private void Drop(RequestQueue waiting)
+    {
+        while (waiting.First is not null)
+        {
+            Answer(waiting.Dequeue(), VolumeStatus.NotOwner);
+        }
+    }
+
+    private void Answer(VolumeRequest request, VolumeStatus status)
+    {
+        unanswered--;
+        request.Attachment = null;
+        request.Complete(status);
+        if (unanswered == 0 && drained is { } waiter)
+        {
+            drained = null;
+            waiter.SetResult();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+
+namespace StorageOs.Volumes;
+
+/// <summary>One volume as configured; the same on both nodes.</summary>
+internal sealed partial record VolumeSettings(string Name, GroupId Group, long SizeBytes)
+{
+    /// <summary>Most volumes of a pair.</summary>
+    public const int CountMax = 1024;
+
+    /// <summary>Largest volume: tables of its overlay stay small.</summary>
+    public const long SizeBytesMax = 64L * 1024 * Size.GiB;
+
+    /// <summary>Reads and checks the section "volumes".</summary>
+    public static IReadOnlyList<VolumeSettings> From(IConfiguration section)
+    {
+        List<VolumeSettings> all = [];
+        foreach (IConfigurationSection entry in section.GetSection("volumes").GetChildren())
+        {
+            VolumeSettings one = new(NameOf(entry), GroupOf(entry), SizeOf(entry));
+            Check(all.TrueForAll(v => v.Name != one.Name), entry, "name", "a unique name", one.Name);
+            all.Add(one);
+            Check(all.Count <= CountMax, entry, "count", $"at most {CountMax}", $"{all.Count}");
+        }
+
+        return all;
+    }
+
+    private static string NameOf(IConfigurationSection entry)
+    {
+        string name = entry["name"] ?? "";
+        const string Expected = "1 to 63 of a-z A-Z 0-9 . _ -, starting with a letter or digit";
+        Check(NamePattern().IsMatch(name), entry, "name", Expected, name);
+        return name;
+    }
+
+    private static GroupId GroupOf(IConfigurationSection entry)
+    {
+        string text = entry["group"] ?? "";
+        Check(text is "0" or "1", entry, "group", "0 or 1", text);
+        return new GroupId(text == "0" ? (byte)0 : (byte)1);
+    }
+
+    private static long SizeOf(IConfigurationSection entry)
+    {
+        string text = entry["sizeBytes"] ?? "";
+        bool good = long.TryParse(
+            text, NumberStyles.None, CultureInfo.InvariantCulture, out long bytes)
+            && bytes is >= Size.Page and <= SizeBytesMax && bytes % Size.Page == 0;
+        Check(good, entry, "sizeBytes",
+            $"a multiple of {Size.Page} up to {SizeBytesMax}", text);
+        return bytes;
+    }
+
+    private static void Check(
+        bool good, IConfigurationSection entry, string key, string expected, string actual)
+    {
+        if (!good)
+        {
+            throw new RefusedException(
+                new Refusal($"volumes: {entry.Path}:{key}", expected, $"'{actual}'"));
+        }
+    }
+
+    [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\z")]
+    private static partial Regex NamePattern();
+}

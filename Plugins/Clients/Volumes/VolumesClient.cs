@@ -1,0 +1,173 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Configuration;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+
+namespace StorageOs.Volumes;
+
+/// <summary>
+/// The client "volumes": opens the files, keeps a store per group, and is what others find volumes
+/// by. Needs no port: the mirrored log carries everything. Reactor thread of the storage modules.
+/// </summary>
+internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDisposable
+{
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(10);
+
+    private readonly IReactor reactor;
+    private readonly IMirroredLogs logs;
+    private readonly NodeInfo node;
+    private readonly IReadOnlyList<VolumeSettings> settings;
+    private readonly Func<string, long, IVolumeFile> openFile;
+    private readonly Func<string, IWorker> makeWorker;
+    private readonly List<IWorker> workers = [];
+    private readonly List<Volume> volumes = [];
+    private GroupStore[] stores = [];
+    private IDisposable? ticking;
+
+    /// <summary>Made by the host's container.</summary>
+    public VolumesClient(
+        IConfiguration settings, NodeInfo node, IReactor reactor, IMirroredLogs logs)
+        : this(settings, node, reactor, logs, VolumeFile.Open,
+            name => new ThreadWorker(reactor, name))
+    {
+    }
+
+    /// <summary>With files and workers of the caller's.</summary>
+    internal VolumesClient(
+        IConfiguration settings, NodeInfo node, IReactor reactor, IMirroredLogs logs,
+        Func<string, long, IVolumeFile> openFile, Func<string, IWorker> makeWorker)
+    {
+        this.reactor = reactor;
+        this.logs = logs;
+        this.node = node;
+        this.settings = VolumeSettings.From(settings);
+        this.openFile = openFile;
+        this.makeWorker = makeWorker;
+    }
+
+    /// <inheritdoc/>
+    public event Action? ServingChanged;
+
+    /// <inheritdoc/>
+    public ClientNeeds Needs { get; } = new("volumes", new VersionRange(1, 1), [], []);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<IVolume> All => volumes;
+
+    /// <inheritdoc/>
+    public string Section => "volumes";
+
+    /// <inheritdoc/>
+    public ValueTask StartAsync(IClientServices services, CancellationToken stopping)
+    {
+        stores = [.. GroupId.All.Select(MakeStore)];
+        foreach (VolumeSettings one in settings)
+        {
+            GroupStore store = stores[one.Group.Value];
+            string path = Path.Combine(node.DataDirectory, "volumes", one.Name + ".img");
+            Volume volume = new(
+                one, (ushort)store.Volumes.Count, store, openFile(path, one.SizeBytes));
+            store.Add(volume);
+            volumes.Add(volume);
+        }
+
+        foreach (GroupStore store in stores)
+        {
+            store.ServingChanged += () => ServingChanged?.Invoke();
+            store.Start();
+        }
+
+        ticking = reactor.Every(Tick, OnTick);
+        return default;
+    }
+
+    /// <inheritdoc/>
+    public void PartnerReady(ClientGrant grant)
+    {
+        // The log's own client hears the same and acts on it.
+    }
+
+    /// <inheritdoc/>
+    public void PartnerLost(SessionId session, SessionEnd end)
+    {
+        // As above.
+    }
+
+    /// <inheritdoc/>
+    public ValueTask StopAsync(CancellationToken deadline)
+    {
+        Dispose();
+        return default;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        ticking?.Dispose();
+        ticking = null;
+        Array.ForEach(stores, store => store.Stop());
+        workers.ForEach(worker => worker.Dispose());
+        workers.Clear();
+        volumes.ForEach(volume => volume.Dispose());
+        volumes.Clear();
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> CopyAllAsync(
+        GroupId group, IProgress<CopyProgress> progress, CancellationToken cancellation) =>
+        stores[group.Value].CopyAllAsync(progress, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask DrainAsync(GroupId group, CancellationToken cancellation) =>
+        stores[group.Value].DrainAsync(cancellation);
+
+    /// <inheritdoc/>
+    public void Resume(GroupId group) => stores[group.Value].Resume();
+
+    /// <inheritdoc/>
+    public Refusal? DiskFault(GroupId group) =>
+        stores.Length == 0 ? null : stores[group.Value].Fault;
+
+    /// <inheritdoc/>
+    public JsonNode? Report()
+    {
+        JsonArray all = [];
+        foreach (Volume volume in volumes)
+        {
+            LogSummary summary = logs.Log(volume.Group).Summary;
+            all.Add(new JsonObject
+            {
+                ["name"] = volume.Name,
+                ["group"] = volume.Group.Value,
+                ["sizeBytes"] = volume.SizeBytes,
+                ["served"] = volume.Served,
+                ["diskFault"] = volume.Store.Fault?.ToString(),
+                ["waits"] = volume.Store.Waits,
+                ["unanswered"] = volume.Store.Unanswered,
+                ["logFillBytes"] = summary.Tail.Value - summary.Head.Value,
+                ["logCapacityBytes"] = summary.CapacityBytes,
+            });
+        }
+
+        return all;
+    }
+
+    private GroupStore MakeStore(GroupId group)
+    {
+        IWorker reader = makeWorker($"{group}-read");
+        IWorker writer = makeWorker($"{group}-flush");
+        workers.Add(reader);
+        workers.Add(writer);
+        return new GroupStore(logs.Log(group), node, reactor, reader, writer);
+    }
+
+    private void OnTick()
+    {
+        foreach (GroupStore store in stores)
+        {
+            store.OnTick();
+        }
+    }
+}
