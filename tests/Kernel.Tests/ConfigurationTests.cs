@@ -42,7 +42,6 @@ public sealed class ConfigurationTests : IDisposable
     [InlineData("node:nmae=a", "--set, key node:nmae", "a key that")]
     [InlineData("transport:port=70000000000", "--set, key transport:port", "whole number")]
     [InlineData("transport:port=-1", "--set, key transport:port", "whole number")]
-    [InlineData("transport:port:x=1", "key transport:port", "whole number")]
     [InlineData("partner:memoryAddress=0x5001", "--set, key partner:memoryAddress", "4096")]
     [InlineData("node:persistence=maybe", "--set, key node:persistence", "process or power")]
     [InlineData("pair:id=1", "--set, key pair:id", "GUID")]
@@ -56,6 +55,12 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Contains(subject, refusal.Subject, StringComparison.Ordinal);
         Assert.Contains(expected, refusal.Expected, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_group_where_a_value_belongs_is_refused() => Assert.Contains(
+        Load(out _, "transport:port:x=1"),
+        refusal => refusal.Subject.EndsWith("key transport:port", StringComparison.Ordinal)
+            && refusal.Actual == "a group of keys or a list");
 
     [Fact]
     public void All_that_is_wrong_is_told_at_once()
