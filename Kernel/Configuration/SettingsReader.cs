@@ -183,11 +183,13 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
     {
         foreach ((string key, string? value) in root.AsEnumerable())
         {
-            bool isGroup = root.GetSection(key).GetChildren().Any();
+            // An empty group of the file comes as a key without a value.
+            bool isEmpty = string.IsNullOrEmpty(value);
             bool isKnown = known.Contains(key)
-                || (isGroup && known.Any(name => IsBelow(name, key)))
+                || (isEmpty && known.Any(name => IsBelow(name, key)))
                 || free.Any(prefix => key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase));
-            if (!isKnown && (value is not null || !isGroup))
+            bool isGroup = isEmpty && root.GetSection(key).GetChildren().Any();
+            if (!isKnown && !isGroup)
             {
                 Refuse(key, "a key that docs/OPERATIONS.md lists", Nearest(key));
             }

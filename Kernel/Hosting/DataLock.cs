@@ -22,12 +22,11 @@ internal sealed class DataLock : IDisposable
         {
             Directory.CreateDirectory(dataDirectory);
 
-            // Without sharing, .NET takes flock(LOCK_EX) on the file or fails.
+            // Without sharing, .NET takes flock(LOCK_EX) on the file or fails. Any other opening
+            // of it takes a shared lock and so fails, too: the holder is named beside it.
             FileStream file = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            file.SetLength(0);
-            file.Write(System.Text.Encoding.ASCII.GetBytes(
-                Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
-            file.Flush();
+            File.WriteAllText(
+                HolderFile(path), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
             taken = new DataLock(file);
             return null;
         }
@@ -43,7 +42,7 @@ internal sealed class DataLock : IDisposable
         }
     }
 
-    /// <summary>Process id in the lock file, when it is held; null when it is free.</summary>
+    /// <summary>Process id of who holds a lock; null when it is free.</summary>
     internal static int? Holder(string path)
     {
         try
@@ -53,10 +52,9 @@ internal sealed class DataLock : IDisposable
                 return null;
             }
 
-            using FileStream file = new(
-                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using StreamReader reader = new(file);
-            return int.TryParse(reader.ReadToEnd(), out int pid) ? pid : null;
+            bool good = int.TryParse(
+                File.ReadAllText(HolderFile(path)), CultureInfo.InvariantCulture, out int pid);
+            return good ? pid : null;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -66,6 +64,8 @@ internal sealed class DataLock : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => file.Dispose();
+
+    private static string HolderFile(string path) => path + ".pid";
 
     private static bool IsFree(string path)
     {

@@ -6,36 +6,43 @@ using StorageOs.Kernel.Ccm;
 namespace StorageOs.Kernel.Hosting;
 
 /// <summary>
-/// Takes one module down: its clients stop (in good order only), the connection manager takes
-/// back what it gave, its callbacks end, its services are disposed, its code is unloaded. No step
-/// waits for ever and none that fails holds up the next.
+/// Takes one module down: its clients stop, the connection manager takes back what it gave, its
+/// services are disposed, its code is unloaded. No step waits for ever and none that fails holds
+/// up the next.
 /// </summary>
 internal sealed class ModuleEnding(Module module, IConnectionManager manager, ILogger log)
 {
-    /// <summary>Runs all steps.</summary>
-    /// <param name="why">For people and the partner.</param>
-    /// <param name="inOrder">Whether its code may still be trusted to stop itself.</param>
-    internal async Task RunAsync(string why, bool inOrder)
+    /// <summary>
+    /// Has the clients of a module that is well stop by themselves; nothing of it runs after.
+    /// What the connection manager gave them stays, so that a session goes on until it is ended.
+    /// </summary>
+    internal async Task StopAsync(string why)
     {
-        bool alive = module.Advance(ModuleState.Stopping, why);
-        await module.Stopping.CancelAsync();
-        if (module.View is { } view)
+        if (module.Advance(ModuleState.Stopping, why) && module.View is { } view)
         {
-            if (alive && inOrder)
-            {
-                await StopClientsAsync(view);
-            }
+            await module.Stopping.CancelAsync();
+            await StopClientsAsync(view);
+            view.Close();
+        }
+    }
 
-            while (module.Admitted.TryDequeue(out string? client))
-            {
-                await StepAsync(
-                    $"taking back what client {client} was given",
-                    manager.RemoveAsync(client, why), Limits.RemoveTimeMax);
-            }
-
-            await DisposeAsync(view);
+    /// <summary>Takes back and disposes all there is of it.</summary>
+    /// <param name="why">For people and the partner.</param>
+    /// <param name="leaveSession">
+    /// Whether its clients are to leave the session by themselves; false when the whole session
+    /// has ended.
+    /// </param>
+    internal async Task FinishAsync(string why, bool leaveSession)
+    {
+        await module.Stopping.CancelAsync();
+        while (leaveSession && module.Admitted.TryDequeue(out string? client))
+        {
+            await StepAsync(
+                $"taking back what client {client} was given",
+                manager.RemoveAsync(client, why), Limits.RemoveTimeMax);
         }
 
+        await DisposeAsync();
         module.End(ModuleState.Stopped, why);
         module.Code?.Dispose();
         module.Code = null;
@@ -53,20 +60,27 @@ internal sealed class ModuleEnding(Module module, IConnectionManager manager, IL
         }
     }
 
-    private async Task DisposeAsync(Loop.ModuleReactor view)
+    private async Task DisposeAsync()
     {
+        if (module.Reactor is not { } reactor)
+        {
+            return;
+        }
+
+        module.View!.Close();
         if (module.Services is { } services)
         {
+            IReactor view = reactor.View(module.Id, failure => log.LogWarning(
+                failure, "{Module} failed while it was disposed", module.Id));
             await StepAsync(
                 "disposing its services",
                 view.CallAsync(services.DisposeAsync), Limits.ClientStopTimeMax);
         }
 
-        view.Close();
         module.Services = null;
         module.Parts = ModuleParts.None;
         if (module.Manifest?.Placement == PluginPlacement.Own
-            && !module.Reactor!.Stop(Limits.ClientStopTimeMax))
+            && !reactor.Stop(Limits.ClientStopTimeMax))
         {
             log.LogWarning("{Module}: its thread hangs in a callback and is left", module.Id);
         }

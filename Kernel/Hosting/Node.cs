@@ -111,12 +111,7 @@ public sealed class Node : IAsyncDisposable
                 Volatile.Write(ref phase, (int)BootPhase.Stopping);
             }
 
-            await host.StopAsync(why);
-        }
-
-        if (manager is not null)
-        {
-            await StopManagerAsync(why);
+            await host.StopAsync(why, () => StopManagerAsync(why));
         }
 
         if (management is not null)

@@ -95,12 +95,31 @@ internal sealed class PluginHost(
         _ = EndAsync(module, why, inOrder: false);
     }
 
-    /// <summary>Stops every plugin, those that take services before those that give them.</summary>
-    internal async Task StopAsync(string why)
+    /// <summary>
+    /// Stops every plugin, those that take services before those that give them, so that the read
+    /// path is shut; then ends the session by <paramref name="endSession"/>, with all clients
+    /// still part of it; then takes the plugins down.
+    /// </summary>
+    internal async Task StopAsync(string why, Func<Task> endSession)
     {
         Module[] plugins = [.. Modules.Where(module => module.Kind != PluginKind.Core
             && module.Kind != PluginKind.Transport).Reverse()];
+        Dictionary<Module, Task> stops = [];
+        foreach (Module module in plugins)
+        {
+            Task users = Task.WhenAll(Users(module).Select(user => stops[user]));
+            stops[module] = StopAfterAsync(users, module, why);
+        }
+
+        await Task.WhenAll(stops.Values);
+        await endSession();
         await Task.WhenAll(plugins.Select(module => EndAsync(module, why, inOrder: true)));
+    }
+
+    private async Task StopAfterAsync(Task users, Module module, string why)
+    {
+        await users;
+        await new ModuleEnding(module, manager, log).StopAsync(why);
     }
 
     private async Task BringUpAsync(Module module)
@@ -260,7 +279,6 @@ internal sealed class PluginHost(
             await EndAsync(user, why, inOrder);
         }
 
-        ModuleEnding ending = new(module, manager, log);
-        await ending.RunAsync(why, inOrder);
+        await new ModuleEnding(module, manager, log).FinishAsync(why, leaveSession: !inOrder);
     }
 }

@@ -1,0 +1,248 @@
+using System.Collections.Concurrent;
+using System.IO.Pipes;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Hosting;
+using StorageOs.Kernel.Loop;
+
+namespace StorageOs.Kernel.Tests;
+
+public sealed class ReactorTests : IDisposable
+{
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(10);
+
+    private readonly Reactor reactor = new("test");
+    private readonly BlockingCollection<Exception> faults = [];
+
+    public void Dispose()
+    {
+        reactor.Dispose();
+        faults.Dispose();
+    }
+
+    [Fact]
+    public async Task Posts_run_in_order_on_the_reactors_thread()
+    {
+        ModuleReactor view = View("m");
+        List<int> seen = [];
+        TaskCompletionSource done = new();
+        for (int index = 0; index < 1000; index++)
+        {
+            view.Post(state => seen.Add(view.IsCurrent ? (int)state! : -1), index);
+        }
+
+        view.Post(_ => done.SetResult(), null);
+        await done.Task.WaitAsync(Soon);
+        Assert.Equal(Enumerable.Range(0, 1000), seen);
+        Assert.False(view.IsCurrent);
+    }
+
+    [Fact]
+    public async Task An_await_comes_back_to_the_reactor_and_its_fault_to_the_module()
+    {
+        ModuleReactor view = View("m");
+        TaskCompletionSource outside = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        bool back = false;
+        Task<bool> call = view.CallAsync(async () =>
+        {
+            await outside.Task;
+            back = view.IsCurrent;
+            Forgotten();
+            return true;
+        });
+        outside.SetResult();
+        Assert.True(await call.WaitAsync(Soon));
+        Assert.True(back);
+        Assert.True(faults.TryTake(out Exception? fault, Soon));
+        Assert.Equal("forgotten", fault.Message);
+
+        static async void Forgotten()
+        {
+            await Task.Yield();
+            throw new InvalidOperationException("forgotten");
+        }
+    }
+
+    [Fact]
+    public async Task Timers_come_in_order_of_their_time_and_not_before_it()
+    {
+        ModuleReactor view = View("m");
+        List<string> seen = [];
+        TaskCompletionSource<TimeSpan> done = new();
+        await view.CallAsync(() =>
+        {
+            Instant start = view.Now;
+            view.After(TimeSpan.FromMilliseconds(20), () => done.SetResult(view.Now - start));
+            view.After(TimeSpan.FromMilliseconds(4), () => seen.Add("second"));
+            view.After(TimeSpan.FromMilliseconds(1), () => seen.Add("first"));
+            view.After(TimeSpan.FromMilliseconds(2), () => seen.Add("never")).Dispose();
+            return ValueTask.CompletedTask;
+        });
+        TimeSpan took = await done.Task.WaitAsync(Soon);
+        Assert.Equal(["first", "second"], seen);
+        Assert.True(took >= TimeSpan.FromMilliseconds(20), $"{took}");
+    }
+
+    [Fact]
+    public async Task A_periodic_timer_may_end_itself_and_thousands_keep_their_order()
+    {
+        ModuleReactor view = View("m");
+        Random random = new(7);
+        List<int> seen = [];
+        TaskCompletionSource done = new();
+        await view.CallAsync(() =>
+        {
+            int times = 0;
+            IDisposable every = null!;
+            every = view.Every(TimeSpan.FromMilliseconds(1), () =>
+            {
+                if (++times == 3)
+                {
+                    every.Dispose();
+                    view.After(TimeSpan.FromMilliseconds(30), done.SetResult);
+                }
+            });
+            List<IDisposable> ended = [];
+            foreach (int micros in Enumerable.Range(0, 2000).OrderBy(_ => random.Next()))
+            {
+                IDisposable timer =
+                    view.After(TimeSpan.FromMicroseconds(micros), () => seen.Add(micros));
+                if (micros % 3 == 0)
+                {
+                    ended.Add(timer);
+                }
+            }
+
+            ended.ForEach(timer => timer.Dispose());
+            return ValueTask.CompletedTask;
+        });
+        await done.Task.WaitAsync(Soon);
+        Assert.Equal(Enumerable.Range(0, 2000).Where(micros => micros % 3 != 0), seen);
+    }
+
+    [Fact]
+    public async Task A_callback_that_throws_ends_its_module_and_no_other()
+    {
+        ModuleReactor bad = View("bad");
+        ModuleReactor good = new(
+            reactor, new ModuleScope(reactor, "good", failure => faults.Add(failure)));
+        int badRuns = 0;
+        int goodRuns = 0;
+        await bad.CallAsync(() =>
+        {
+            bad.Every(TimeSpan.FromMilliseconds(1), () =>
+            {
+                badRuns++;
+                throw new InvalidOperationException("bad");
+            });
+            return ValueTask.CompletedTask;
+        });
+        Assert.True(faults.TryTake(out _, Soon));
+        bad.Close();
+        TaskCompletionSource done = new();
+        bad.Post(_ => badRuns = 1000, null);
+        good.Post(_ => good.Every(TimeSpan.FromMilliseconds(1), () =>
+        {
+            if (++goodRuns == 5)
+            {
+                done.SetResult();
+            }
+        }), null);
+        await done.Task.WaitAsync(Soon);
+        int runs = badRuns;
+        await good.CallAsync(() => ValueTask.CompletedTask);
+        Assert.InRange(badRuns, 1, 999);
+        Assert.Equal(runs, badRuns);
+    }
+
+    [Fact]
+    public async Task A_watch_tells_readiness_until_its_interest_ends()
+    {
+        ModuleReactor view = View("m");
+        using AnonymousPipeServerStream reader = new(PipeDirection.In);
+        using AnonymousPipeClientStream writer =
+            new(PipeDirection.Out, reader.ClientSafePipeHandle);
+        int told = 0;
+        TaskCompletionSource once = new();
+        IDescriptorWatch watch = null!;
+        await view.CallAsync(() =>
+        {
+            watch = view.Watch(
+                reader.SafePipeHandle, DescriptorInterest.Readable, interest =>
+                {
+                    told++;
+                    Assert.Equal(DescriptorInterest.Readable, interest);
+                    watch.Interest = DescriptorInterest.None;
+                    once.SetResult();
+                });
+            return ValueTask.CompletedTask;
+        });
+        Assert.Equal(0, told);
+        writer.WriteByte(1);
+        await once.Task.WaitAsync(Soon);
+        writer.WriteByte(2);
+        await view.CallAsync(() => ValueTask.CompletedTask);
+        Assert.Equal(1, told);
+        await view.CallAsync(() =>
+        {
+            watch.Dispose();
+            return ValueTask.CompletedTask;
+        });
+        Assert.Empty(faults);
+    }
+
+    [Fact]
+    public async Task A_poller_that_works_keeps_the_reactor_awake_and_an_idle_one_does_not_spin()
+    {
+        ModuleReactor view = View("m");
+        int turns = 0;
+        TaskCompletionSource worked = new();
+        await view.CallAsync(() =>
+        {
+            view.Poll(() =>
+            {
+                turns++;
+                if (turns == 1000)
+                {
+                    worked.SetResult();
+                }
+
+                return turns < 1000;
+            });
+            return ValueTask.CompletedTask;
+        });
+        await worked.Task.WaitAsync(Soon);
+        TaskCompletionSource idle = new();
+        view.Post(_ => view.After(TimeSpan.FromMilliseconds(300), idle.SetResult), null);
+        await idle.Task.WaitAsync(Soon);
+        Assert.InRange(turns, 1000, 1020);
+    }
+
+    [Fact]
+    public async Task Steady_turns_allocate_nothing()
+    {
+        ModuleReactor view = View("m");
+        TaskCompletionSource<long> done = new();
+        int ticks = 0;
+        long start = 0;
+        Action<object?> hop = _ => { };
+        await view.CallAsync(() =>
+        {
+            view.Every(TimeSpan.FromMicroseconds(100), () =>
+            {
+                view.Post(hop, null);
+                if (++ticks == 100)
+                {
+                    start = GC.GetAllocatedBytesForCurrentThread();
+                }
+                else if (ticks == 400)
+                {
+                    done.TrySetResult(GC.GetAllocatedBytesForCurrentThread() - start);
+                }
+            });
+            return ValueTask.CompletedTask;
+        });
+        Assert.Equal(0, await done.Task.WaitAsync(Soon));
+    }
+
+    private ModuleReactor View(string module) => reactor.View(module, faults.Add);
+}
