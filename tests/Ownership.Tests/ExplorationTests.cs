@@ -16,7 +16,7 @@ public sealed class ExplorationTests
         for (int seed = 0; seed < Seeds; seed++)
         {
             string? broken = Explore(seed, static _ => { });
-            Assert.True(broken is null, $"seed {seed}: {broken}");
+            Assert.True(broken is null, $"seed {seed}: {broken}\n{(broken is null ? "" : Tell(seed))}");
         }
     }
 
@@ -72,9 +72,19 @@ public sealed class ExplorationTests
             },
     };
 
-    private static string? Explore(int seed, Action<ModelNode> plant, bool converge = true)
+    private static string? Explore(int seed, Action<ModelNode> plant, bool converge = true) =>
+        Explore(new ModelPair(seed), plant, converge);
+
+    /// <summary>The story of a failing seed, its end at least.</summary>
+    private static string Tell(int seed)
     {
-        ModelPair pair = new(seed);
+        ModelPair pair = new(seed, tell: true);
+        _ = Explore(pair, static _ => { }, converge: true);
+        return string.Join('\n', pair.Story.Split('\n').TakeLast(80));
+    }
+
+    private static string? Explore(ModelPair pair, Action<ModelNode> plant, bool converge)
+    {
         Array.ForEach(pair.Nodes, node => plant(node));
         Array.ForEach(pair.Nodes, static node => node.Start());
         try

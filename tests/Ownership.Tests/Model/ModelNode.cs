@@ -149,7 +149,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
     private void Feed(GroupEvent input)
     {
-        if (input is not (Tick or ViewArrived or LogChanged))
+        if (input is not (Tick or ViewArrived or LogChanged or PartnerSeen))
         {
             pair.Write($"  {Name} <- {Transcript.Of(input)}");
         }

@@ -95,6 +95,12 @@ internal sealed class ModelPair
                 }
             }
 
+            if (Nodes[0].Session != Nodes[1].Session)
+            {
+                Array.ForEach(
+                    Nodes, static node => node.LeaveSession(SessionEndReason.PartnerRestarted));
+            }
+
             Connect();
             Quiet();
         }
@@ -155,11 +161,10 @@ internal sealed class ModelPair
 
     private static void Tick(ModelNode node)
     {
-        if (!node.Paused && node.Core is not null)
+        if (!node.Paused && node.Core is not null && !node.HasWork)
         {
             node.Post(new PartnerSeen(
                 node.Other.Core is null ? PartnerCondition.Dead : PartnerCondition.Serving));
-            node.Post(new Tick());
         }
     }
 
