@@ -44,8 +44,8 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     /// <summary>Effects that a planted bug takes away or changes; for proving that the harness bites.</summary>
     public Func<GroupEffect, GroupEffect?> Mutation { get; set; } = static effect => effect;
 
-    /// <summary>Views that a planted bug falsifies.</summary>
-    public Func<GroupView, GroupView> ViewMutation { get; set; } = static view => view;
+    /// <summary>Answers that a planted bug falsifies.</summary>
+    public Func<GroupEvent, GroupEvent> EventMutation { get; set; } = static input => input;
 
     public bool PartnerOffered => Session is not null && Other.Core is not null && Other.OfferedIn == Session;
 
@@ -95,13 +95,15 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         Post(new SessionUp(session));
     }
 
-    /// <summary>The session's end as the node sees it: its copy is not reachable any more.</summary>
+    /// <summary>
+    /// The session's end as this node sees it. The partner, which may not have seen it, can still
+    /// write the copy that was offered: only a fence ends that for sure (S4).
+    /// </summary>
     public void LeaveSession(SessionEndReason reason)
     {
         if (Session is SessionId session)
         {
             Session = null;
-            OfferedIn = null;
             FailMirror();
             Post(new SessionLost(session, reason));
         }
@@ -141,7 +143,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
         if (Session is SessionId session && Other.Core is GroupCore theirs && Other.Session == session)
         {
-            Feed(new ViewArrived(session, ViewMutation(theirs.View(default))));
+            Feed(new ViewArrived(session, theirs.View(default)));
         }
 
         Feed(new LogChanged(PartnerOffered, PartnerFailed, default));
@@ -249,7 +251,9 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         bool ok = PartnerOffered && Role is LogRole.Fenced or LogRole.Frozen or LogRole.Alone;
         if (ok)
         {
-            Other.Copy = push.Format && Role == LogRole.Alone ? 0 : Copy;
+            // What is continued stays as it was beyond the log: a copy that forgot is not mended.
+            Other.Copy = push.Format ? (Role == LogRole.Alone ? 0 : Copy)
+                : Other.Forgot ? Other.Copy : Copy;
             Other.HasRecords = HasRecords = true;
         }
 
@@ -276,7 +280,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     {
         if (in_boot == boot && Core is not null)
         {
-            Post(answer);
+            Post(EventMutation(answer));
         }
     }
 }

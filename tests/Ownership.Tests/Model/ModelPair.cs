@@ -67,11 +67,13 @@ internal sealed class ModelPair
             case < 30:
                 Land();
                 break;
-            case < 34:
+            case < 34 when random.Next(8) == 0:
                 Append(node);
                 break;
-            default:
+            case > 36:
                 Violence(node);
+                break;
+            default:
                 break;
         }
 
