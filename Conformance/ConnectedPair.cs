@@ -8,7 +8,7 @@ namespace StorageOs.Conformance;
 internal sealed class ConnectedPair : IDisposable
 {
     /// <summary>How long anything that must happen may take; generous, for machines are shared.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>Preset address of the first node's page.</summary>
     public const ulong FirstPageAddress = 0x5000_0000_0000;
@@ -109,6 +109,22 @@ internal sealed class ConnectedPair : IDisposable
         }
     }
 
+    /// <summary>Polls both ends until they are connected.</summary>
+    public static void AwaitConnected(IWellKnownPort first, IWellKnownPort second)
+    {
+        try
+        {
+            Await(
+                () => first.Poll() == WellKnownState.Connected
+                    & second.Poll() == WellKnownState.Connected,
+                "the well-known port");
+        }
+        catch (ConformanceException late)
+        {
+            throw new ConformanceException($"{late.Message}; {first.Detail}; {second.Detail}");
+        }
+    }
+
     /// <summary>The one completion of the one post in flight.</summary>
     public static CompletionStatus Complete(IPort port, ulong token = 0)
     {
@@ -133,10 +149,7 @@ internal sealed class ConnectedPair : IDisposable
     {
         IWellKnownPort first = First.OpenWellKnown(FirstNeed);
         IWellKnownPort second = Second.OpenWellKnown(SecondNeed);
-        Await(
-            () => first.Poll() == WellKnownState.Connected
-                & second.Poll() == WellKnownState.Connected,
-            "the well-known port");
+        AwaitConnected(first, second);
         return (first, second);
     }
 

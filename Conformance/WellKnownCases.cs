@@ -40,10 +40,7 @@ internal static class WellKnownCases
         using IWellKnownPort first = nodes.First.OpenWellKnown(
             nodes.FirstNeed with { PartnerMemoryAddress = ConnectedPair.SecondPageAddress + 8 });
         using IWellKnownPort second = nodes.Second.OpenWellKnown(nodes.SecondNeed);
-        ConnectedPair.Await(
-            () => first.Poll() == WellKnownState.Connected
-                & second.Poll() == WellKnownState.Connected,
-            "the well-known port");
+        ConnectedPair.AwaitConnected(first, second);
         using IRegion local = ConnectedPair.Map(nodes.First, Size.Page);
         Check.That(first.Port.TryPostRead(1, local, 0, first.PartnerPage, 0, Size.Page));
         Check.Equal(CompletionStatus.RemoteAccessError, ConnectedPair.Complete(first.Port, 1));

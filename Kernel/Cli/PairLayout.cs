@@ -133,8 +133,8 @@ internal sealed class PairLayout
             return File.ReadAllText(mark).Trim();
         }
 
-        byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes(Directory));
-        string memory = $"/dev/shm/storageos-{Convert.ToHexStringLower(hash)[..12]}";
+        // Named at random: a pair made anew must not find the memory of one made here before.
+        string memory = $"/dev/shm/storageos-{RandomNumberGenerator.GetHexString(12, lowercase: true)}";
         DriveInfo drive = new("/dev/shm");
         bool fits = drive is { IsReady: true, DriveFormat: "tmpfs" }
             && drive.AvailableFreeSpace > 8 * LogBytes;

@@ -32,21 +32,15 @@ internal static class Connector
         address.Clear();
         MemoryMarshal.Write(address, (ushort)Libc.AddressFamilyUnix);
         Encoding.UTF8.GetBytes(path, address[2..]);
-        if (Libc.connect(handle, address, AddressBytes) != 0)
+        if (Libc.connect(handle, address, AddressBytes) != 0
+            || Libc.fcntl(handle, Libc.SetStatusFlags, 0) != 0) // From here on a thread waits on it.
         {
             error = Marshal.GetLastPInvokeError();
             handle.Dispose();
             return null;
         }
 
-        // A Socket made from a descriptor that does not block takes its waits for time-outs.
-        error = Libc.fcntl(handle, Libc.SetStatusFlags, 0) == 0 ? 0 : Marshal.GetLastPInvokeError();
-        if (error != 0)
-        {
-            handle.Dispose();
-            return null;
-        }
-
+        error = 0;
         return new Socket(handle);
     }
 }

@@ -54,20 +54,7 @@ internal sealed class Fabric : IDisposable
                 UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
             Directory.CreateDirectory(root, OwnerOnly);
             Directory.CreateDirectory(own, OwnerOnly);
-            lockFile = File.OpenHandle(
-                Path.Combine(own, LockName),
-                FileMode.OpenOrCreate,
-                FileAccess.ReadWrite,
-                FileShare.ReadWrite | FileShare.Delete);
-            if (Libc.flock(lockFile, Libc.LockExclusive | Libc.LockNonBlocking) != 0)
-            {
-                throw new RefusedException(new Refusal(
-                    $"transport address {id}",
-                    "an id that no other process uses on this fabric",
-                    $"another living process holds it in {root}",
-                    "stop that process, or give each node its own id"));
-            }
-
+            lockFile = TakeLock(root, Path.Combine(own, LockName), id);
             return new Fabric(root, own, id, lockFile);
         }
         catch (Exception failure)
@@ -187,6 +174,38 @@ internal sealed class Fabric : IDisposable
                 File.Delete(file);
             }
         }
+    }
+
+    /// <summary>
+    /// Takes the lock that ends with the process. .NET locks by itself when nothing is shared, unless
+    /// told not to by the environment, hence the second call.
+    /// </summary>
+    private static SafeFileHandle TakeLock(string root, string path, FabricId id)
+    {
+        const int WouldBlock = 11;
+        RefusedException taken = new(new Refusal(
+            $"transport address {id}",
+            "an id that no other process uses on this fabric",
+            $"another living process holds it in {root}",
+            "stop that process, or give each node its own id"));
+        SafeFileHandle file;
+        try
+        {
+            file = File.OpenHandle(
+                path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException held) when (held.HResult == WouldBlock)
+        {
+            throw taken;
+        }
+
+        if (Libc.flock(file, Libc.LockExclusive | Libc.LockNonBlocking) != 0)
+        {
+            file.Dispose();
+            throw taken;
+        }
+
+        return file;
     }
 
     private static string SocketName(uint virtualInterface) =>

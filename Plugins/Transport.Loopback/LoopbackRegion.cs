@@ -157,6 +157,13 @@ internal sealed class LoopbackRegion : IRegion
         }
     }
 
+    /// <summary>Waits until the spare ordered last is made or refused; whether there is one.</summary>
+    internal bool AwaitSpare()
+    {
+        spareSettled.Wait();
+        return spare is not null;
+    }
+
     private RemoteRegion OfferLocked(RemoteAccess access)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
@@ -189,8 +196,7 @@ internal sealed class LoopbackRegion : IRegion
 
     private void Move(ReadOnlySpan<ByteRange> live)
     {
-        spareSettled.Wait();
-        RegionFile fresh = spare ?? NewFile();
+        RegionFile fresh = AwaitSpare() ? spare! : NewFile();
         spare = null;
         Span<byte> from = current.Map.GetSpan();
         Span<byte> to = fresh.Map.GetSpan();

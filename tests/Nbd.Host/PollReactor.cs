@@ -96,7 +96,8 @@ internal sealed partial class PollReactor : SynchronizationContext, IReactor, ID
     });
 
     /// <inheritdoc/>
-    public IDisposable Every(TimeSpan period, Action callback) => AddTimer(period, period, callback);
+    public IDisposable Every(TimeSpan period, Action callback) =>
+        AddTimer(period, period, callback);
 
     /// <inheritdoc/>
     public IDisposable After(TimeSpan delay, Action callback) => AddTimer(delay, null, callback);

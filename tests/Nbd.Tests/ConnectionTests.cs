@@ -62,7 +62,8 @@ public sealed class ConnectionTests
         using var rig = new Rig();
         using RawClient client = RawClient.Transmitting(rig.Port);
         rig.Node.Reactor.Invoke(() => rig.Node.Volume.Frozen = true);
-        client.Send([.. RawClient.Request(1, 1, 0, 4), 1, 2, 3, 4, .. RawClient.Request(0, 2, 0, 512)]);
+        client.Send([.. RawClient.Request(1, 1, 0, 4), 1, 2, 3, 4,
+            .. RawClient.Request(0, 2, 0, 512)]);
         await Rig.Until(
             () => rig.Node.Reactor.Invoke(() => rig.Node.Volume.Waiting) == 2, "both wait");
         rig.Node.Own(false);
@@ -168,7 +169,8 @@ public sealed class ConnectionTests
         using var rig = new Rig();
         using RawClient client = RawClient.Transmitting(rig.Port);
         string status = rig.Node.Reactor.Invoke(() => rig.Node.Client.Report()!.ToJsonString());
-        Assert.Equal($$"""[{"volume":"vol0","uri":"{{rig.Uri}}","connections":1,"accepting":true}]""",
+        Assert.Equal(
+            $$"""[{"volume":"vol0","uri":"{{rig.Uri}}","connections":1,"accepting":true}]""",
             status);
     }
 }

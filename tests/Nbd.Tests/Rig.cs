@@ -6,7 +6,9 @@ using StorageOs.Nbd.Host;
 
 namespace StorageOs.Nbd.Tests;
 
-/// <summary>One node in this process, owner of a memory volume, in a directory of its own.</summary>
+/// <summary>
+/// One node in this process, owner of a memory volume, in a directory of its own.
+/// </summary>
 internal sealed class Rig : IDisposable
 {
     private readonly string directory = NewDirectory();

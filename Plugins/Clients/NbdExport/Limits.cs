@@ -8,7 +8,9 @@ internal static class Limits
     /// <summary>Connections that one service address serves; one more is closed at once.</summary>
     public const int ConnectionsMax = 64;
 
-    /// <summary>Volumes of one group; with names at their longest a list still fits one buffer.</summary>
+    /// <summary>
+    /// Volumes of one group; with names at their longest a list still fits one buffer.
+    /// </summary>
     public const int ExportsMax = 256;
 
     /// <summary>Bytes of an export's name.</summary>
@@ -17,10 +19,14 @@ internal static class Limits
     /// <summary>Bytes of one read or write.</summary>
     public const int RequestBytesMax = 32 * Size.MiB;
 
-    /// <summary>Requests of one connection from arrival until the last byte of the reply is sent.</summary>
+    /// <summary>
+    /// Requests of one connection from arrival until the last byte of the reply is sent.
+    /// </summary>
     public const int RequestsInFlightMax = 256;
 
-    /// <summary>Bytes of buffers of those requests; one request alone may always have its buffer.</summary>
+    /// <summary>
+    /// Bytes of buffers of those requests; one request alone may always have its buffer.
+    /// </summary>
     public const int InFlightBytesMax = 64 * Size.MiB;
 
     /// <summary>Bytes received at once.</summary>
@@ -35,7 +41,9 @@ internal static class Limits
     /// </summary>
     public const int CopiedBytesMax = 64 * Size.KiB;
 
-    /// <summary>Bytes of one option of the handshake; a client that announces more is dropped.</summary>
+    /// <summary>
+    /// Bytes of one option of the handshake; a client that announces more is dropped.
+    /// </summary>
     public const int OptionBytesMax = 32 * Size.KiB;
 
     /// <summary>Bytes that the reply to one option may take.</summary>
@@ -56,7 +64,9 @@ internal static class Limits
     /// <summary>Extents of one block status reply.</summary>
     public const int ExtentsMax = 1024;
 
-    /// <summary>Bytes that one block status request looks at; the reply may cover less than asked.</summary>
+    /// <summary>
+    /// Bytes that one block status request looks at; the reply may cover less than asked.
+    /// </summary>
     public const long StatusBytesMax = 4 * Size.GiB;
 
     /// <summary>Bytes of a trim or zeroing that are given to the volume at once.</summary>

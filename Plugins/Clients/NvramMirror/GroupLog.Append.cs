@@ -172,7 +172,8 @@ internal sealed partial class GroupLog
         }
         else
         {
-            proofs.Enqueue(new Proof(done, state, beatsPosted + 1));
+            beatWanted = beatsPosted + 1;
+            proofs.Enqueue(new Proof(done, state, beatWanted));
             if (Role == LogRole.Mirrored)
             {
                 Publish();
@@ -214,7 +215,8 @@ internal sealed partial class GroupLog
         LogLayout.WriteWord(Copy, LogLayout.TailWord, committed);
     }
 
-    /// <summary>How far may be acknowledged: both copies under mirrored rules, else the own one.</summary>
+    /// <summary>How far may be acknowledged: both copies under mirrored rules, else the own
+    /// one.</summary>
     private ulong AcknowledgeLimit() => Role switch
     {
         LogRole.Mirrored => Math.Min(mirrored, committed),
@@ -232,7 +234,8 @@ internal sealed partial class GroupLog
         }
     }
 
-    /// <summary>Moves the head over records that no disk needs any more; one record is kept.</summary>
+    /// <summary>Moves the head over records that no disk needs any more; one record is
+    /// kept.</summary>
     private void MoveHead()
     {
         if (Role is not (LogRole.Alone or LogRole.Mirrored or LogRole.Resyncing))
@@ -281,7 +284,8 @@ internal sealed partial class GroupLog
         Notify();
     }
 
-    /// <summary>Tells what is pending. Callbacks may call anything here; the outermost call tells.</summary>
+    /// <summary>Tells what is pending. Callbacks may call anything here; the outermost call
+    /// tells.</summary>
     private void Notify()
     {
         if (notifying)

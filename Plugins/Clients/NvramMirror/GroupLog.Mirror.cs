@@ -23,6 +23,8 @@ internal sealed partial class GroupLog
     private ulong mirrored;
     private ulong beatsPosted;
     private ulong beatsDone;
+    private ulong beatWanted;
+    private bool beatInFlight;
     private ulong partnerFlushed;
     private TaskCompletionSource<bool>? push;
     private PushStep pushStep;
@@ -103,7 +105,8 @@ internal sealed partial class GroupLog
         Raise(Notice.Changed);
     }
 
-    /// <summary>Rule S5: what beats or log need is gone; counts as partner gone for this group.</summary>
+    /// <summary>Rule S5: what beats or log need is gone; counts as partner gone for this
+    /// group.</summary>
     public void Fail(string why)
     {
         bool served = Role is LogRole.Mirrored or LogRole.Resyncing;
@@ -147,6 +150,7 @@ internal sealed partial class GroupLog
                 break;
             case OpKind.Beat:
                 beatsDone = op.Value;
+                beatInFlight = false;
                 pending |= Notice.Proofs;
                 break;
             case OpKind.PushRead:
@@ -158,7 +162,8 @@ internal sealed partial class GroupLog
         }
     }
 
-    /// <summary>After completions were taken: posts what there is room for now, then tells.</summary>
+    /// <summary>After completions were taken: posts what there is room for now, then
+    /// tells.</summary>
     public void AfterPoll()
     {
         if (pushStep == PushStep.HeaderRead)
@@ -189,7 +194,8 @@ internal sealed partial class GroupLog
     /// <summary>Whether the partner's page is worth reading often.</summary>
     public bool WaitsForPartner => mirroring && partnerFlushed < acked;
 
-    /// <summary>Publishes the acknowledged LSN at the partner (L3); by timer, so appends need not.</summary>
+    /// <summary>Publishes the acknowledged LSN at the partner (L3); by timer, so appends need
+    /// not.</summary>
     public void PublishAcknowledged()
     {
         if (mirroring && push is null && ackedPosted < acked && tailPosted >= acked
@@ -237,9 +243,11 @@ internal sealed partial class GroupLog
             FinishPush(port);
         }
 
-        // S5: only a beat posted after a request came proves for it, so none is added to one under way.
-        if (Role == LogRole.Mirrored && beatsDone == beatsPosted && proofs.Count != 0)
+        // S5: only a beat posted after a request came proves for it; those who come while one is
+        // under way share the next.
+        if (Role == LogRole.Mirrored && !beatInFlight && beatWanted > beatsPosted)
         {
+            beatInFlight = true;
             beatsPosted++;
             port.WriteWord(
                 Op(OpKind.Beat, beatsPosted), beatsPosted, target!, LogLayout.BeatWord);
@@ -281,8 +289,8 @@ internal sealed partial class GroupLog
 
         pushStep = PushStep.Sending;
         StartGeneration();
-        posted = head; // All that is live goes out: what is there already is the same, byte by byte.
-        tailPosted = mirrored = beatsDone = beatsPosted = 0;
+        posted = head; // All that is live goes out; what is there already is the same.
+        tailPosted = mirrored = 0;
         ackedPosted = acked;
         mirroring = true;
         if (pushFormats)
@@ -343,7 +351,8 @@ internal sealed partial class GroupLog
         epoch++;
         mirroring = false;
         freedHead = region is null ? 0 : head; // What the partner still has matters no more.
-        beatsDone = beatsPosted = 0;
+        beatInFlight = false; // Its proof never came: who waited for it needs a later one.
+        beatWanted = beatsPosted + 1;
         EndPush(false);
     }
 }

@@ -85,7 +85,8 @@ internal sealed partial class GroupLog
         return true;
     }
 
-    /// <summary>Where to go on: what was verified, unless recovery went beyond what was acknowledged.</summary>
+    /// <summary>Where to go on: what was verified, unless recovery went beyond what was
+    /// acknowledged.</summary>
     private LogCursor Behind(ulong limit) =>
         cursor.End <= limit ? cursor : LogScan.Run(Ring, LogCursor.At(head), limit);
 

@@ -2,7 +2,8 @@ using StorageOs.Contracts.Services;
 
 namespace StorageOs.NvramMirror;
 
-/// <summary>This part: what is found in memory that outlived a process or an owner (L2, L7).</summary>
+/// <summary>This part: what is found in memory that outlived a process or an owner (L2,
+/// L7).</summary>
 internal sealed partial class GroupLog
 {
     /// <summary>

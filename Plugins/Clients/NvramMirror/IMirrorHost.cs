@@ -2,7 +2,8 @@ using StorageOs.Contracts.Transports;
 
 namespace StorageOs.NvramMirror;
 
-/// <summary>What a group's log needs of the client that it is a part of. Reactor thread only.</summary>
+/// <summary>What a group's log needs of the client that it is a part of. Reactor thread
+/// only.</summary>
 internal interface IMirrorHost
 {
     /// <summary>The open port of this session; null when there is none or it failed.</summary>

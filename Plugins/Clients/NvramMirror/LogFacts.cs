@@ -53,7 +53,8 @@ internal sealed class LogFacts : IDisposable
     public string MachineBootId { get; set; } = "";
 
     /// <summary>Opens or makes the file.</summary>
-    /// <param name="durable">Whether <see cref="Save"/> may be asked to flush to stable storage.</param>
+    /// <param name="durable">Whether <see cref="Save"/> may be asked to flush to stable
+    /// storage.</param>
     public static LogFacts Open(string path, bool durable)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -71,7 +72,8 @@ internal sealed class LogFacts : IDisposable
         return facts;
     }
 
-    /// <summary>Writes the facts. With <paramref name="sync"/> they survive a power loss, where configured.</summary>
+    /// <summary>Writes the facts. With <paramref name="sync"/> they survive a power loss, where
+    /// configured.</summary>
     public void Save(bool sync)
     {
         sequence++;

@@ -33,7 +33,8 @@ internal static class LogLayout
     /// <summary>Alignment of records and of the ring's length.</summary>
     public const int Alignment = 64;
 
-    /// <summary>Kept free for records of the log's own, so that a full log can change owner.</summary>
+    /// <summary>Kept free for records of the log's own, so that a full log can change
+    /// owner.</summary>
     public const int ReserveBytes = 4096;
 
     /// <summary>Most bytes of one posted write.</summary>

@@ -12,7 +12,8 @@ namespace StorageOs.NvramMirror;
 /// The client "nvram-mirror": holds the port, the partner's memory and the timer, and hands what
 /// comes to the two logs. Reactor thread of the storage modules only.
 /// </summary>
-internal sealed class MirrorClient : IClient, IMirroredLogs, IStatusReporter, IMirrorHost, IDisposable
+internal sealed class MirrorClient
+    : IClient, IMirroredLogs, IStatusReporter, IMirrorHost, IDisposable
 {
     private const string PortName = "log";
     private const string PageName = "page";
@@ -206,7 +207,8 @@ internal sealed class MirrorClient : IClient, IMirroredLogs, IStatusReporter, IM
         port = granted is null ? null : new MirrorPort(granted);
         if (granted is ICompletionChannel channel)
         {
-            watch = reactor.Watch(channel.Descriptor, DescriptorInterest.Readable, _ => Wake(channel));
+            watch = reactor.Watch(
+                channel.Descriptor, DescriptorInterest.Readable, _ => Wake(channel));
             channel.Arm();
         }
 

@@ -8,7 +8,8 @@ internal enum OpKind : byte
     /// <summary>Nothing that is waited for by itself.</summary>
     Data,
 
-    /// <summary>The tail word: with it, everything before its value is in the partner's copy.</summary>
+    /// <summary>The tail word: with it, everything before its value is in the partner's
+    /// copy.</summary>
     Tail,
 
     /// <summary>The head word: with it, space before its value may be used again (L3).</summary>
@@ -27,7 +28,8 @@ internal enum OpKind : byte
     PageRead,
 }
 
-/// <summary>A post in flight: what it was for, whose it is, and in which life of the mirror.</summary>
+/// <summary>A post in flight: what it was for, whose it is, and in which life of the
+/// mirror.</summary>
 internal readonly record struct MirrorOp(OpKind Kind, GroupLog? Log, int Epoch, ulong Value);
 
 /// <summary>
@@ -50,7 +52,8 @@ internal sealed class MirrorPort(IPort port)
     /// <summary>Whether anything is in flight.</summary>
     public bool Busy => next != oldest;
 
-    /// <summary>Whether an operation failed or the port is not open: it is of no more use.</summary>
+    /// <summary>Whether an operation failed or the port is not open: it is of no more
+    /// use.</summary>
     public bool Failed { get; private set; }
 
     /// <summary>Posts a write; there must be <see cref="Room"/>.</summary>
@@ -66,7 +69,8 @@ internal sealed class MirrorPort(IPort port)
 
     /// <summary>Posts a read; there must be <see cref="Room"/>.</summary>
     public void Read(
-        in MirrorOp op, IRegion destination, int offset, IRemoteMemory source, long from, int length)
+        in MirrorOp op, IRegion destination, int offset, IRemoteMemory source, long from,
+        int length)
     {
         Posted(op, port.TryPostRead(next, destination, offset, source, from, length));
     }

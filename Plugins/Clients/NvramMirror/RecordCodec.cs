@@ -29,7 +29,8 @@ internal static class RecordCodec
         return header.Crc;
     }
 
-    /// <summary>Reads the record that should start at <paramref name="lsn"/>, checking all of it.</summary>
+    /// <summary>Reads the record that should start at <paramref name="lsn"/>, checking all of
+    /// it.</summary>
     public static bool TryRead(ReadOnlySpan<byte> ring, ulong lsn, out RecordHeader header)
     {
         if (!TryReadHeader(ring, lsn, out header))

@@ -13,7 +13,8 @@ internal struct RecordHeader
     /// <summary>Says what it is.</summary>
     public uint Magic;
 
-    /// <summary>CRC-32C over what follows, payload and alignment included; a pad's over its header.</summary>
+    /// <summary>CRC-32C over what follows, payload and alignment included; a pad's over its
+    /// header.</summary>
     public uint Crc;
 
     /// <summary>Where the record starts.</summary>

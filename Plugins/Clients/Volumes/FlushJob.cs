@@ -142,7 +142,8 @@ internal sealed class FlushJob(Action<FlushJob> ended) : WorkItem
         return result;
     }
 
-    /// <summary>Of pieces with the same range only the newest is kept; they stand side by side.</summary>
+    /// <summary>Of pieces with the same range only the newest is kept; they stand side by
+    /// side.</summary>
     private static int NewestOfEqual(Span<Piece> cluster)
     {
         int kept = 0;

@@ -115,7 +115,8 @@ internal sealed partial class GroupStore
     /// <summary>Appends the extent just read; reads it again when it had to wait.</summary>
     private bool AppendCopy()
     {
-        log.Commit(); // Whatever was appended is acknowledged and in the overlay now.
+        log.Commit(); // Whatever was appended is acknowledged now, and goes into the overlay.
+        Index();
         if (copy is null || copyReady == 0)
         {
             return false; // Ended, or appended, by what the commit set off.
@@ -141,7 +142,7 @@ internal sealed partial class GroupStore
             entry, hole ? default : extent.AsSpan(0, length), out Lsn lsn);
         if (outcome != AppendOutcome.Accepted)
         {
-            return outcome == AppendOutcome.Full; // The extent is read again by the next turn.
+            return false; // Full: the extent is read again by a later turn.
         }
 
         copyEnd = lsn.Value;
@@ -152,7 +153,8 @@ internal sealed partial class GroupStore
         return copy is not null;
     }
 
-    /// <summary>A hole may be longer than one extent, as far as no write stands in the log.</summary>
+    /// <summary>A hole may be longer than one extent, as far as no write stands in the
+    /// log.</summary>
     private long HoleLength(Volume volume, int least)
     {
         long end = Math.Min(copyRead.NextData, volume.SizeBytes);

@@ -10,7 +10,8 @@ namespace StorageOs.Volumes;
 /// <remarks>
 /// A read that waits for the disk puts the overlay over what the disk gave, later. What is flushed
 /// meanwhile must stay in the overlay until such reads have ended: they are counted on one of two
-/// sides, the side changes when a flush ends, and the flush takes effect once the old side is empty.
+/// sides, the side changes when a flush ends, and the flush takes effect once the old side is
+/// empty.
 /// </remarks>
 internal sealed partial class GroupStore
 {
@@ -34,7 +35,8 @@ internal sealed partial class GroupStore
     public Refusal? Fault => fault;
 
     /// <summary>Why flushing waits, for status; empty when it does not.</summary>
-    public string Waits => retryAt is null ? "" : "no space on this node's disk; tried again each second";
+    public string Waits => retryAt is null ? ""
+        : "no space on this node's disk; tried again each second";
 
     private bool MayFlush => fault is null && log.Role
         is LogRole.Passive or LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone;
@@ -155,7 +157,8 @@ internal sealed partial class GroupStore
         }
     }
 
-    /// <summary>Once no read from before the flush is under way: forgets what is on disk now.</summary>
+    /// <summary>Once no read from before the flush is under way: forgets what is on disk
+    /// now.</summary>
     private void TakeEffect()
     {
         if (!flushWritten || readers[side ^ 1] != 0)

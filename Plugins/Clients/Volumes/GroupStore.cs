@@ -35,6 +35,7 @@ internal sealed partial class GroupStore
     private TaskCompletionSource? drained;
     private bool draining;
     private bool served;
+    private LogRole lastRole;
 
     /// <summary>Makes a store for a group; volumes are added before it is used.</summary>
     public GroupStore(
@@ -307,11 +308,17 @@ internal sealed partial class GroupStore
         abandoned |= flushRunning;
         int most = ((int)log.Summary.CapacityBytes / 8) - 128;
         pieceBytes = Math.Clamp(most & -Size.Page, Size.Page, PieceBytesMax);
-        fault = null;
+        retryAt = null;
+        due = null;
+        if (lastRole == LogRole.Passive && log.Role == LogRole.Passive)
+        {
+            fault = null; // The owner made this copy anew: a full copy follows.
+        }
     }
 
     private void OnChanged()
     {
+        lastRole = log.Role;
         if (!Served)
         {
             DropAll();

@@ -35,6 +35,7 @@ internal interface IVolumeFile : IDisposable
     /// <summary>Flushes to stable storage.</summary>
     DiskResult Flush();
 
-    /// <summary>Start of the first data at or after <paramref name="offset"/>; the end when there is none.</summary>
+    /// <summary>Start of the first data at or after <paramref name="offset"/>; the end when there
+    /// is none.</summary>
     long NextData(long offset);
 }

@@ -22,7 +22,8 @@ internal sealed partial record VolumeSettings(string Name, GroupId Group, long S
         foreach (IConfigurationSection entry in section.GetSection("volumes").GetChildren())
         {
             VolumeSettings one = new(NameOf(entry), GroupOf(entry), SizeOf(entry));
-            Check(all.TrueForAll(v => v.Name != one.Name), entry, "name", "a unique name", one.Name);
+            bool unique = all.TrueForAll(v => v.Name != one.Name);
+            Check(unique, entry, "name", "a unique name", one.Name);
             all.Add(one);
             Check(all.Count <= CountMax, entry, "count", $"at most {CountMax}", $"{all.Count}");
         }

@@ -6,7 +6,8 @@ namespace StorageOs.Volumes;
 /// <summary>Runs disk operations that may wait, one after the other, off the reactor.</summary>
 internal interface IWorker : IDisposable
 {
-    /// <summary>Runs <paramref name="item"/>'s work, then posts its end back to the reactor.</summary>
+    /// <summary>Runs <paramref name="item"/>'s work, then posts its end back to the
+    /// reactor.</summary>
     void Run(WorkItem item);
 }
 

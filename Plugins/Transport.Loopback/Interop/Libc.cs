@@ -16,8 +16,8 @@ internal static partial class Libc
     internal const int AddressFamilyUnix = 1;
     internal const int SocketStream = 1;
     internal const int SocketNonBlocking = 0x800;
+    internal const int SetStatusFlags = 4;
     internal const int SocketCloseOnExec = 0x80000;
-    internal const int SetStatusFlags = 4; // F_SETFL
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial nint mmap(
@@ -43,8 +43,8 @@ internal static partial class Libc
     internal static partial int socket(int domain, int type, int protocol);
 
     [LibraryImport("libc", SetLastError = true)]
-    internal static partial int connect(SafeHandle socket, ReadOnlySpan<byte> address, int length);
+    internal static partial int fcntl(SafeHandle file, int command, int argument);
 
     [LibraryImport("libc", SetLastError = true)]
-    internal static partial int fcntl(SafeHandle descriptor, int command, nint argument);
+    internal static partial int connect(SafeHandle socket, ReadOnlySpan<byte> address, int length);
 }

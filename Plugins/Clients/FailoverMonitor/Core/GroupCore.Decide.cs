@@ -71,7 +71,9 @@ internal sealed partial class GroupCore
 
     private bool OwnerThatForgot(RegisterEntry entry)
     {
-        Why = entry.Sync == SyncState.InSync
+        Why = partner is { Forgot: true }
+            ? "both nodes forgot (L7): only force can bring the group back"
+            : entry.Sync == SyncState.InSync
             ? $"this node forgot (L7); waiting for {options.PartnerName}, which is in sync, to take over"
             : "this node forgot (L7) and its partner is stale: only force can bring the group back";
         if (forceTerm == entry.Term)
@@ -110,7 +112,7 @@ internal sealed partial class GroupCore
         }
 
         bool isNew = entry.Sync == SyncState.New;
-        if (PartnerIsPassive(entry) && LogFree && failedSince is null
+        if (PartnerIsPassive(entry) && LogFree && (failedSince is null || isNew || Undecided)
             && (isNew ? !Undecided : !partner!.Forgot && MayBeInSync(entry)))
         {
             Why = "making the partner's copy equal";

@@ -117,7 +117,10 @@ internal sealed partial class GroupCore
         failedSince = null;
         mirrorFailed = false;
         passiveIn = null;
-        EndLogOperation(cancel: true);
+        if (logOperation != LogOperation.Fence)
+        {
+            EndLogOperation(cancel: true); // A fence needs no session, and its result stands.
+        }
     }
 
     private void TakeView(GroupView view)
@@ -141,7 +144,6 @@ internal sealed partial class GroupCore
         Witness = reading.Outcome;
         WitnessDetail = reading.Detail;
         bool answered = reading.Outcome != ReadOutcome.Unavailable;
-        nextRead = now + (Steady ? options.PollSteady : options.PollWaiting);
         retryAt = answered ? now : now + options.Retry;
         switch (reading.Outcome)
         {
@@ -160,6 +162,9 @@ internal sealed partial class GroupCore
             default:
                 break; // Unavailable: whatever was known stays, and is not fresh.
         }
+
+        bool steady = Steady && distrust.Length == 0;
+        nextRead = now + (steady ? options.PollSteady : options.PollWaiting);
     }
 
     private void TakeMissing()
@@ -180,12 +185,15 @@ internal sealed partial class GroupCore
         }
     }
 
-    /// <summary>Why a register's entry is not believed; empty when it is.</summary>
+    /// <summary>
+    /// Why a register's entry is not believed; empty when it is. An answer may be older than what
+    /// the partner has told meanwhile, but not older than what was known when it was asked for.
+    /// </summary>
     private string Distrust(RegisterEntry entry) =>
         memory.RegisterId != Guid.Empty && memory.RegisterId != entry.RegisterId
             ? $"another register: expected {memory.RegisterId}, found {entry.RegisterId}"
-        : entry.Term < memory.HighestTerm
-            ? $"an older register: expected term {memory.HighestTerm} or later, found {entry.Term}"
+        : entry.Term < askedAt
+            ? $"an older register: expected term {askedAt} or later, found {entry.Term}"
         : entry.Owner != options.Self && entry.Owner != options.Partner
             ? $"owner {entry.Owner:x} is neither this node nor its partner"
         : entry.Group != options.Group ? $"an entry of {entry.Group}"

@@ -8,6 +8,7 @@ internal sealed partial class GroupCore
 {
     private ulong lastNumber;
     private ulong registerNumber;
+    private Term askedAt;
     private RegisterEntry? swapping;
     private Instant nextRead;
     private Instant retryAt;
@@ -51,6 +52,7 @@ internal sealed partial class GroupCore
         if (RegisterFree)
         {
             registerNumber = ++lastNumber;
+            askedAt = memory.HighestTerm;
             effects.Add(new ReadRegister(registerNumber));
         }
     }
@@ -82,6 +84,7 @@ internal sealed partial class GroupCore
         SwapIntent kept = Undecided && memory.IntentTerm == next.Term ? memory.Intent : intent;
         memory = memory with { IntentTerm = next.Term, Intent = kept };
         registerNumber = ++lastNumber;
+        askedAt = memory.HighestTerm;
         swapping = next;
         freshUntil = now;
         effects.Add(new Swap(registerNumber, next, memory));

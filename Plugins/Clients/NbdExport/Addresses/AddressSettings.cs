@@ -8,7 +8,9 @@ using StorageOs.Contracts.Services;
 
 namespace StorageOs.NbdExport.Addresses;
 
-/// <summary>One service address: where a group's volumes are exported, on whichever node owns it.</summary>
+/// <summary>
+/// One service address: where a group's volumes are exported, on whichever node owns it.
+/// </summary>
 /// <param name="Group">The group.</param>
 /// <param name="Host">Address to listen at.</param>
 /// <param name="Port">TCP port to listen at.</param>
@@ -37,7 +39,7 @@ internal sealed record AddressSettings(GroupId Group, IPAddress Host, ushort Por
             if (longest > Limits.SocketPathBytesMax)
             {
                 throw Wrong(entry, "socket",
-                    $"a directory whose sockets' paths take at most {Limits.SocketPathBytesMax} bytes",
+                    $"a directory with socket paths of at most {Limits.SocketPathBytesMax} bytes",
                     $"{longest} bytes in {one.Directory}");
             }
 
@@ -68,8 +70,8 @@ internal sealed record AddressSettings(GroupId Group, IPAddress Host, ushort Por
             throw Wrong(entry, "host", "an IP address", host);
         }
 
-        if (!ushort.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out ushort number)
-            || number == 0)
+        CultureInfo invariant = CultureInfo.InvariantCulture;
+        if (!ushort.TryParse(port, NumberStyles.None, invariant, out ushort number) || number == 0)
         {
             throw Wrong(entry, "port", "1 to 65535", port);
         }

@@ -6,7 +6,9 @@ namespace StorageOs.NbdExport.Addresses;
 /// <summary>Kinds of link message.</summary>
 internal enum LinkKind : ushort
 {
-    /// <summary>First on every link; the connections that follow are all that the sender has.</summary>
+    /// <summary>
+    /// First on every link; the connections that follow are all that the sender has.
+    /// </summary>
     Hello = 1,
 
     /// <summary>Brings the listening socket.</summary>
@@ -48,7 +50,9 @@ internal readonly record struct LinkMessage(LinkKind Kind, ulong Connection)
         BinaryPrimitives.WriteUInt64LittleEndian(room[16..], Connection);
     }
 
-    /// <summary>Reads what came from the partner; null, with the reason, when it is not its word.</summary>
+    /// <summary>
+    /// Reads what came from the partner; null, with the reason, when it is not its word.
+    /// </summary>
     public static LinkMessage? Read(
         ReadOnlySpan<byte> bytes, bool descriptor, ushort port, ulong sender, out Refusal? refusal)
     {

@@ -180,7 +180,9 @@ internal sealed class LinkReceiver(
             $"number {connection} beside {duplicates.Count} others");
     }
 
-    /// <summary>The link is gone; what it brought stays until a takeover or the next link.</summary>
+    /// <summary>
+    /// The link is gone; what it brought stays until a takeover or the next link.
+    /// </summary>
     private void EndLink(Refusal? refusal)
     {
         if (refusal is not null)

@@ -22,7 +22,9 @@ internal sealed class LinkSender(
     /// <summary>Whether the partner can be told something.</summary>
     public bool Connected => link is not null;
 
-    /// <summary>Connects if the partner is there; whether there is a new link, to be filled.</summary>
+    /// <summary>
+    /// Connects if the partner is there; whether there is a new link, to be filled.
+    /// </summary>
     public bool TryConnect()
     {
         Descriptor socket = LinkSocket.Create();

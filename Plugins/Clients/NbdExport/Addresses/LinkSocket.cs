@@ -48,7 +48,9 @@ internal sealed class LinkSocket(Descriptor socket) : IDisposable
         return Math.Min(result, 0);
     }
 
-    /// <summary>Receives a message; <paramref name="carried"/> is the caller's to dispose.</summary>
+    /// <summary>
+    /// Receives a message; <paramref name="carried"/> is the caller's to dispose.
+    /// </summary>
     /// <returns>Its bytes; 0 at the end of the link; a negative errno.</returns>
     public int Receive(out ReadOnlySpan<byte> message, out Descriptor? carried)
     {

@@ -43,7 +43,9 @@ internal static class ListenerBinding
         return null;
     }
 
-    /// <summary>Whether what the partner handed over is the listening socket of this address.</summary>
+    /// <summary>
+    /// Whether what the partner handed over is the listening socket of this address.
+    /// </summary>
     public static Refusal? Check(Descriptor socket, AddressSettings settings)
     {
         int listening = 0;

@@ -71,7 +71,9 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
     public int ConnectionsTo(IVolume volume) =>
         connections.Values.Count(connection => connection.Volume == volume);
 
-    /// <summary>Links to the partner and gets the listening socket, as soon as that can be.</summary>
+    /// <summary>
+    /// Links to the partner and gets the listening socket, as soon as that can be.
+    /// </summary>
     public void Start()
     {
         if (!OperatingSystem.IsLinux())

@@ -4,7 +4,9 @@ using StorageOs.NbdExport.Protocol;
 
 namespace StorageOs.NbdExport.Connections;
 
-/// <summary>Writes the extents of a block status reply; neighbours of one kind are joined.</summary>
+/// <summary>
+/// Writes the extents of a block status reply; neighbours of one kind are joined.
+/// </summary>
 internal sealed class ExtentGatherer
 {
     /// <summary>Bytes of the longest list.</summary>

@@ -19,7 +19,9 @@ internal interface IConnectionOwner
     /// <summary>The volume of an export.</summary>
     IVolume Volume(int export);
 
-    /// <summary>Requests completed outside of the connection's own turn: give it one soon.</summary>
+    /// <summary>
+    /// Requests completed outside of the connection's own turn: give it one soon.
+    /// </summary>
     void NeedsTurn(NbdConnection connection);
 
     /// <summary>The connection has ended; its descriptor is closed on return.</summary>

@@ -128,7 +128,9 @@ internal sealed class Outbound(Action<NbdRequest> release)
         return FlushOutcome.Done;
     }
 
-    /// <summary>Moves replies into the gather buffer up to the first that is large or has no room.</summary>
+    /// <summary>
+    /// Moves replies into the gather buffer up to the first that is large or has no room.
+    /// </summary>
     private void Gather(bool structured)
     {
         Span<byte> room = Room();

@@ -3,7 +3,9 @@ using StorageOs.NbdExport.Interop;
 
 namespace StorageOs.NbdExport.Connections;
 
-/// <summary>Socket calls that never block; a failure is a negative errno, never an exception.</summary>
+/// <summary>
+/// Socket calls that never block; a failure is a negative errno, never an exception.
+/// </summary>
 internal static class Sockets
 {
     private const int Quiet = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;
@@ -42,7 +44,9 @@ internal static class Sockets
         return result is 0 or (< 0 and not -Constants.EAGAIN and not -Constants.EINTR);
     }
 
-    /// <summary>Accepts a connection as non-blocking; an invalid descriptor when it failed.</summary>
+    /// <summary>
+    /// Accepts a connection as non-blocking; an invalid descriptor when it failed.
+    /// </summary>
     public static Descriptor Accept(Descriptor listener, out int error)
     {
         int accepted = Libc.accept4(

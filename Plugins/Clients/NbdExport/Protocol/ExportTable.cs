@@ -9,7 +9,9 @@ internal sealed class ExportTable
     private readonly byte[][] names;
     private readonly long[] sizes;
 
-    /// <summary>Makes the table; names must keep the limits, which the caller has checked.</summary>
+    /// <summary>
+    /// Makes the table; names must keep the limits, which the caller has checked.
+    /// </summary>
     public ExportTable(IReadOnlyList<(string Name, long SizeBytes)> exports)
     {
         Invariant.Require(exports.Count <= Limits.ExportsMax);
@@ -27,7 +29,9 @@ internal sealed class ExportTable
     /// <summary>Size of an export in bytes.</summary>
     public long SizeBytes(int export) => sizes[export];
 
-    /// <summary>The export of that name; the empty name is the only one there is. -1 when none.</summary>
+    /// <summary>
+    /// The export of that name; the empty name is the only one there is. -1 when none.
+    /// </summary>
     public int Find(ReadOnlySpan<byte> name)
     {
         if (name.IsEmpty)

@@ -24,7 +24,9 @@ internal enum HandshakeStep
     /// <summary>The client ended it in good order: send what is written, then close.</summary>
     Close,
 
-    /// <summary>The client broke the protocol: see <see cref="Handshake.Refusal"/>, close.</summary>
+    /// <summary>
+    /// The client broke the protocol: see <see cref="Handshake.Refusal"/>, close.
+    /// </summary>
     Refused,
 }
 

@@ -1,6 +1,8 @@
 namespace StorageOs.NbdExport.Protocol;
 
-/// <summary>Numbers of the NBD protocol (the project's doc/proto.md); all travel big-endian.</summary>
+/// <summary>
+/// Numbers of the NBD protocol (the project's doc/proto.md); all travel big-endian.
+/// </summary>
 internal static class NbdWire
 {
     public const ulong InitMagic = 0x4e42444d41474943;

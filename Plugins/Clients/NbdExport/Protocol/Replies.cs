@@ -20,7 +20,9 @@ internal static class Replies
             : command == NbdCommand.Read ? sizeof(ulong) : sizeof(uint));
     }
 
-    /// <summary>Writes the head of the reply to a command; its payload follows, if it has one.</summary>
+    /// <summary>
+    /// Writes the head of the reply to a command; its payload follows, if it has one.
+    /// </summary>
     public static void Write(
         Span<byte> room, in RequestHeader request, NbdError error, bool structured, int payload)
     {

@@ -28,7 +28,9 @@ internal ref struct SpanReader(ReadOnlySpan<byte> bytes)
         return value.IsEmpty ? 0 : BinaryPrimitives.ReadUInt32BigEndian(value);
     }
 
-    /// <summary>The next <paramref name="count"/> bytes; empty when there are not as many.</summary>
+    /// <summary>
+    /// The next <paramref name="count"/> bytes; empty when there are not as many.
+    /// </summary>
     public ReadOnlySpan<byte> Bytes(uint count)
     {
         if (count > (uint)rest.Length)

@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace StorageOs.NbdExport.Protocol;
 
-/// <summary>Writes big-endian values one after the other; the room is the caller's promise.</summary>
+/// <summary>
+/// Writes big-endian values one after the other; the room is the caller's promise.
+/// </summary>
 internal ref struct SpanWriter(Span<byte> room)
 {
     private readonly Span<byte> room = room;

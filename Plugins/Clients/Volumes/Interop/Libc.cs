@@ -3,7 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace StorageOs.Volumes.Interop;
 
-/// <summary>Calls of the C library that the base class library has no member for. Linux, x64.</summary>
+/// <summary>Calls of the C library that the base class library has no member for. Linux,
+/// x64.</summary>
 internal static unsafe partial class Libc
 {
     /// <summary>Fail rather than wait for the disk.</summary>

@@ -1,0 +1,282 @@
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.FailoverMonitor.Core;
+
+namespace StorageOs.Ownership.Tests.Model;
+
+/// <summary>
+/// One node: a core, what survives its crash (copy, forgot mark, memory), and a log that obeys the
+/// contract's rules. A copy is a set of writes, one bit each.
+/// </summary>
+internal sealed class ModelNode(ModelPair pair, ulong id)
+{
+    private readonly Queue<GroupEvent> inbox = new();
+    private ulong boot;
+
+    public ulong Id { get; } = id;
+
+    public ModelNode Other => pair.Nodes[Id == 1 ? 1 : 0];
+
+    public GroupCore? Core { get; private set; }
+
+    public DurableMemory Memory { get; private set; } = DurableMemory.Empty;
+
+    public ulong Copy { get; set; }
+
+    public bool Forgot { get; set; } = true;
+
+    public bool HasRecords { get; set; }
+
+    public LogRole Role { get; private set; }
+
+    public SessionId? Session { get; private set; }
+
+    /// <summary>Session in which this node's copy is offered to the partner; revoked when null.</summary>
+    public SessionId? OfferedIn { get; private set; }
+
+    public bool PartnerFailed { get; private set; }
+
+    public bool Paused { get; set; }
+
+    public bool Holding { get; private set; }
+
+    /// <summary>Effects that a planted bug takes away or changes; for proving that the harness bites.</summary>
+    public Func<GroupEffect, GroupEffect?> Mutation { get; set; } = static effect => effect;
+
+    /// <summary>Views that a planted bug falsifies.</summary>
+    public Func<GroupView, GroupView> ViewMutation { get; set; } = static view => view;
+
+    public bool PartnerOffered => Session is not null && Other.Core is not null && Other.OfferedIn == Session;
+
+    /// <summary>Whether a write could be acknowledged, or a read answered, at this moment (S1, S5).</summary>
+    public bool CanAnswer => Core is not null && Role switch
+    {
+        LogRole.Alone or LogRole.Resyncing => true,
+        LogRole.Mirrored => PartnerOffered && !PartnerFailed,
+        _ => false,
+    };
+
+    public bool HasWork => inbox.Count > 0;
+
+    public void Start()
+    {
+        boot++;
+        Role = LogRole.Idle;
+        Paused = false;
+        PartnerFailed = false;
+        Holding = false;
+        Session = null;
+        OfferedIn = null;
+        inbox.Clear();
+        Core = new GroupCore(
+            new GroupCoreOptions(new GroupId(0), Id, 3 - Id, Id == 1 ? "b" : "a", 1, pair.NewId),
+            Memory, Forgot, HasRecords, pair.Now);
+        pair.Write($"{Name} boots{(Forgot ? ", forgot" : "")}");
+        Feed(new Tick());
+    }
+
+    public string Name => Id == 1 ? "a" : "b";
+
+    public void Crash()
+    {
+        pair.Write($"{Name} crashes");
+        Core = null;
+        OfferedIn = null;
+        Session = null;
+        Role = LogRole.Idle;
+        inbox.Clear();
+    }
+
+    public void JoinSession(SessionId session)
+    {
+        Session = session;
+        PartnerFailed = false;
+        Post(new SessionUp(session));
+    }
+
+    /// <summary>The session's end as the node sees it: its copy is not reachable any more.</summary>
+    public void LeaveSession(SessionEndReason reason)
+    {
+        if (Session is SessionId session)
+        {
+            Session = null;
+            OfferedIn = null;
+            FailMirror();
+            Post(new SessionLost(session, reason));
+        }
+    }
+
+    /// <summary>S5: a beat or write that fails freezes the log at once.</summary>
+    public void FailMirror()
+    {
+        if (Role is LogRole.Mirrored or LogRole.Resyncing)
+        {
+            PartnerFailed = true;
+            Role = Role == LogRole.Mirrored ? LogRole.Frozen : LogRole.Alone;
+        }
+    }
+
+    public void Post(GroupEvent input) => inbox.Enqueue(input);
+
+    public void Run()
+    {
+        if (Core is not null && !Paused && inbox.TryDequeue(out GroupEvent? input))
+        {
+            Feed(input);
+        }
+    }
+
+    public void Look()
+    {
+        if (Core is null || Paused)
+        {
+            return;
+        }
+
+        if (Role == LogRole.Mirrored && !PartnerOffered)
+        {
+            FailMirror();
+        }
+
+        if (Session is SessionId session && Other.Core is GroupCore theirs && Other.Session == session)
+        {
+            Feed(new ViewArrived(session, ViewMutation(theirs.View(default))));
+        }
+
+        Feed(new LogChanged(PartnerOffered, PartnerFailed, default));
+    }
+
+    private void Feed(GroupEvent input)
+    {
+        if (input is not (Tick or ViewArrived or LogChanged or PartnerSeen))
+        {
+            pair.Write($"  {Name} <- {Transcript.Of(input)}");
+        }
+
+        foreach (GroupEffect effect in Core!.Step(input, pair.Now).ToArray())
+        {
+            if (effect is not (ReadRegister or FailoverMonitor.Core.Record))
+            {
+                pair.Write($"  {Name} -> {Transcript.Of(effect)}");
+            }
+
+            if (Mutation(effect) is GroupEffect mutated)
+            {
+                CarryOut(mutated);
+            }
+        }
+
+        Holding = Core.HoldsAddress;
+    }
+
+    private void CarryOut(GroupEffect effect)
+    {
+        ulong in_boot = boot;
+        switch (effect)
+        {
+            case ReadRegister read:
+                pair.Register.Read(r => Answer(in_boot, new ReadDone(read.Operation, r)));
+                break;
+            case Swap swap:
+                Memory = swap.Memory;
+                pair.Register.Swap(swap.Next, o => Answer(in_boot, new SwapDone(swap.Operation, o)));
+                break;
+            case FailoverMonitor.Core.Record record:
+                Memory = record.Memory;
+                break;
+            case Fence fence:
+                OfferedIn = null;
+                Role = LogRole.Fenced;
+                Post(new LogDone(fence.Operation, true));
+                break;
+            case Push push:
+                pair.Later(() => LandPush(in_boot, push));
+                break;
+            case CopyAll copy:
+                pair.Later(() => LandCopy(in_boot, copy));
+                break;
+            case Drain drain:
+                Post(new LogDone(drain.Operation, true));
+                break;
+            default:
+                CarryOutRole(effect);
+                break;
+        }
+    }
+
+    private void CarryOutRole(GroupEffect effect)
+    {
+        switch (effect)
+        {
+            case BecomePassive:
+                Assert.True(Role is LogRole.Idle or LogRole.Passive, $"passive from {Role}");
+                Role = LogRole.Passive;
+                OfferedIn = Session;
+                break;
+            case ServeAlone:
+                Role = LogRole.Alone;
+                break;
+            case ServeWithPartner serve when PartnerOffered:
+                Role = serve.AcknowledgeOnBoth ? LogRole.Mirrored : LogRole.Resyncing;
+                PartnerFailed = false;
+                break;
+            case ServeWithPartner serve:
+                Role = serve.AcknowledgeOnBoth ? LogRole.Frozen : LogRole.Alone;
+                PartnerFailed = true;
+                break;
+            case Freeze when Role is LogRole.Mirrored or LogRole.Idle:
+                Role = LogRole.Frozen;
+                break;
+            case StepDown:
+                Role = LogRole.Idle;
+                break;
+            case ClearForgot:
+                Forgot = false;
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void LandPush(ulong in_boot, Push push)
+    {
+        if (in_boot != boot || Core is null)
+        {
+            return;
+        }
+
+        bool ok = PartnerOffered && Role is LogRole.Fenced or LogRole.Frozen or LogRole.Alone;
+        if (ok)
+        {
+            Other.Copy = push.Format && Role == LogRole.Alone ? 0 : Copy;
+            Other.HasRecords = HasRecords = true;
+        }
+
+        Post(new LogDone(push.Operation, ok));
+    }
+
+    private void LandCopy(ulong in_boot, CopyAll copy)
+    {
+        if (in_boot != boot || Core is null)
+        {
+            return;
+        }
+
+        bool ok = PartnerOffered && Role == LogRole.Resyncing;
+        if (ok)
+        {
+            Other.Copy = Copy;
+        }
+
+        Post(new LogDone(copy.Operation, ok));
+    }
+
+    private void Answer(ulong in_boot, GroupEvent answer)
+    {
+        if (in_boot == boot && Core is not null)
+        {
+            Post(answer);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+using System.Text;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.FailoverMonitor.Core;
+
+namespace StorageOs.Ownership.Tests.Model;
+
+/// <summary>Two nodes, a register and the violence between them, in one thread from one seed.</summary>
+internal sealed class ModelPair
+{
+    private const int WritesMax = 60;
+    private readonly Random random;
+    private readonly List<Action> later = [];
+    private readonly StringBuilder? story;
+    private ulong acked;
+    private int writes;
+    private uint sessions;
+    private long milliseconds;
+
+    public ModelPair(int seed, bool tell = false)
+    {
+        random = new Random(seed);
+        story = tell ? new StringBuilder() : null;
+        Register = new ModelRegister(random);
+        Nodes = [new ModelNode(this, 1), new ModelNode(this, 2)];
+    }
+
+    public ModelNode[] Nodes { get; }
+
+    public ModelRegister Register { get; }
+
+    public Instant Now => new(milliseconds * 1_000_000);
+
+    public string Story => story?.ToString() ?? "";
+
+    public Guid NewId()
+    {
+        byte[] bytes = new byte[16];
+        random.NextBytes(bytes);
+        return new Guid(bytes);
+    }
+
+    public void Write(string line) => story?.Append(line).Append('\n');
+
+    public void Later(Action action) => later.Add(action);
+
+    /// <summary>One random step, faults included; the invariants are checked after it.</summary>
+    public void Step()
+    {
+        milliseconds += random.Next(12) == 0 ? random.Next(400) : random.Next(3);
+        ModelNode node = Nodes[random.Next(2)];
+        switch (random.Next(40))
+        {
+            case < 8:
+                node.Run();
+                break;
+            case < 15:
+                Register.Advance();
+                break;
+            case < 21:
+                node.Look();
+                break;
+            case < 27:
+                Tick(node);
+                break;
+            case < 30:
+                Land();
+                break;
+            case < 34:
+                Append(node);
+                break;
+            default:
+                Violence(node);
+                break;
+        }
+
+        Check();
+    }
+
+    /// <summary>No more faults: everything runs, fairly, for that many rounds.</summary>
+    public void Settle(int rounds)
+    {
+        Register.Answers = true;
+        Register.Faulty = false;
+        for (int round = 0; round < rounds; round++)
+        {
+            milliseconds += 10;
+            Array.ForEach(Nodes, static node => node.Paused = false);
+            foreach (ModelNode node in Nodes)
+            {
+                if (node.Core is null && round > 5)
+                {
+                    node.Start();
+                }
+            }
+
+            if (Nodes[0].Session != Nodes[1].Session)
+            {
+                Array.ForEach(
+                    Nodes, static node => node.LeaveSession(SessionEndReason.PartnerRestarted));
+            }
+
+            Connect();
+            Quiet();
+        }
+    }
+
+    /// <summary>Lets what is under way run to its end without a fault or a new session.</summary>
+    public void Quiet()
+    {
+        Register.Faulty = false;
+        for (int turn = 0; turn < 12; turn++)
+        {
+            foreach (ModelNode node in Nodes)
+            {
+                node.Run();
+                node.Look();
+                Tick(node);
+            }
+
+            Register.Advance();
+            Land();
+            Check();
+        }
+    }
+
+    public void Pass(int rounds)
+    {
+        for (int round = 0; round < rounds; round++)
+        {
+            milliseconds += 10;
+            Quiet();
+        }
+    }
+
+    public void Connect()
+    {
+        if (Nodes.All(static n => n.Core is not null && n.Session is null && !n.Paused))
+        {
+            SessionId session = new(1, 2, ++sessions, sessions);
+            Write("session");
+            Array.ForEach(Nodes, n => n.JoinSession(session));
+        }
+    }
+
+    public void Append(ModelNode node)
+    {
+        if (node.CanAnswer && !node.Paused && node.Role != LogRole.Frozen && writes < WritesMax)
+        {
+            ulong bit = 1UL << writes++;
+            node.Copy |= bit;
+            if (node.Role is LogRole.Mirrored or LogRole.Resyncing && node.PartnerOffered)
+            {
+                node.Other.Copy |= bit;
+            }
+
+            acked |= bit;
+        }
+    }
+
+    private static void Tick(ModelNode node)
+    {
+        if (!node.Paused && node.Core is not null && !node.HasWork)
+        {
+            node.Post(new PartnerSeen(
+                node.Other.Core is null ? PartnerCondition.Dead : PartnerCondition.Serving));
+        }
+    }
+
+    private void Land()
+    {
+        if (later.Count > 0)
+        {
+            int index = random.Next(later.Count);
+            Action one = later[index];
+            later.RemoveAt(index);
+            one();
+        }
+    }
+
+    private void Violence(ModelNode node)
+    {
+        switch (random.Next(14))
+        {
+            case < 5:
+                Connect();
+                break;
+            case 5:
+                Kill(node);
+                break;
+            case < 8 when node.Core is null:
+                node.Start();
+                break;
+            case 8:
+                node.Paused = !node.Paused;
+                break;
+            case 9:
+                node.LeaveSession(SessionEndReason.BeatStill);
+                break;
+            case 10:
+                Nodes[0].LeaveSession(SessionEndReason.EndpointGone);
+                Nodes[1].LeaveSession(SessionEndReason.EndpointGone);
+                break;
+            case 11:
+                Register.Answers = random.Next(3) != 0;
+                break;
+            case 12 when node.Core is not null:
+                node.Post(new TakeoverAsked((ulong)random.Next(1, 1000)));
+                break;
+            case 13 when random.Next(3) == 0:
+                Forget(node);
+                break;
+            default:
+                break;
+        }
+    }
+
+    public static void Kill(ModelNode node)
+    {
+        if (node.Core is not null)
+        {
+            node.Crash();
+            node.Other.LeaveSession(SessionEndReason.EndpointGone);
+        }
+    }
+
+    /// <summary>A machine loses its power; never the last that holds what was acknowledged.</summary>
+    private void Forget(ModelNode node)
+    {
+        if ((node.Other.Copy & acked) == acked && !node.Other.Forgot)
+        {
+            Kill(node);
+            node.Copy = 0;
+            node.Forgot = true;
+            node.HasRecords = false;
+        }
+    }
+
+    private void Check()
+    {
+        ModelNode a = Nodes[0];
+        ModelNode b = Nodes[1];
+        Require(!(a.CanAnswer && b.CanAnswer), "S2: both nodes could answer");
+        foreach (ModelNode node in Nodes)
+        {
+            if (node.CanAnswer)
+            {
+                Require((node.Copy & acked) == acked, $"{node.Name} serves without what was acknowledged");
+            }
+
+            bool stale = Register.Entry is { Sync: SyncState.Stale } e && e.StaleNode == node.Id;
+            Require(!(stale && node.CanAnswer), $"S2: {node.Name} serves and is stale");
+        }
+    }
+
+    private static void Require(bool holds, string what)
+    {
+        if (!holds)
+        {
+            throw new BrokenRuleException(what);
+        }
+    }
+}
+
+/// <summary>A rule of design §9 does not hold.</summary>
+public sealed class BrokenRuleException(string what) : Exception(what);

@@ -1,0 +1,210 @@
+using StorageOs.Contracts.Transports;
+
+namespace StorageOs.Storage.Tests.Harness;
+
+/// <summary>A region in plain memory; the array outlives a node's process when the test keeps
+/// it.</summary>
+internal sealed class TestRegion(RegionNeed need, byte[] memory) : IRegion
+{
+    private byte[] memory = memory;
+
+    public event Action<byte[]>? Moved;
+
+    public string Name => need.Name;
+
+    public int Length => memory.Length;
+
+    public Span<byte> Bytes => memory;
+
+    public Memory<byte> Memory => memory;
+
+    public TestRemote? Offered { get; private set; }
+
+    public bool Revoked { get; private set; }
+
+    public RemoteRegion Offer(RemoteAccess access)
+    {
+        Assert.True(Offered is null && !Revoked);
+        RemoteRegion region = new(1, 0, (ulong)memory.Length, access);
+        Offered = new TestRemote(this, memory, region);
+        return region;
+    }
+
+    public void Revoke()
+    {
+        if (Offered is not null)
+        {
+            Offered.Dead = true;
+            Offered = null;
+            Revoked = true;
+        }
+    }
+
+    public void Reclaim(ReadOnlySpan<ByteRange> live)
+    {
+        Assert.Null(Offered);
+        byte[] fresh = new byte[memory.Length];
+        Array.Fill(fresh, (byte)0xDB);
+        foreach (ByteRange range in live)
+        {
+            memory.AsSpan(range.Offset, range.Length).CopyTo(fresh.AsSpan(range.Offset));
+        }
+
+        Array.Fill(memory, (byte)0xEE); // Whoever still reads the old memory is found out.
+        memory = fresh;
+        Revoked = false;
+        Moved?.Invoke(fresh);
+    }
+
+    public bool ProbeRevoked() => Offered is null;
+
+    public void Dispose()
+    {
+    }
+}
+
+/// <summary>Memory as its owner offered it to the other node.</summary>
+internal sealed class TestRemote(TestRegion owner, byte[] memory, RemoteRegion region)
+    : IRemoteMemory
+{
+    public RemoteRegion Region => region;
+
+    public TestRegion Owner => owner;
+
+    public byte[] Memory => memory;
+
+    public bool Dead { get; set; }
+
+    public void Dispose()
+    {
+    }
+}
+
+/// <summary>
+/// A port that carries out its posts when it is told to: at once (as Loopback does), or later, some
+/// at a time. A crash may leave the last one torn.
+/// </summary>
+internal sealed class TestPort : IPort
+{
+    private readonly Queue<Pending> waiting = new();
+    private readonly Queue<Completion> done = new();
+
+    public PortState State { get; private set; } = PortState.Open;
+
+    public int PostsInFlightMax => PortNeed.PostsInFlightLimit;
+
+    /// <summary>Whether posts wait for <see cref="Carry"/>.</summary>
+    public bool Held { get; set; }
+
+    /// <summary>Posts that wait.</summary>
+    public int Waiting => waiting.Count;
+
+    /// <summary>Posts carried out.</summary>
+    public int Carried { get; private set; }
+
+    public bool TryPostWrite(
+        ulong token, IRegion source, int sourceOffset, IRemoteMemory target, long targetOffset,
+        int length) =>
+        Post(new Pending(
+            token, (TestRemote)target, (int)targetOffset, (TestRegion)source, sourceOffset, length,
+            null, false));
+
+    public bool TryPostWriteWord(
+        ulong token, ulong value, IRemoteMemory target, long targetOffset) =>
+        Post(new Pending(token, (TestRemote)target, (int)targetOffset, null, 0, 8, value, false));
+
+    public bool TryPostRead(
+        ulong token, IRegion destination, int destinationOffset, IRemoteMemory source,
+        long sourceOffset, int length) =>
+        Post(new Pending(
+            token, (TestRemote)source, (int)sourceOffset, (TestRegion)destination,
+            destinationOffset, length, null, true));
+
+    public int Poll(Span<Completion> completions)
+    {
+        int count = 0;
+        while (count < completions.Length && done.TryDequeue(out Completion completion))
+        {
+            completions[count++] = completion;
+        }
+
+        return count;
+    }
+
+    /// <summary>Carries out up to so many of the posts that wait.</summary>
+    public void Carry(int count = int.MaxValue)
+    {
+        while (count-- > 0 && waiting.TryDequeue(out Pending? post))
+        {
+            CarryOut(post);
+        }
+    }
+
+    /// <summary>The node at this end dies: of the next post only the first bytes land.</summary>
+    public void Tear(int bytes)
+    {
+        if (waiting.TryDequeue(out Pending? post) && post.Value is null && !post.Reads
+            && !post.Target.Dead)
+        {
+            int length = Math.Min(bytes, post.Length);
+            post.Local!.Bytes.Slice(post.LocalOffset, length)
+                .CopyTo(post.Target.Memory.AsSpan(post.Offset));
+        }
+
+        waiting.Clear();
+        State = PortState.PartnerGone;
+    }
+
+    /// <summary>The other node, or the way to it, is gone.</summary>
+    public void Break()
+    {
+        State = PortState.PartnerGone;
+        Carry();
+    }
+
+    public void Dispose() => State = PortState.Disposed;
+
+    private bool Post(Pending post)
+    {
+        waiting.Enqueue(post);
+        if (!Held || State != PortState.Open)
+        {
+            Carry();
+        }
+
+        return true;
+    }
+
+    private void CarryOut(Pending post)
+    {
+        Carried++;
+        if (State != PortState.Open || post.Target.Dead)
+        {
+            done.Enqueue(new Completion(post.Token, State != PortState.Open
+                ? CompletionStatus.PortClosed
+                : CompletionStatus.RemoteAccessError));
+            State = State == PortState.Open ? PortState.Failed : State;
+            return;
+        }
+
+        Span<byte> far = post.Target.Memory.AsSpan(post.Offset, post.Length);
+        if (post.Value is { } value)
+        {
+            BitConverter.TryWriteBytes(far, value);
+        }
+        else if (post.Reads)
+        {
+            far.CopyTo(post.Local!.Bytes[post.LocalOffset..]);
+        }
+        else
+        {
+            post.Local!.Bytes.Slice(post.LocalOffset, post.Length).CopyTo(far);
+        }
+
+        done.Enqueue(new Completion(post.Token, CompletionStatus.Success));
+    }
+
+    private sealed record Pending(
+        ulong Token, TestRemote Target, int Offset, TestRegion? Local, int LocalOffset, int Length,
+        ulong? Value, bool Reads);
+}

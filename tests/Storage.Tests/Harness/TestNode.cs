@@ -1,0 +1,196 @@
+using Microsoft.Extensions.Configuration;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.Contracts.Transports;
+using StorageOs.NvramMirror;
+using StorageOs.Volumes;
+
+namespace StorageOs.Storage.Tests.Harness;
+
+/// <summary>One node: its NVRAM and disks outlive its process, which can be crashed and
+/// booted.</summary>
+internal sealed class TestNode : IDisposable, IClientServices
+{
+    public const long VolumeBytes = 256 * Size.KiB;
+    private readonly Dictionary<string, byte[]> nvram = [];
+    private readonly Dictionary<string, TestDisk> disks = [];
+    private readonly string directory = Directory.CreateTempSubdirectory("storage-test-").FullName;
+    private readonly ulong id;
+    private readonly int logBytes;
+    private ulong boots;
+    private Dictionary<string, TestRegion> regions = [];
+
+    public TestNode(TestReactor reactor, ulong id, int logBytes)
+    {
+        Reactor = reactor;
+        this.id = id;
+        this.logBytes = logBytes;
+    }
+
+    public TestReactor Reactor { get; }
+
+    public string MachineBootId { get; set; } = "boot-1";
+
+    public PersistenceLevel Persistence { get; set; } = PersistenceLevel.Process;
+
+    public MirrorClient Mirror { get; private set; } = null!;
+
+    public VolumesClient Store { get; private set; } = null!;
+
+    public TestNode? Peer { get; set; }
+
+    public TestPort? Port { get; set; }
+
+    public bool Up { get; private set; }
+
+    public IGroupLog Log => Mirror.Log(new GroupId(0));
+
+    public GroupLog Inner => (GroupLog)Log;
+
+    public IVolume Volume => Store.All[0];
+
+    public TestDisk Disk => disks["vol0.img"];
+
+    public byte[] Nvram => nvram["log0"];
+
+    public PartnerView Partner => throw new NotSupportedException();
+
+    public void Boot()
+    {
+        boots++;
+        Up = true;
+        IConfiguration settings = new ConfigurationBuilder()
+            .AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["logBytes"] = $"{logBytes}",
+                ["volumes:0:name"] = "vol0",
+                ["volumes:0:group"] = "0",
+                ["volumes:0:sizeBytes"] = $"{VolumeBytes}",
+            }).Build();
+        NodeInfo info = new(
+            $"n{id}", $"n{3 - id}", id, 3 - id, boots, directory, directory, Persistence)
+        {
+            MachineBootId = MachineBootId,
+        };
+        Mirror = new MirrorClient(info, settings, Reactor);
+        regions = Mirror.Needs.Regions.ToDictionary(need => need.Name, MakeRegion);
+        ulong boot = boots;
+        Store = new VolumesClient(
+            settings, info, Reactor, Mirror,
+            (path, size) => DiskOf(Path.GetFileName(path), size),
+            _ => new TestWorker(Reactor, () => !Up || boots != boot));
+        Assert.True(Mirror.StartAsync(this, default).AsTask().IsCompletedSuccessfully);
+        Assert.True(Store.StartAsync(this, default).AsTask().IsCompletedSuccessfully);
+    }
+
+    /// <summary>The process is gone; what it had mapped stays as it is.</summary>
+    public void Crash()
+    {
+        Up = false;
+        Port = null;
+        Store.Dispose();
+        Mirror.Dispose();
+    }
+
+    public void Ready(SessionId session, TestPort port)
+    {
+        Port = port;
+        TestRegion page = Peer!.regions["page"];
+        if (page.Offered is null)
+        {
+            page.Offer(RemoteAccess.Read);
+        }
+
+        Mirror.PartnerReady(new ClientGrant(
+            session, 1, 1,
+            new Dictionary<string, IPort> { ["log"] = port },
+            new Dictionary<string, IRemoteMemory> { ["page"] = page.Offered! }));
+    }
+
+    public void Lost()
+    {
+        Port = null;
+        foreach (TestRegion region in regions.Values)
+        {
+            region.Revoke();
+        }
+
+        regions["page"].Reclaim([new ByteRange(0, Size.Page)]);
+        Mirror.PartnerLost(default, new SessionEnd(SessionEndReason.EndpointGone, "test"));
+    }
+
+    public IRegion Region(string name) => regions[name];
+
+    public ValueTask<IPort> OpenPortAsync(string name, CancellationToken cancellation = default) =>
+        throw new NotSupportedException();
+
+    public void ClosePort(string name) => throw new NotSupportedException();
+
+    public void Offer(string region)
+    {
+        regions[region].Offer(RemoteAccess.Read | RemoteAccess.Write);
+        IRemoteMemory memory = regions[region].Offered!;
+        Reactor.Post(
+            _ =>
+            {
+                if (Peer is { Up: true, Port: not null } peer)
+                {
+                    peer.Mirror.MemoryChanged(region, memory);
+                }
+            },
+            null);
+    }
+
+    public void Withdraw(string region)
+    {
+        regions[region].Revoke();
+        Reactor.Post(
+            _ =>
+            {
+                if (Peer is { Up: true, Port: not null } peer)
+                {
+                    peer.Mirror.MemoryChanged(region, null);
+                }
+            },
+            null);
+    }
+
+    public void Reconnect(string why) => throw new NotSupportedException();
+
+    public void Dispose()
+    {
+        if (Up)
+        {
+            Crash();
+        }
+
+        Directory.Delete(directory, recursive: true);
+    }
+
+    private TestRegion MakeRegion(RegionNeed need)
+    {
+        bool kept = need.BackingPath is not null;
+        byte[]? memory = kept ? nvram.GetValueOrDefault(need.Name) : null;
+        memory ??= new byte[need.Bytes];
+        TestRegion region = new(need, memory);
+        if (kept)
+        {
+            nvram[need.Name] = memory;
+            region.Moved += fresh => nvram[need.Name] = fresh;
+        }
+
+        return region;
+    }
+
+    private TestDisk DiskOf(string name, long size)
+    {
+        if (!disks.TryGetValue(name, out TestDisk? disk))
+        {
+            disks[name] = disk = new TestDisk(size);
+        }
+
+        return disk;
+    }
+}

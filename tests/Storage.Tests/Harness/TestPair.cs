@@ -1,0 +1,132 @@
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+
+namespace StorageOs.Storage.Tests.Harness;
+
+/// <summary>Two nodes on one reactor; what ownership would decide, the test decides.</summary>
+internal sealed class TestPair : IDisposable
+{
+    private uint attempt;
+
+    public TestPair(int logBytes = Size.MiB)
+    {
+        A = new TestNode(Reactor, 1, logBytes);
+        B = new TestNode(Reactor, 2, logBytes) { Peer = A };
+        A.Peer = B;
+    }
+
+    public TestReactor Reactor { get; } = new();
+
+    public TestNode A { get; }
+
+    public TestNode B { get; }
+
+    public Term Term { get; private set; } = new(1);
+
+    /// <summary>Both up, A owner, B passive, in sync.</summary>
+    public static TestPair InSync(int logBytes = Size.MiB)
+    {
+        TestPair pair = new(logBytes);
+        pair.A.Boot();
+        pair.B.Boot();
+        pair.Connect();
+        pair.Join(pair.A, pair.B, format: true);
+        return pair;
+    }
+
+    public void Connect()
+    {
+        attempt++;
+        SessionId session = new(1, 2, attempt, attempt);
+        A.Ready(session, new TestPort());
+        B.Ready(session, new TestPort());
+        Reactor.Drain();
+    }
+
+    public void Disconnect()
+    {
+        foreach (TestNode node in new[] { A, B })
+        {
+            node.Port?.Break();
+            if (node.Up)
+            {
+                node.Lost();
+            }
+        }
+
+        Reactor.Drain();
+    }
+
+    /// <summary>The owner takes the partner in and serves under mirrored rules.</summary>
+    public void Join(TestNode owner, TestNode partner, bool format)
+    {
+        if (partner.Log.Role is LogRole.Fenced or LogRole.Frozen)
+        {
+            partner.Log.StepDown();
+        }
+
+        partner.Log.BecomePassive();
+        Reactor.Run(1);
+        Assert.True(owner.Log.PartnerOffered);
+        Assert.True(Reactor.Await(() => owner.Log.PushAsync(Term, format)));
+        Reactor.Run(10);
+        owner.Log.ServeWithPartner(Term, acknowledgeOnBoth: true);
+        owner.Log.ClearForgot();
+        partner.Log.ClearForgot();
+        Assert.Equal(LogRole.Mirrored, owner.Log.Role);
+    }
+
+    /// <summary>A node takes the group over after the other is gone.</summary>
+    public void TakeOver(TestNode node)
+    {
+        node.Log.Fence();
+        Term = Term.Next;
+        node.Log.ServeAlone(Term);
+        Reactor.Drain();
+    }
+
+    public void Dispose()
+    {
+        A.Dispose();
+        B.Dispose();
+    }
+}
+
+/// <summary>A request that remembers its answer.</summary>
+internal sealed class TestRequest : VolumeRequest
+{
+    public VolumeStatus? Status { get; private set; }
+
+    public static TestRequest Write(IVolume volume, long offset, byte[] data) =>
+        Submit(volume, VolumeOperation.Write, offset, data);
+
+    public static TestRequest Read(IVolume volume, long offset, int length) =>
+        Submit(volume, VolumeOperation.Read, offset, new byte[length]);
+
+    public static TestRequest Trim(IVolume volume, long offset, int length) =>
+        Submit(volume, VolumeOperation.Trim, offset, new byte[length]);
+
+    public static TestRequest Flush(IVolume volume) =>
+        Submit(volume, VolumeOperation.Flush, 0, []);
+
+    public override void Complete(VolumeStatus status)
+    {
+        Assert.Null(Status);
+        Status = status;
+    }
+
+    private static TestRequest Submit(
+        IVolume volume, VolumeOperation operation, long offset, byte[] buffer)
+    {
+        TestRequest request = new()
+        {
+            Operation = operation,
+            Offset = offset,
+            Length = buffer.Length,
+            Buffer = buffer,
+        };
+        volume.Submit(request);
+        return request;
+    }
+}
