@@ -7,7 +7,9 @@ using StorageOs.Kernel.Ccm;
 
 namespace StorageOs.Kernel.Tests;
 
-/// <summary>A connection manager without a partner that writes down what the host asks of it.</summary>
+/// <summary>
+/// A connection manager without a partner that writes down what the host asks of it.
+/// </summary>
 internal sealed class FakeManager : IConnectionManager, IPlugin
 {
     private static readonly PartnerView Nobody = new(

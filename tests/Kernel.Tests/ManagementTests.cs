@@ -57,7 +57,8 @@ public sealed class ManagementTests : IAsyncDisposable
 
     [Fact]
     public void The_socket_is_its_owners_alone() => Assert.Equal(
-        UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(folder.File("m.sock")));
+        UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        File.GetUnixFileMode(folder.File("m.sock")));
 
     private static async Task<string?> ReadOrEndAsync(NetworkStream stream)
     {

@@ -7,7 +7,9 @@ using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Tests;
 
-/// <summary>Nodes booted with real plugins, good, broken and hostile, around a fake manager.</summary>
+/// <summary>
+/// Nodes booted with real plugins, good, broken and hostile, around a fake manager.
+/// </summary>
 public sealed class PluginHostTests : IDisposable
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(15);
