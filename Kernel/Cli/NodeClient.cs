@@ -51,7 +51,9 @@ internal static class NodeClient
             $"{refusal?["remedy"]}"));
     }
 
-    /// <summary>A node's status; one that does not answer has the phase <c>Unreachable</c>.</summary>
+    /// <summary>
+    /// A node's status; one that does not answer has the phase <c>Unreachable</c>.
+    /// </summary>
     internal static async Task<JsonObject> StatusAsync(
         string name, string socket, CancellationToken cancellation)
     {

@@ -59,7 +59,9 @@ internal sealed class PairLayout
         }
     }
 
-    /// <summary>Makes the files of a new pair, or brings the configuration of one up to date.</summary>
+    /// <summary>
+    /// Makes the files of a new pair, or brings the configuration of one up to date.
+    /// </summary>
     internal void Make(PairOptions options)
     {
         CheckRoom();
@@ -99,7 +101,9 @@ internal sealed class PairLayout
         }
     }
 
-    /// <summary>Makes the key unless there is one; returns the pair's id, which stays with it.</summary>
+    /// <summary>
+    /// Makes the key unless there is one; returns the pair's id, which stays with it.
+    /// </summary>
     private string MakeKey()
     {
         string key = Path.Combine(Directory, "pair.key");
@@ -134,7 +138,8 @@ internal sealed class PairLayout
         }
 
         // Named at random: a pair made anew must not find the memory of one made here before.
-        string memory = $"/dev/shm/storageos-{RandomNumberGenerator.GetHexString(12, lowercase: true)}";
+        string unique = RandomNumberGenerator.GetHexString(12, lowercase: true);
+        string memory = $"/dev/shm/storageos-{unique}";
         DriveInfo drive = new("/dev/shm");
         bool fits = drive is { IsReady: true, DriveFormat: "tmpfs" }
             && drive.AvailableFreeSpace > 8 * LogBytes;

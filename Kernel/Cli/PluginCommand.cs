@@ -4,7 +4,9 @@ using Spectre.Console;
 
 namespace StorageOs.Kernel.Cli;
 
-/// <summary><c>plugin list</c>: every module of the running nodes, refused ones with the reason.</summary>
+/// <summary>
+/// <c>plugin list</c>: every module of the running nodes, refused ones with the reason.
+/// </summary>
 internal static class PluginCommand
 {
     internal static Command Make()

@@ -89,10 +89,8 @@ internal static class StatusTable
         Table table = new() { Border = TableBorder.Simple };
         foreach (string column in columns)
         {
-            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold)))
-            {
-                Padding = new Padding(0, 0, 1, 0),
-            });
+            Text heading = new(column, new Style(decoration: Decoration.Bold));
+            table.AddColumn(new TableColumn(heading) { Padding = new Padding(0, 0, 1, 0) });
         }
 
         return table;

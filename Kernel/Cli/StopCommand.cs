@@ -4,7 +4,9 @@ using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Cli;
 
-/// <summary><c>stop</c>: ends nodes of a pair in good order, and waits until they have ended.</summary>
+/// <summary>
+/// <c>stop</c>: ends nodes of a pair in good order, and waits until they have ended.
+/// </summary>
 internal static class StopCommand
 {
     private static readonly TimeSpan StopTimeMax = TimeSpan.FromSeconds(30);

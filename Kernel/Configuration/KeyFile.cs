@@ -25,7 +25,8 @@ internal static class KeyFile
             if ((mode & Others) != 0)
             {
                 return new Refusal(
-                    subject, "rights for its owner only", $"mode {Octal(mode)}", $"chmod 600 {path}");
+                    subject, "rights for its owner only", $"mode {Octal(mode)}",
+                    $"chmod 600 {path}");
             }
 
             if (Interop.Statx.OwnerOf(file) is { } owner && owner != Interop.Statx.geteuid())

@@ -108,7 +108,8 @@ public static class NodeConfiguration
         PairSettings pair = new(reader.Id("pair:id"), ReadKey(reader));
         string socket = ReadSocket(reader);
         CheckTogether(reader, node, partner, transport);
-        return new NodeSettings(node, partner, pair, transport, socket, ReadPlugins(reader, file), file);
+        PluginSettings plugins = ReadPlugins(reader, file);
+        return new NodeSettings(node, partner, pair, transport, socket, plugins, file);
     }
 
     private static ReadOnlyMemory<byte> ReadKey(SettingsReader reader)

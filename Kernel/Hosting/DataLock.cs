@@ -24,7 +24,8 @@ internal sealed class DataLock : IDisposable
 
             // Without sharing, .NET takes flock(LOCK_EX) on the file or fails. Any other opening
             // of it takes a shared lock and so fails, too: the holder is named beside it.
-            FileStream file = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            FileStream file = new(
+                path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             File.WriteAllText(
                 HolderFile(path), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
             taken = new DataLock(file);

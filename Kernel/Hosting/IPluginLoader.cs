@@ -15,7 +15,9 @@ internal interface IPluginLoader
     ILoadedPlugin Load(PluginManifest manifest);
 }
 
-/// <summary>A loaded plugin. Disposing unloads it once nothing of it is referenced any more.</summary>
+/// <summary>
+/// A loaded plugin. Disposing unloads it once nothing of it is referenced any more.
+/// </summary>
 internal interface ILoadedPlugin : IDisposable
 {
     /// <summary>The entry object.</summary>

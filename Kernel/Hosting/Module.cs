@@ -11,7 +11,9 @@ namespace StorageOs.Kernel.Hosting;
 /// <summary>Where a module stands in its life.</summary>
 internal enum ModuleState
 {
-    /// <summary>Found and not asked for: a transport that the configuration does not choose.</summary>
+    /// <summary>
+    /// Found and not asked for: a transport that the configuration does not choose.
+    /// </summary>
     NotChosen,
 
     /// <summary>Its code is being loaded and its services made.</summary>
@@ -113,7 +115,9 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
         }
     }
 
-    /// <summary>Goes on to a state of its ordinary life; nothing happens once it has ended.</summary>
+    /// <summary>
+    /// Goes on to a state of its ordinary life; nothing happens once it has ended.
+    /// </summary>
     internal bool Advance(ModuleState next, string why = "")
     {
         lock (gate)

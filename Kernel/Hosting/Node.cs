@@ -66,7 +66,9 @@ public sealed class Node : IAsyncDisposable
 
     internal IReadOnlyList<Module> Modules => host.Modules;
 
-    /// <summary>Boots a node; returns once the handshake has begun and clients are being loaded.</summary>
+    /// <summary>
+    /// Boots a node; returns once the handshake has begun and clients are being loaded.
+    /// </summary>
     /// <param name="settings">Its configuration.</param>
     /// <param name="core">The core module; its services hold the connection manager.</param>
     /// <param name="logs">Where it logs to.</param>
@@ -90,10 +92,14 @@ public sealed class Node : IAsyncDisposable
         }
     }
 
-    /// <summary>Asks the node to stop; the work is done by whoever awaits <see cref="StopAsked"/>.</summary>
+    /// <summary>
+    /// Asks the node to stop; the work is done by whoever awaits <see cref="StopAsked"/>.
+    /// </summary>
     public void AskStop(string why) => ended.TrySetResult(why);
 
-    /// <summary>Stops the node in good order: clients, then the session, with a word to the partner.</summary>
+    /// <summary>
+    /// Stops the node in good order: clients, then the session, with a word to the partner.
+    /// </summary>
     public async Task StopAsync(string why)
     {
         ended.TrySetResult(why);
@@ -176,9 +182,10 @@ public sealed class Node : IAsyncDisposable
         {
             string others = string.Join(", ", found.Where(
                 other => other.Manifest?.Kind == PluginKind.Transport).Select(other => other.Name));
+            string places = string.Join(" or ", settings.Plugins.Directories);
             throw new RefusedException(chosen?.Refusal ?? new Refusal(
                 $"transport {name}",
-                $"a transport plugin of that id below {string.Join(" or ", settings.Plugins.Directories)}",
+                $"a transport plugin of that id below {places}",
                 others.Length == 0 ? "none at all" : others,
                 "correct transport:name or plugins:directories"));
         }

@@ -14,7 +14,9 @@ internal sealed record PluginCandidate(string Name, PluginManifest? Manifest, Re
 /// </summary>
 internal static class PluginCatalog
 {
-    /// <summary>Looks into each directory: a plugin's folder, or a folder of such folders.</summary>
+    /// <summary>
+    /// Looks into each directory: a plugin's folder, or a folder of such folders.
+    /// </summary>
     internal static IReadOnlyList<PluginCandidate> Find(IReadOnlyList<string> directories)
     {
         List<PluginCandidate> found = [];

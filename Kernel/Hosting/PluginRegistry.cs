@@ -6,7 +6,9 @@ using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Hosting;
 
-/// <summary>What a module registers with: services of its own, the host's gifts already in.</summary>
+/// <summary>
+/// What a module registers with: services of its own, the host's gifts already in.
+/// </summary>
 internal sealed class PluginRegistry : IPluginRegistry
 {
     private readonly HashSet<Type> provided = [];
@@ -28,7 +30,9 @@ internal sealed class PluginRegistry : IPluginRegistry
     public void Provide<TService>()
         where TService : class => provided.Add(typeof(TService));
 
-    /// <summary>Says what is wrong between what was registered and what the manifest says.</summary>
+    /// <summary>
+    /// Says what is wrong between what was registered and what the manifest says.
+    /// </summary>
     internal Refusal? Check(PluginManifest manifest)
     {
         string subject = $"plugin {manifest.Id}";

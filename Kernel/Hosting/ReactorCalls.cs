@@ -5,7 +5,9 @@ namespace StorageOs.Kernel.Hosting;
 /// <summary>Calls onto a reactor whose result another thread awaits.</summary>
 internal static class ReactorCalls
 {
-    /// <summary>Runs <paramref name="call"/> on the reactor and completes with what it gives.</summary>
+    /// <summary>
+    /// Runs <paramref name="call"/> on the reactor and completes with what it gives.
+    /// </summary>
     internal static Task<TResult> CallAsync<TResult>(
         this IReactor reactor, Func<ValueTask<TResult>> call)
     {

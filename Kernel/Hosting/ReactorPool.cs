@@ -8,7 +8,9 @@ internal sealed class ReactorPool : IDisposable
     private readonly Lock gate = new();
     private readonly Dictionary<string, Reactor> shared = [];
 
-    /// <summary>The reactor for a module: a shared one, or a new one that it keeps to itself.</summary>
+    /// <summary>
+    /// The reactor for a module: a shared one, or a new one that it keeps to itself.
+    /// </summary>
     internal Reactor For(string module, PluginPlacement placement)
     {
         if (placement == PluginPlacement.Own)

@@ -52,7 +52,9 @@ internal sealed class DescriptorWatch : IDescriptorWatch
         }
     }
 
-    /// <summary>Tells the owner, in the terms it asked in; an error or hang-up is for both.</summary>
+    /// <summary>
+    /// Tells the owner, in the terms it asked in; an error or hang-up is for both.
+    /// </summary>
     internal void Report(uint events)
     {
         DescriptorInterest seen = DescriptorInterest.None;

@@ -46,7 +46,9 @@ internal sealed class ModuleReactor(Reactor reactor, ModuleScope scope) : IReact
     /// </summary>
     internal void Quiet() => reactor.Quiet(scope);
 
-    /// <summary>Ends all that the module has on the reactor, posted callbacks too. Any thread.</summary>
+    /// <summary>
+    /// Ends all that the module has on the reactor, posted callbacks too. Any thread.
+    /// </summary>
     internal void Close()
     {
         scope.Close();

@@ -69,7 +69,9 @@ public sealed class Reactor : IDisposable
     internal ModuleReactor View(string module, Action<Exception> fault) =>
         new(this, new ModuleScope(this, module, fault));
 
-    /// <summary>Ends the thread after the turn it is in; waits for it unless called from it.</summary>
+    /// <summary>
+    /// Ends the thread after the turn it is in; waits for it unless called from it.
+    /// </summary>
     public void Dispose() => Stop(Timeout.InfiniteTimeSpan);
 
     /// <summary>

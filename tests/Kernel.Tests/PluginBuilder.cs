@@ -1,0 +1,79 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.Emit;
+
+namespace StorageOs.Kernel.Tests;
+
+/// <summary>Builds real plugins out of a few lines of source, good and broken ones.</summary>
+internal static class PluginBuilder
+{
+    private const string Usings = """
+        using System; using System.Threading; using System.Threading.Tasks;
+        using System.Collections.Generic; using System.Text.Json.Nodes;
+        using Microsoft.Extensions.DependencyInjection;
+        using StorageOs.Contracts.Plugins; using StorageOs.Contracts.Clients;
+        using StorageOs.Contracts.Runtime; using StorageOs.Contracts.Services;
+        using StorageOs.Contracts.Transports;
+
+        """;
+
+    private static readonly MetadataReference[] References =
+    [
+        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(':')
+            .Select(path => MetadataReference.CreateFromFile(path)),
+    ];
+
+    /// <summary>A plugin that registers what <paramref name="register"/> says.</summary>
+    internal static string Entry(string register) => $$"""
+        public sealed class Entry : IPlugin
+        {
+            public void Register(IPluginRegistry registry) { {{register}} }
+        }
+
+        """;
+
+    /// <summary>A client named <paramref name="name"/> whose start does as told.</summary>
+    internal static string Client(string name, string start = "return default;") => $$"""
+        public sealed class TheClient(IReactor reactor) : IClient
+        {
+            public ClientNeeds Needs { get; } =
+                new("{{name}}", new VersionRange(1, 1), [], []);
+            public ValueTask StartAsync(IClientServices services, CancellationToken stopping)
+            { _ = reactor; {{start}} }
+            public void PartnerReady(ClientGrant grant) { }
+            public void PartnerLost(SessionId session, SessionEnd end) { }
+            public ValueTask StopAsync(CancellationToken deadline) => default;
+        }
+
+        """;
+
+    /// <summary>A whole client plugin.</summary>
+    internal static string ClientPlugin(string name, string start = "return default;") =>
+        Entry("registry.Services.AddSingleton<IClient, TheClient>();") + Client(name, start);
+
+    /// <summary>Puts a plugin into its folder below <paramref name="directory"/>.</summary>
+    internal static void Put(
+        string directory, string id, string source, string kind = "client", string more = "")
+    {
+        string folder = Path.Combine(directory, id);
+        Directory.CreateDirectory(folder);
+        Compile(Path.Combine(folder, id + ".dll"), id, source);
+        string reactor = kind == "transport" ? "kernel" : "own";
+        File.WriteAllText(Path.Combine(folder, "plugin.json"), $$"""
+            {
+              "id": "{{id}}", "version": "1.0.0", "kind": "{{kind}}", "assembly": "{{id}}.dll",
+              "type": "Entry", "contracts": { "min": "0.1", "max": "0.1" },
+              "reactor": "{{reactor}}"{{more}}
+            }
+            """);
+    }
+
+    private static void Compile(string path, string name, string source)
+    {
+        CSharpCompilation compilation = CSharpCompilation.Create(
+            name, [CSharpSyntaxTree.ParseText(Usings + source)], References,
+            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary));
+        EmitResult result = compilation.Emit(path);
+        Assert.True(result.Success, string.Join("\n", result.Diagnostics));
+    }
+}

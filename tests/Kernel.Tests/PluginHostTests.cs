@@ -1,0 +1,259 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli;
+using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Hosting;
+
+namespace StorageOs.Kernel.Tests;
+
+/// <summary>
+/// Nodes booted with real plugins, good, broken and hostile, around a fake manager.
+/// </summary>
+public sealed class PluginHostTests : IDisposable
+{
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(15);
+
+    private readonly TestFolder folder = new();
+    private readonly FakeManager manager = new();
+
+    public PluginHostTests() => PluginBuilder.Put(
+        Plugins, "silent",
+        PluginBuilder.Entry("registry.Services.AddSingleton<ITransportProvider, Provider>();") + """
+        public sealed class Provider : ITransportProvider
+        {
+            public ITransport Open(TransportSettings settings, Action changed) =>
+                throw new NotSupportedException();
+        }
+        """,
+        "transport");
+
+    private string Plugins => folder.File("plugins");
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public async Task A_good_client_is_admitted_started_and_stopped_before_the_session_ends()
+    {
+        PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Soon);
+        Assert.Equal(BootPhase.Serving, node.Phase);
+        await node.StopAsync("test");
+        Assert.Equal(ModuleState.Stopped, Find(node, "good").State);
+
+        // When all are admitted is told by another task than the one that starts the client.
+        string[] calls = [.. manager.Calls.Where(call => call != "phase Recovering")];
+        Assert.Equal(
+            [
+                "start", "phase Connecting", "phase LoadingClients", "admit good",
+                "started good", "phase Serving", "stop",
+            ],
+            calls);
+    }
+
+    [Theory]
+    [InlineData("throw new InvalidOperationException(\"no\");", "InvalidOperationException: no")]
+    [InlineData("", "IClient")]
+    [InlineData("registry.Services.AddSingleton<IClient>(_ => throw new Exception(\"late\"));", "late")]
+    [InlineData("registry.Provide<IVolumes>();", "provides")]
+    public async Task A_plugin_that_fails_to_register_is_refused_and_the_node_boots_on(
+        string register, string reason)
+    {
+        PluginBuilder.Put(Plugins, "bad", PluginBuilder.Entry(register));
+        await ExpectRefusedAsync("bad", reason);
+    }
+
+    [Theory]
+    [InlineData("public class Entry { }", "IPlugin")]
+    [InlineData("public class Other { }", "no such type")]
+    [InlineData(
+        "public class Entry : IPlugin { public Entry() { throw new Exception(\"ctor\"); } "
+        + "public void Register(IPluginRegistry r) { } }", "ctor")]
+    [InlineData(
+        "public class Entry(int n) : IPlugin { public int N => n; "
+        + "public void Register(IPluginRegistry r) { } }", "constructor without parameters")]
+    public async Task A_plugin_whose_entry_is_wrong_is_refused(string source, string reason)
+    {
+        PluginBuilder.Put(Plugins, "bad", source);
+        await ExpectRefusedAsync("bad", reason);
+    }
+
+    [Theory]
+    [InlineData("rubbish", "JSON")]
+    [InlineData("{}", "key id")]
+    [InlineData("""{"id":"bad","version":"1","kind":"sausage"}""", "transport or client or witness")]
+    [InlineData("""{"id":"bad","colour":"red"}""", "an unknown key")]
+    public async Task A_wrong_manifest_is_refused_before_any_code_is_loaded(
+        string manifest, string reason)
+    {
+        PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin("bad"));
+        File.WriteAllText(Path.Combine(Plugins, "bad", "plugin.json"), manifest);
+        await ExpectRefusedAsync("bad", reason);
+    }
+
+    [Theory]
+    [InlineData("\"0.1\", \"max\": \"0.1\"", "\"0.2\", \"max\": \"0.9\"", "a range that holds 0.1")]
+    [InlineData("bad.dll", "gone.dll", "no such file")]
+    [InlineData("bad.dll", "../bad.dll", "without a folder")]
+    [InlineData("\"own\"", "\"kernel\"", "storage or own")]
+    [InlineData("\"own\"", "\"own\", \"requires\": [\"IPlugin\"]", "StorageOs.Contracts.Services")]
+    [InlineData("\"own\"", "\"own\", \"requires\": [\"IVolumes\"]", "a provider of IVolumes")]
+    public async Task A_manifest_that_cannot_be_met_is_refused(
+        string text, string replacement, string reason)
+    {
+        PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin("bad"));
+        string file = Path.Combine(Plugins, "bad", "plugin.json");
+        File.WriteAllText(file, File.ReadAllText(file).Replace(text, replacement));
+        await ExpectRefusedAsync("bad", reason);
+    }
+
+    [Fact]
+    public async Task An_assembly_that_is_none_is_refused()
+    {
+        PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin("bad"));
+        File.WriteAllText(Path.Combine(Plugins, "bad", "bad.dll"), "not an assembly");
+        await ExpectRefusedAsync("bad", "an assembly that can be loaded");
+    }
+
+    [Fact]
+    public async Task A_client_that_asks_too_much_is_refused_with_the_managers_word()
+    {
+        PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin("greedy"));
+        await ExpectRefusedAsync("bad", "at most 1 GiB");
+    }
+
+    [Fact]
+    public async Task A_client_that_hangs_in_its_start_holds_up_nobody()
+    {
+        PluginBuilder.Put(Plugins, "hangs", PluginBuilder.ClientPlugin(
+            "hangs", "return new ValueTask(Task.Delay(-1, stopping));"));
+        PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
+        await using Node node = await BootAsync();
+        Assert.True(await Find(node, "good").Started.WaitAsync(Soon));
+        Assert.True(await Find(node, "hangs").Constructed.WaitAsync(Soon));
+        Assert.Equal(ModuleState.Starting, Find(node, "hangs").State);
+        Assert.False(node.Serving.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_client_whose_callback_throws_is_ended_by_name_and_its_neighbour_lives()
+    {
+        PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin(
+            "bad",
+            "reactor.After(TimeSpan.FromMilliseconds(1), () => throw new Exception(\"boom\")); "
+            + "return default;"));
+        PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Soon);
+        Assert.True(SpinWait.SpinUntil(() => manager.Calls.Contains("remove bad"), Soon));
+        (ModuleState state, string reason, _) = Find(node, "bad").Standing;
+        Assert.Equal(ModuleState.Failed, state);
+        Assert.Contains("boom", reason, StringComparison.Ordinal);
+        Assert.Equal(ModuleState.Running, Find(node, "good").State);
+    }
+
+    [Fact]
+    public async Task A_service_goes_from_its_provider_to_whoever_requires_it()
+    {
+        const string Provider = """
+            public sealed class Owners : IOwnership
+            {
+                public GroupOwnership Of(GroupId group) => null!;
+                public event Action? Changed { add { } remove { } }
+            }
+
+            """;
+        PluginBuilder.Put(
+            Plugins, "z-provider",
+            PluginBuilder.Entry(
+                "registry.Services.AddSingleton<IOwnership, Owners>(); "
+                + "registry.Services.AddSingleton<IClient, TheClient>(); "
+                + "registry.Provide<IOwnership>();")
+            + Provider + PluginBuilder.Client("provider"),
+            more: ", \"provides\": [\"IOwnership\"]");
+        PluginBuilder.Put(
+            Plugins, "a-user",
+            PluginBuilder.Entry(
+                "registry.Services.AddSingleton<IClient, TheClient>(); "
+                + "registry.Services.AddSingleton<User>();")
+            + "public sealed class User(IOwnership ownership) { public object It => ownership; }\n"
+            + PluginBuilder.Client("user"),
+            more: ", \"requires\": [\"IOwnership\"]");
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Soon);
+        Assert.Equal(ModuleState.Running, Find(node, "a-user").State);
+        string[] calls = [.. manager.Calls];
+        Assert.True(
+            Array.IndexOf(calls, "started provider") < Array.IndexOf(calls, "started user"));
+    }
+
+    [Fact]
+    public async Task Without_its_transport_a_node_does_not_boot()
+    {
+        Directory.Delete(Path.Combine(Plugins, "silent"), recursive: true);
+        PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(BootAsync);
+        Assert.Equal("transport silent", refused.Refusal.Subject);
+    }
+
+    [Fact]
+    public async Task A_second_node_on_the_same_data_is_refused_with_the_holders_process()
+    {
+        await using Node node = await BootAsync();
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(BootAsync);
+        Assert.Contains($"process {Environment.ProcessId}", refused.Refusal.Actual);
+    }
+
+    [Fact]
+    public async Task No_boot_epoch_is_used_twice_whatever_becomes_of_its_file()
+    {
+        List<ulong> epochs = [];
+        foreach (string? content in new[] { null, "", "rubbish of some length" })
+        {
+            if (content is not null)
+            {
+                File.WriteAllText(folder.File("data/boot-epoch"), content);
+            }
+
+            await using Node node = await BootAsync();
+            epochs.Add(node.Info.BootEpoch);
+        }
+
+        Assert.Equal(epochs.Order().Distinct(), epochs);
+    }
+
+    [Theory]
+    [InlineData("stats", "one of status, plugins, stop")]
+    public async Task The_management_socket_names_what_it_knows(string command, string expected)
+    {
+        await using Node node = await BootAsync();
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(() =>
+            NodeClient.AskAsync(folder.File("manage.sock"), command, null, Soon, default));
+        Assert.Contains(expected, refused.Refusal.Expected, StringComparison.Ordinal);
+    }
+
+    private async Task ExpectRefusedAsync(string id, string reason)
+    {
+        PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Soon);
+        (ModuleState state, string why, Refusal? refusal) = Find(node, id).Standing;
+        Assert.Equal(ModuleState.Refused, state);
+        Assert.NotNull(refusal);
+        Assert.Contains(reason, why, StringComparison.Ordinal);
+        Assert.Equal(ModuleState.Running, Find(node, "good").State);
+    }
+
+    private static Module Find(Node node, string id) =>
+        Assert.Single(node.Modules, module => module.Id == id);
+
+    private Task<Node> BootAsync()
+    {
+        IReadOnlyList<Refusal> refusals = NodeConfiguration.Load(
+            folder.Configuration("""{ "directories": ["plugins"] }"""), [],
+            out NodeSettings? settings);
+        Assert.Empty(refusals);
+        return Node.BootAsync(settings!, manager, NullLoggerFactory.Instance);
+    }
+}
