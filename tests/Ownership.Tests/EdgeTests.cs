@@ -20,7 +20,10 @@ public sealed class EdgeTests : IDisposable
     public void S3_memory_is_read_back_and_a_torn_slot_leaves_the_one_before()
     {
         DurableMemory first = new(Guid.NewGuid(), new Term(3), default, SwapIntent.None);
-        DurableMemory second = first with { IntentTerm = new Term(4), Intent = SwapIntent.Takeover };
+        DurableMemory second = first with
+        {
+            IntentTerm = new Term(4), Intent = SwapIntent.Takeover,
+        };
         using (MemoryFile file = new(MemoryPath, PersistenceLevel.Process))
         {
             Assert.Equal(DurableMemory.Empty, file.Memory);
@@ -75,7 +78,8 @@ public sealed class EdgeTests : IDisposable
             Guid.NewGuid(), new GroupId(1), new Term(5), 1, SyncState.Stale, 2, new Lsn(77),
             Guid.NewGuid());
         GroupView view = new(
-            entry.RegisterId, entry, role, SwapIntent.Mark, new Term(6), true, new Lsn(9), 3, 4, answer);
+            entry.RegisterId, entry, role, SwapIntent.Mark, new Term(6), true, new Lsn(9), 3, 4,
+            answer);
         return new ViewPage(
             new SessionId(1, 2, 3, 4), 1, [view with { Entry = null }, view]);
     }

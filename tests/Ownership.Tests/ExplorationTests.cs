@@ -4,7 +4,9 @@ using StorageOs.Ownership.Tests.Model;
 
 namespace StorageOs.Ownership.Tests;
 
-/// <summary>Design §9 under random violence: two cores, one register, one thread, one seed.</summary>
+/// <summary>
+/// Design §9 under random violence: two cores, one register, one thread, one seed.
+/// </summary>
 public sealed class ExplorationTests
 {
     private const int Seeds = 10_000;
@@ -16,7 +18,8 @@ public sealed class ExplorationTests
         for (int seed = 0; seed < Seeds; seed++)
         {
             string? broken = Explore(seed, static _ => { });
-            Assert.True(broken is null, $"seed {seed}: {broken}\n{(broken is null ? "" : Tell(seed))}");
+            string story = broken is null ? "" : Tell(seed);
+            Assert.True(broken is null, $"seed {seed}: {broken}\n{story}");
         }
     }
 
@@ -123,14 +126,17 @@ public sealed class ExplorationTests
 
     private static string? Converged(ModelPair pair)
     {
-        if (Array.Exists(pair.Nodes, static n => n.Core!.Why.Contains("force", StringComparison.Ordinal)))
+        if (Array.Exists(
+            pair.Nodes, static n => n.Core!.Why.Contains("force", StringComparison.Ordinal)))
         {
-            return null; // L7: nobody but an operator may help; nothing was acknowledged on a guess.
+            // L7: nobody but an operator may help; nothing was acknowledged on a guess.
+            return null;
         }
 
         bool served = Array.Exists(pair.Nodes, static n => n.Core!.Serves && n.CanAnswer);
         return served && pair.Register.Entry!.Sync == SyncState.InSync ? null
             : "does not converge: " + pair.Register.Entry + " a: " + pair.Nodes[0].Core!.Why
-              + " / " + pair.Nodes[0].Role + " b: " + pair.Nodes[1].Core!.Why + " / " + pair.Nodes[1].Role;
+              + " / " + pair.Nodes[0].Role
+              + " b: " + pair.Nodes[1].Core!.Why + " / " + pair.Nodes[1].Role;
     }
 }
