@@ -42,8 +42,8 @@ internal sealed class SimulatedPair
     /// <summary>The pair both nodes belong to.</summary>
     public static readonly Guid PairId = new("6f8d8a04-52b7-4a5c-9d0a-1f2e3d4c5b6a");
 
-    /// <summary>Terms of the detector: virtual time has no jitter, so the product's floor is ample.</summary>
-    public static readonly BeatLimits Beat = BeatLimits.Default;
+    /// <summary>Terms of the detector: virtual time has no jitter, so the product's floor is ample from the start.</summary>
+    public static readonly BeatLimits Beat = BeatLimits.Default with { SettleTime = TimeSpan.Zero };
 
     private static readonly TimeSpan TurnPeriod = TimeSpan.FromMilliseconds(1);
     private readonly PriorityQueue<Action, (long At, long Order)> queue = new();

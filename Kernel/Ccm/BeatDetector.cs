@@ -12,6 +12,8 @@ internal sealed class BeatDetector(BeatLimits limits)
     private TimeSpan recentGap;
     private TimeSpan olderGap;
     private Instant recentSince;
+    private Instant settledAt;
+    private bool settling = true;
     private ulong last;
     private bool seen;
     private Instant lastLook;
@@ -26,7 +28,8 @@ internal sealed class BeatDetector(BeatLimits limits)
     {
         get
         {
-            TimeSpan adapted = (LargestGap * limits.GapFactor) + limits.Slack;
+            TimeSpan gap = settling && limits.GapAssumed > LargestGap ? limits.GapAssumed : LargestGap;
+            TimeSpan adapted = (gap * limits.GapFactor) + limits.Slack;
             return adapted < limits.Floor ? limits.Floor : adapted > limits.Ceiling ? limits.Ceiling : adapted;
         }
     }
@@ -37,6 +40,12 @@ internal sealed class BeatDetector(BeatLimits limits)
     /// <summary>Takes one reading; true when the beat has stood still past the limit.</summary>
     public bool Observe(ulong beat, Instant now)
     {
+        if (!seen)
+        {
+            settledAt = now + limits.SettleTime;
+        }
+
+        settling = now < settledAt;
         if (!seen || beat != last)
         {
             if (seen)
@@ -55,7 +64,7 @@ internal sealed class BeatDetector(BeatLimits limits)
     }
 
     /// <summary>Forgets the running stillness, not the gaps: for a new session with the same machine.</summary>
-    public void Restart() => (seen, still) = (false, TimeSpan.Zero);
+    public void Restart() => (seen, settling, still) = (false, true, TimeSpan.Zero);
 
     private void Remember(Instant now, TimeSpan gap)
     {
@@ -75,9 +84,12 @@ internal sealed class BeatDetector(BeatLimits limits)
 /// <param name="Floor">never less than this</param>
 /// <param name="Ceiling">and never more than this.</param>
 /// <param name="TurnMax">The most that one of our own turns may count as the partner's stillness.</param>
+/// <param name="GapAssumed">Until enough was seen, the gap that is assumed to be usual: nodes that boot are busy.</param>
+/// <param name="SettleTime">How long after its first beat a partner counts as not seen enough.</param>
 /// <param name="Memory">A gap is remembered for at least half of this and at most all of it.</param>
 internal sealed record BeatLimits(
-    double GapFactor, TimeSpan Slack, TimeSpan Floor, TimeSpan Ceiling, TimeSpan TurnMax, TimeSpan Memory)
+    double GapFactor, TimeSpan Slack, TimeSpan Floor, TimeSpan Ceiling, TimeSpan TurnMax,
+    TimeSpan GapAssumed, TimeSpan SettleTime, TimeSpan Memory)
 {
     /// <summary>What the product uses.</summary>
     public static BeatLimits Default { get; } = new(
@@ -85,6 +97,8 @@ internal sealed record BeatLimits(
         Slack: TimeSpan.FromMilliseconds(5),
         Floor: TimeSpan.FromMilliseconds(20),
         Ceiling: TimeSpan.FromSeconds(2),
-        TurnMax: TimeSpan.FromMilliseconds(3),
+        TurnMax: TimeSpan.FromMilliseconds(4),
+        GapAssumed: TimeSpan.FromMilliseconds(100),
+        SettleTime: TimeSpan.FromSeconds(3),
         Memory: TimeSpan.FromMinutes(2));
 }

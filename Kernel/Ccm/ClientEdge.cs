@@ -24,7 +24,8 @@ internal sealed class ClientEdge : IClientServices
 
     // Owned by the manager's thread.
     private readonly Dictionary<string, IPreparedPort> prepared = [];
-    private volatile IReadOnlyDictionary<string, IPort> ports = new Dictionary<string, IPort>();
+    private IReadOnlyDictionary<string, IPort> ports = new Dictionary<string, IPort>();
+    private KeyValuePair<string, IPort>[] openPorts = [];
     private Dictionary<string, IRemoteMemory> imports = [];
     private SessionId? session;
 
@@ -117,11 +118,12 @@ internal sealed class ClientEdge : IClientServices
     /// <summary>The first granted port that failed by itself; null when none did. Manager's thread.</summary>
     public (string Port, PortState State)? FailedPort()
     {
-        foreach ((string port, IPort open) in ports)
+        KeyValuePair<string, IPort>[] open = openPorts; // An array: this runs on every turn.
+        for (int i = 0; i < open.Length; i++)
         {
-            if (open.State is PortState.Failed or PortState.PartnerGone)
+            if (open[i].Value.State is var state and (PortState.Failed or PortState.PartnerGone))
             {
-                return (port, open.State);
+                return (open[i].Key, state);
             }
         }
 
@@ -170,7 +172,7 @@ internal sealed class ClientEdge : IClientServices
             string port = needs.Ports[i].Name;
             _ = prepared.Remove(port, out IPreparedPort? ready);
             open[port] = ready!.Connect(grant.Theirs.Ports[i]);
-            ports = new Dictionary<string, IPort>(open);
+            SetPorts(new Dictionary<string, IPort>(open));
         }
 
         foreach (RegionOffer offer in grant.Theirs.Regions)
@@ -210,7 +212,8 @@ internal sealed class ClientEdge : IClientServices
 
         RevokeAll();
         Dictionary<string, IRemoteMemory> mine = imports;
-        (imports, ports, session) = ([], new Dictionary<string, IPort>(), null);
+        (imports, session) = ([], null);
+        SetPorts([]);
         prepared.Clear();
         OnReactor(() => Lose(drop, mine));
     }
@@ -281,11 +284,17 @@ internal sealed class ClientEdge : IClientServices
             changed[port] = replacement;
         }
 
-        ports = changed;
+        SetPorts(changed);
         if (tell)
         {
             OnReactor(() => TellPort(port, replacement));
         }
+    }
+
+    private void SetPorts(Dictionary<string, IPort> open)
+    {
+        ports = open;
+        openPorts = [.. open];
     }
 
     private void TellPort(string port, IPort? replacement)

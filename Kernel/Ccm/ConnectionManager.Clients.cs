@@ -15,6 +15,7 @@ internal sealed partial class ConnectionManager
     private readonly Lock admission = new();
     private readonly Dictionary<string, ClientNeeds> admitted = [];
     private readonly ConcurrentDictionary<string, ClientEdge> edges = new();
+    private volatile KeyValuePair<string, ClientEdge>[] edgesToCheck = [];
 
     /// <inheritdoc/>
     public Refusal? Admit(
@@ -32,6 +33,7 @@ internal sealed partial class ConnectionManager
             {
                 var edge = new ClientEdge(name, client, needs, reactor, this, transport!);
                 edges[name] = edge;
+                edgesToCheck = [.. edges];
                 admitted[name] = needs;
                 services = edge;
             }
@@ -59,6 +61,7 @@ internal sealed partial class ConnectionManager
         lock (admission)
         {
             _ = edges.TryRemove(name, out _);
+            edgesToCheck = [.. edges];
             _ = admitted.Remove(name);
         }
     }
@@ -96,7 +99,7 @@ internal sealed partial class ConnectionManager
     /// <summary>A client's port that failed ends the session, for no other path can take it over.</summary>
     private void CheckClientPorts()
     {
-        foreach ((string name, ClientEdge edge) in edges)
+        foreach ((string name, ClientEdge edge) in edgesToCheck)
         {
             if (edge.FailedPort() is { } failed)
             {

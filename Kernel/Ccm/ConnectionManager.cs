@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
+using StorageOs.Kernel.Loop;
 
 namespace StorageOs.Kernel.Ccm;
 
@@ -28,9 +29,10 @@ internal sealed record WellKnownSettings(
 /// <summary>Runs the core on a thread of its own.</summary>
 internal sealed partial class ConnectionManager : IConnectionManager, IDisposable
 {
-    private static readonly TimeSpan TurnPeriod = TimeSpan.FromMilliseconds(1);
+    // Twice a beat of 2 ms is what an idle pair's detector sees at most; each turn costs some 10 µs.
+    private static readonly TimeSpan TurnPeriod = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan DeclareWait = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan ViewPeriod = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan ViewPeriod = TimeSpan.FromMilliseconds(100);
 
     private readonly CcmSettings settings;
     private readonly WellKnownSettings wellKnown;
@@ -56,7 +58,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         this.provider = provider;
         log = logs.CreateLogger("core");
         core = new(settings, new MachineRandom());
-        thread = new(Run) { Name = "ccm", IsBackground = true, Priority = ThreadPriority.Highest };
+        thread = new(Run) { Name = "ccm", IsBackground = true };
     }
 
     /// <inheritdoc/>
@@ -123,6 +125,11 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     {
         try
         {
+            if (!RealTimeThread.TryEnter())
+            {
+                log.LogInformation("no real-time priority for the beat; busy programs may delay it (CAP_SYS_NICE)");
+            }
+
             status = BuildStatus();
             while (!stopping || !inbox.IsEmpty)
             {

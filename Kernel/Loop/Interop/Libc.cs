@@ -17,6 +17,10 @@ internal static partial class Libc
     internal const int EFD_CLOEXEC = 0x80000;
     internal const int EFD_NONBLOCK = 0x800;
     internal const int EINTR = 4;
+    internal const int SCHED_RR = 2;
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int sched_setscheduler(int pid, int policy, in int priority);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int epoll_create1(int flags);
