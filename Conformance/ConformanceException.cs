@@ -6,7 +6,9 @@ namespace StorageOs.Conformance;
 /// <summary>What was tried does not do what its contract says.</summary>
 public sealed class ConformanceException(string message) : Exception(message);
 
-/// <summary>Checks of the suite; independent of any test framework, for the CLI runs it, too.</summary>
+/// <summary>
+/// Checks of the suite; independent of any test framework, for the CLI runs it, too.
+/// </summary>
 internal static class Check
 {
     /// <summary>The condition must hold; its text tells which one did not.</summary>
@@ -44,6 +46,7 @@ internal static class Check
             return;
         }
 
-        throw new ConformanceException($"{text}: expected {typeof(TException).Name}, found success");
+        throw new ConformanceException(
+            $"{text}: expected {typeof(TException).Name}, found success");
     }
 }

@@ -7,7 +7,9 @@ namespace StorageOs.Conformance;
 /// <summary>A pair whose well-known port is up, with what the cases need again and again.</summary>
 internal sealed class ConnectedPair : IDisposable
 {
-    /// <summary>How long anything that must happen may take; generous, for machines are shared.</summary>
+    /// <summary>
+    /// How long anything that must happen may take; generous, for machines are shared.
+    /// </summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>Preset address of the first node's page.</summary>

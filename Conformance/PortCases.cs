@@ -43,7 +43,8 @@ internal static class PortCases
         using IPreparedPort second = nodes.Second.Prepare(new PortNeed("p", 4));
         byte[] good = second.Address.ToArray();
         Check.Throws<RefusedException>(() => first.Connect([]));
-        Check.Throws<RefusedException>(() => first.Connect(new byte[IPreparedPort.AddressBytesMax]));
+        Check.Throws<RefusedException>(
+            () => first.Connect(new byte[IPreparedPort.AddressBytesMax]));
         Check.Throws<RefusedException>(() => first.Connect(good.AsSpan(1)));
         Check.Throws<RefusedException>(() => first.Connect([.. good, 0]));
         Random random = new(1);

@@ -1,6 +1,8 @@
 namespace StorageOs.Conformance;
 
-/// <summary>What this process holds of the operating system; zeros where that cannot be told.</summary>
+/// <summary>
+/// What this process holds of the operating system; zeros where that cannot be told.
+/// </summary>
 internal static class ProcessUse
 {
     /// <summary>Open descriptors and mappings now, after collecting what is garbage.</summary>

@@ -12,7 +12,9 @@ public static class TransportConformance
     public static IReadOnlyDictionary<string, Action<ITransportPair>> Cases { get; } =
         All().ToDictionary(c => c.Method.Name, c => c);
 
-    /// <summary>Runs a case; throws <see cref="ConformanceException"/> when it does not hold.</summary>
+    /// <summary>
+    /// Runs a case; throws <see cref="ConformanceException"/> when it does not hold.
+    /// </summary>
     public static void Run(string name, ITransportPair pair) => Cases[name](pair);
 
     private static IEnumerable<Action<ITransportPair>> All() =>

@@ -134,7 +134,7 @@ internal static class WellKnownCases
 
         ConnectedPair.Await(() => port.State == PortState.PartnerGone, "partner gone");
         ConnectedPair.Await(
-            () => nodes.FirstWellKnown.Poll() == WellKnownState.Failed, "the well-known port's end");
+            () => nodes.FirstWellKnown.Poll() == WellKnownState.Failed, "its end");
         Check.Equal(PortState.PartnerGone, nodes.FirstWellKnown.Port.State);
         using IRemoteMemory nothing = nodes.First.Import(default);
         for (ulong token = 1; token <= 2; token++)

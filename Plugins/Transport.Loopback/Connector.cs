@@ -33,7 +33,7 @@ internal static class Connector
         MemoryMarshal.Write(address, (ushort)Libc.AddressFamilyUnix);
         Encoding.UTF8.GetBytes(path, address[2..]);
         if (Libc.connect(handle, address, AddressBytes) != 0
-            || Libc.fcntl(handle, Libc.SetStatusFlags, 0) != 0) // From here on a thread waits on it.
+            || Libc.fcntl(handle, Libc.SetStatusFlags, 0) != 0) // A thread waits on it from now on.
         {
             error = Marshal.GetLastPInvokeError();
             handle.Dispose();

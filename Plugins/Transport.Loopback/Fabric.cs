@@ -81,9 +81,11 @@ internal sealed class Fabric : IDisposable
     /// The same by way of an open descriptor, for socket addresses hold 107 bytes and folders may
     /// be deeper.
     /// </summary>
-    public string ShortSocketPath(FabricId owner, uint virtualInterface) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"/proc/self/fd/{rootHandle.DangerousGetHandle()}/{owner.FolderName}/{SocketName(virtualInterface)}");
+    public string ShortSocketPath(FabricId owner, uint virtualInterface) => Path.Combine(
+        "/proc/self/fd",
+        rootHandle.DangerousGetHandle().ToString(CultureInfo.InvariantCulture),
+        owner.FolderName,
+        SocketName(virtualInterface));
 
     /// <summary>The partner's board as of its present boot; null when there is none.</summary>
     public MappedBoard? PartnerBoard(FabricId partner)
@@ -177,8 +179,8 @@ internal sealed class Fabric : IDisposable
     }
 
     /// <summary>
-    /// Takes the lock that ends with the process. .NET locks by itself when nothing is shared, unless
-    /// told not to by the environment, hence the second call.
+    /// Takes the lock that ends with the process. .NET locks by itself when nothing is shared,
+    /// unless told not to by the environment, hence the second call.
     /// </summary>
     private static SafeFileHandle TakeLock(string root, string path, FabricId id)
     {

@@ -41,7 +41,9 @@ internal readonly record struct Greeting(
         return bytes;
     }
 
-    /// <summary>Reads and checks what came; says in <paramref name="refusal"/> why it is refused.</summary>
+    /// <summary>
+    /// Reads and checks what came; says in <paramref name="refusal"/> why it is refused.
+    /// </summary>
     public static Greeting? Decode(
         ReadOnlySpan<byte> from, FabricId node, uint virtualInterface, out Refusal? refusal)
     {

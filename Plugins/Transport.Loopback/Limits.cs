@@ -17,7 +17,9 @@ internal static class Limits
     /// <summary>Highest VI number.</summary>
     public const uint VirtualInterfaceMax = 65535;
 
-    /// <summary>Connections that may wait for their greeting to be read; the oldest makes room.</summary>
+    /// <summary>
+    /// Connections that may wait for their greeting to be read; the oldest makes room.
+    /// </summary>
     public const int PendingConnectionsMax = 8;
 
     /// <summary>Posts in flight on the well-known port.</summary>

@@ -66,7 +66,8 @@ internal sealed class Link
     public void Retain() => Interlocked.Increment(ref holders);
 
     /// <summary>
-    /// One user less. The partner is woken to look at what was closed; the last one closes the socket.
+    /// One user less. The partner is woken to look at what was closed; the last one closes the
+    /// socket.
     /// </summary>
     public void Release()
     {

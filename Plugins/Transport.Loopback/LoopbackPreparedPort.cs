@@ -30,7 +30,8 @@ internal sealed class LoopbackPreparedPort : IPreparedPort
     {
         if (PortAddress.Decode(partnerAddress) is not { } partner)
         {
-            throw Refused("a port address of this transport", $"{partnerAddress.Length} other bytes");
+            throw Refused(
+                "a port address of this transport", $"{partnerAddress.Length} other bytes");
         }
 
         Link? link = transport.CurrentLink;

@@ -3,7 +3,9 @@ using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Transport.Loopback;
 
-/// <summary>Opens the transport from the configuration: an address and the option <c>fabric</c>.</summary>
+/// <summary>
+/// Opens the transport from the configuration: an address and the option <c>fabric</c>.
+/// </summary>
 public sealed class LoopbackProvider : ITransportProvider
 {
     private const string FabricOption = "fabric";

@@ -155,9 +155,13 @@ internal sealed class LoopbackRegion : IRegion
                 spare = null;
             }
         }
+
+        transport.Forget(this);
     }
 
-    /// <summary>Waits until the spare ordered last is made or refused; whether there is one.</summary>
+    /// <summary>
+    /// Waits until the spare ordered last is made or refused; whether there is one.
+    /// </summary>
     internal bool AwaitSpare()
     {
         spareSettled.Wait();
@@ -224,16 +228,18 @@ internal sealed class LoopbackRegion : IRegion
         }
     }
 
-    /// <summary>On the background thread. Without a spare, reclaiming makes one itself, or refuses.</summary>
+    /// <summary>
+    /// On the background thread. Without a spare, reclaiming makes one itself, or refuses.
+    /// </summary>
     private void MakeSpare()
     {
         try
         {
             spare = NewFile();
         }
-        catch (RefusedException refused)
+        catch (RefusedException)
         {
-            transport.SpareRefused(Name, refused.Refusal);
+            spare = null; // Nobody asked yet; whoever reclaims tries again and is told.
         }
         finally
         {

@@ -15,7 +15,6 @@ internal sealed class LoopbackTransport : ITransport
     private readonly ConcurrentDictionary<LoopbackPort, bool> ports = new();
     private readonly Lock regionsLock = new();
     private readonly List<LoopbackRegion> regions = [];
-    private readonly ConcurrentDictionary<string, Refusal> spareRefusals = new();
     private LoopbackWellKnownPort? wellKnown;
     private long memoryNumber;
     private bool disposed;
@@ -125,12 +124,15 @@ internal sealed class LoopbackTransport : ITransport
         }
 
         wellKnown?.Dispose();
+        LoopbackRegion[] left;
         lock (regionsLock)
         {
-            foreach (LoopbackRegion region in regions)
-            {
-                region.Dispose();
-            }
+            left = [.. regions];
+        }
+
+        foreach (LoopbackRegion region in left)
+        {
+            region.Dispose();
         }
 
         background.CompleteAdding();
@@ -143,7 +145,9 @@ internal sealed class LoopbackTransport : ITransport
     public Span<byte> Local(IRegion region, int offset, int length) =>
         Own(region).Bytes.Slice(offset, length);
 
-    /// <summary>The region as this transport's own; anything else is a mistake of the caller's.</summary>
+    /// <summary>
+    /// The region as this transport's own; anything else is a mistake of the caller's.
+    /// </summary>
     public LoopbackRegion Own(IRegion region)
     {
         LoopbackRegion? own = region as LoopbackRegion;
@@ -165,14 +169,20 @@ internal sealed class LoopbackTransport : ITransport
     /// <summary>A number for one more memory file of this boot.</summary>
     public ulong NextMemoryNumber() => (ulong)Interlocked.Increment(ref memoryNumber);
 
-    /// <summary>Keeps why there is no spare for a region; its reclaim makes one, or refuses with this.</summary>
-    public void SpareRefused(string region, Refusal refusal) => spareRefusals[region] = refusal;
-
     /// <summary>A port to be closed with the transport.</summary>
     public void Adopt(LoopbackPort port) => ports[port] = true;
 
     /// <summary>A port that has closed.</summary>
     public void Forget(LoopbackPort port) => ports.TryRemove(port, out _);
+
+    /// <summary>A region that is no more.</summary>
+    public void Forget(LoopbackRegion region)
+    {
+        lock (regionsLock)
+        {
+            regions.Remove(region);
+        }
+    }
 
     private static void RequireInterface(string subject, uint number)
     {

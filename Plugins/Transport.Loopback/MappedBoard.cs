@@ -30,8 +30,8 @@ internal sealed unsafe class MappedBoard : IDisposable
     private MappedBoard(MappedFile file) => this.file = file;
 
     /// <summary>
-    /// Unmaps the board of a former boot of the partner once no port can ask it any more; a port may
-    /// be disposed by one thread while another posts, so only the collector knows when that is.
+    /// Unmaps the board of a former boot of the partner once no port can ask it any more; a port
+    /// may be disposed by one thread while another posts: only the collector knows when that is.
     /// </summary>
     ~MappedBoard() => ((IDisposable)file).Dispose();
 
@@ -75,7 +75,9 @@ internal sealed unsafe class MappedBoard : IDisposable
         return key < Limits.BoardSlots ? NewKey(slot) : key;
     }
 
-    /// <summary>Whether the grant of that key stands at this moment. The steady path's one question.</summary>
+    /// <summary>
+    /// Whether the grant of that key stands at this moment. The steady path's one question.
+    /// </summary>
     public bool Holds(ulong key)
     {
         bool holds = Volatile.Read(ref *(ulong*)Slot(SlotOf(key))) == key;
@@ -117,7 +119,9 @@ internal sealed unsafe class MappedBoard : IDisposable
         Interlocked.MemoryBarrier();
     }
 
-    /// <summary>What a key grants; null when it grants nothing. What is found is checked by the reader.</summary>
+    /// <summary>
+    /// What a key grants; null when it grants nothing. What is found is checked by the reader.
+    /// </summary>
     public Grant? Find(ulong key)
     {
         if (key == 0 || !Holds(key))

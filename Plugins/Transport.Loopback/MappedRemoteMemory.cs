@@ -13,7 +13,9 @@ namespace StorageOs.Transport.Loopback;
 // lands after that land in the inode that reclaiming has left behind.
 // The same barrier orders one post's bytes before the next post's.
 
-/// <summary>The partner's memory as one key makes it reachable; the checks a network card would do.</summary>
+/// <summary>
+/// The partner's memory as one key makes it reachable; the checks a network card would do.
+/// </summary>
 internal sealed unsafe class MappedRemoteMemory : IRemoteMemory
 {
     private readonly MappedBoard? board;
@@ -23,7 +25,8 @@ internal sealed unsafe class MappedRemoteMemory : IRemoteMemory
     private readonly ulong registeredLength;
     private byte* start;
 
-    private MappedRemoteMemory(RemoteRegion region, MappedBoard? board, MappedFile? file, Grant grant)
+    private MappedRemoteMemory(
+        RemoteRegion region, MappedBoard? board, MappedFile? file, Grant grant)
     {
         Region = region;
         this.board = board;
@@ -37,7 +40,9 @@ internal sealed unsafe class MappedRemoteMemory : IRemoteMemory
     /// <inheritdoc/>
     public RemoteRegion Region { get; }
 
-    /// <summary>Memory that a key does or does not name; nothing here tells which until a post does.</summary>
+    /// <summary>
+    /// Memory that a key does or does not name; nothing here tells which until a post does.
+    /// </summary>
     /// <param name="region">What was offered.</param>
     /// <param name="fabric">Where boards and memory files are.</param>
     /// <param name="populate">Touch every page now rather than at the first post.</param>

@@ -34,23 +34,41 @@ internal sealed class RegionFile : IDisposable
     {
         string inodePath = backing is null ? fabricPath : $"{backing}{BesideInfix}{number}";
         MappedFile map = MappedFile.Create(inodePath, length);
-        if (backing is not null)
+        try
         {
-            File.CreateSymbolicLink(fabricPath, inodePath);
+            if (backing is not null)
+            {
+                File.CreateSymbolicLink(fabricPath, inodePath);
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            ((IDisposable)map).Dispose();
+            Remove(inodePath);
+            throw Native.Refused(fabricPath, "a new symbolic link", failure);
         }
 
         return new RegionFile(number, fabricPath, inodePath, map);
     }
 
-    /// <summary>Removes what earlier processes left beside a backing path; the path itself stays.</summary>
+    /// <summary>
+    /// Removes what earlier processes left beside a backing path; the path itself stays.
+    /// </summary>
     public static void RemoveStale(string backing)
     {
-        string folder = Path.GetDirectoryName(backing)!;
-        Directory.CreateDirectory(folder);
-        foreach (string stale in Directory.EnumerateFiles(
-            folder, Path.GetFileName(backing) + BesideInfix + "*"))
+        try
         {
-            File.Delete(stale);
+            string folder = Path.GetDirectoryName(backing) ?? "/";
+            Directory.CreateDirectory(folder);
+            foreach (string stale in Directory.EnumerateFiles(
+                folder, Path.GetFileName(backing) + BesideInfix + "*"))
+            {
+                File.Delete(stale);
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw Native.Refused($"backing file {backing}", "a folder to write in", failure);
         }
     }
 
@@ -92,14 +110,40 @@ internal sealed class RegionFile : IDisposable
             throw Native.Refused($"link of {inodePath}", Marshal.GetLastPInvokeError());
         }
 
-        File.Move(second, backing, overwrite: true);
+        try
+        {
+            File.Move(second, backing, overwrite: true);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw Native.Refused($"backing file {backing}", "a name to move onto", failure);
+        }
     }
 
-    /// <summary>Unmaps and forgets the inode; one that a backing path names lives on there.</summary>
+    /// <summary>
+    /// Unmaps and forgets the inode; one that a backing path names lives on there.
+    /// </summary>
     public void Dispose()
     {
         ((IDisposable)Map).Dispose();
-        File.Delete(fabricPath);
-        File.Delete(inodePath);
+        Remove(fabricPath);
+        Remove(inodePath);
+    }
+
+    /// <summary>
+    /// Removes a name. One that cannot be (its folder went, say) costs only space, and goes at the
+    /// next open or map: no reason to end a node from its background thread.
+    /// </summary>
+    private static bool Remove(string path)
+    {
+        try
+        {
+            File.Delete(path);
+            return true;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 }

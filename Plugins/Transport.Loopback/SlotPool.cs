@@ -2,7 +2,9 @@ using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Transport.Loopback;
 
-/// <summary>Gives out this board's slots and takes them back. Any thread; control path only.</summary>
+/// <summary>
+/// Gives out this board's slots and takes them back. Any thread; control path only.
+/// </summary>
 internal sealed class SlotPool(MappedBoard board)
 {
     private readonly Lock gate = new();
@@ -28,7 +30,9 @@ internal sealed class SlotPool(MappedBoard board)
         }
     }
 
-    /// <summary>Ends a grant; when it returns, nothing under the key can succeed any more.</summary>
+    /// <summary>
+    /// Ends a grant; when it returns, nothing under the key can succeed any more.
+    /// </summary>
     public void Clear(ulong key)
     {
         board.Clear(key);

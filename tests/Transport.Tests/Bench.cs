@@ -29,7 +29,7 @@ internal sealed class Bench : IDisposable
     {
         for (int i = 0; i < count; i++)
         {
-            port.TryPostWrite((ulong)i, source, 0, memory, (i % (Ring / Size.Page)) * Size.Page, Size.Page);
+            port.TryPostWrite((ulong)i, source, 0, memory, Offset(i), Size.Page);
             port.Poll(completions);
         }
     }
@@ -38,9 +38,11 @@ internal sealed class Bench : IDisposable
     {
         for (int i = 0; i < count; i++)
         {
-            source.Bytes.CopyTo(target.Bytes.Slice((i % (Ring / Size.Page)) * Size.Page, Size.Page));
+            source.Bytes.CopyTo(target.Bytes.Slice(Offset(i), Size.Page));
         }
     }
+
+    private static int Offset(int write) => write % (Ring / Size.Page) * Size.Page;
 
     public void Dispose()
     {

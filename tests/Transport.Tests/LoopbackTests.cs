@@ -110,16 +110,16 @@ public sealed class LoopbackTests
     public void A_page_written_costs_little_more_than_a_copy()
     {
         using Bench bench = new();
-        double best = double.MaxValue;
+        double copy = double.MaxValue;
+        double write = double.MaxValue;
         for (int round = 0; round < 20; round++)
         {
-            double copy = Time(() => bench.Copy(20_000));
-            double write = Time(() => bench.Write(20_000));
-            best = Math.Min(best, write / copy);
+            copy = Math.Min(copy, Time(() => bench.Copy(20_000)));
+            write = Math.Min(write, Time(() => bench.Write(20_000)));
         }
 
         // The aim of 1.3 is the benchmark's to tell; this catches what is out of proportion.
-        Assert.True(best < 2, $"a write takes {best:f2} times a copy");
+        Assert.True(write < 2 * copy, $"a write takes {write / copy:f2} times a copy");
     }
 
     [Fact]

@@ -44,7 +44,9 @@ internal sealed class PeerProcess : IDisposable
         WellKnown = Connect();
     }
 
-    /// <summary>Connects one port and lets the partner write to the region until it fails.</summary>
+    /// <summary>
+    /// Connects one port and lets the partner write to the region until it fails.
+    /// </summary>
     public IPort StartWriting(IRegion target)
     {
         string[] words = ReadLine().Split(' ');
@@ -74,7 +76,8 @@ internal sealed class PeerProcess : IDisposable
     public void Stop()
     {
         Signal("STOP");
-        Await(() => File.ReadAllText($"/proc/{process.Id}/stat").Contains(") T ", StringComparison.Ordinal));
+        string stat = $"/proc/{process.Id}/stat";
+        Await(() => File.ReadAllText(stat).Contains(") T ", StringComparison.Ordinal));
     }
 
     public void Continue() => Signal("CONT");

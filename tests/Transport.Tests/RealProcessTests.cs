@@ -4,7 +4,9 @@ using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Transport.Tests;
 
-/// <summary>What only a partner in another process can show: stopped inside a copy, killed.</summary>
+/// <summary>
+/// What only a partner in another process can show: stopped inside a copy, killed.
+/// </summary>
 public sealed class RealProcessTests
 {
     [Fact]

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace StorageOs.Transport.Loopback.Interop;
 
-/// <summary>The C library's calls that .NET does not offer, by their own names. No logic here.</summary>
+/// <summary>
+/// The C library's calls that .NET does not offer, by their own names. No logic here.
+/// </summary>
 internal static partial class Libc
 {
     internal const int ProtRead = 1;
