@@ -6,7 +6,9 @@ using StorageOs.Contracts.Services;
 
 namespace StorageOs.Witness.File;
 
-/// <summary>Registers the witness that keeps its register in a directory (setting <c>directory</c>).</summary>
+/// <summary>
+/// Registers the witness that keeps its register in a directory (setting <c>directory</c>).
+/// </summary>
 public sealed class FileWitnessPlugin : IPlugin
 {
     /// <inheritdoc/>

@@ -92,7 +92,9 @@ internal sealed class TermDirectory(string path)
             : new SwapOutcome(SwapResult.Undecided, after.Entry, detail);
     }
 
-    /// <summary>A later term hides whose the term in question is; that file is kept, so look.</summary>
+    /// <summary>
+    /// A later term hides whose the term in question is; that file is kept, so look.
+    /// </summary>
     private SwapOutcome Judge(RegisterEntry next, RegisterEntry highest)
     {
         RegisterEntry? ofTerm = highest.Term == next.Term
@@ -124,7 +126,9 @@ internal sealed class TermDirectory(string path)
         return new WitnessReading(ReadOutcome.Found, entry);
     }
 
-    /// <summary>Terms are dense and kept, so the next is probed from the last seen; a list is the start.</summary>
+    /// <summary>
+    /// Terms are dense and kept, so the next is probed from the last seen; a list is the start.
+    /// </summary>
     private ulong HighestTerm(GroupId group)
     {
         ref ulong last = ref lastSeen[group.Value];
@@ -151,7 +155,8 @@ internal sealed class TermDirectory(string path)
         foreach (string file in Directory.EnumerateFiles(path, prefix + "*"))
         {
             ReadOnlySpan<char> digits = Path.GetFileName(file.AsSpan())[prefix.Length..];
-            if (ulong.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out ulong term)
+            if (ulong.TryParse(
+                    digits, NumberStyles.None, CultureInfo.InvariantCulture, out ulong term)
                 && digits.Length == 20)
             {
                 highest = Math.Max(highest, term);
@@ -172,7 +177,8 @@ internal sealed class TermDirectory(string path)
 
     private void WriteDurably(string file, byte[] bytes)
     {
-        using FileStream stream = new(file, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1);
+        using FileStream stream = new(
+            file, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1);
         stream.Write(bytes);
         stream.Flush(flushToDisk: true);
         Trace?.Invoke("flush file");

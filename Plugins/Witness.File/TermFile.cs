@@ -43,7 +43,9 @@ internal static class TermFile
         return bytes;
     }
 
-    /// <summary>Reads an entry; null, and what is wrong, when it is not one of that group and term.</summary>
+    /// <summary>
+    /// Reads an entry; null, and what is wrong, when it is not one of that group and term.
+    /// </summary>
     public static RegisterEntry? Decode(
         ReadOnlySpan<byte> bytes, GroupId group, Term term, out string wrong)
     {

@@ -4,11 +4,13 @@ using StorageOs.Ownership.Tests.Model;
 
 namespace StorageOs.Ownership.Tests;
 
-/// <summary>Design §9 under random violence: two cores, one register, one thread, one seed.</summary>
+/// <summary>
+/// Design §9 under random violence: two cores, one register, one thread, one seed.
+/// </summary>
 public sealed class ExplorationTests
 {
     private const int Seeds = 10_000;
-    private const int Steps = 400;
+    private const int Steps = 1_000;
 
     [Fact]
     public void S1_to_S14_hold_and_a_pair_converges_when_faults_stop()
@@ -16,7 +18,8 @@ public sealed class ExplorationTests
         for (int seed = 0; seed < Seeds; seed++)
         {
             string? broken = Explore(seed, static _ => { });
-            Assert.True(broken is null, $"seed {seed}: {broken}\n{(broken is null ? "" : Tell(seed))}");
+            string story = broken is null ? "" : Tell(seed);
+            Assert.True(broken is null, $"seed {seed}: {broken}\n{story}");
         }
     }
 
@@ -46,11 +49,17 @@ public sealed class ExplorationTests
             },
         ["S1: serve before the mark"] = static node =>
             node.Mutation = effect => effect is Freeze ? new ServeAlone(new Term(1)) : effect,
-        ["S7: resume without the partner's passive view"] = static node =>
-            node.ViewMutation = view => view with
-            {
-                Role = LogRole.Passive, Undecided = SwapIntent.None, Forgot = false,
-            },
+        ["S2: a stale node takes itself for in sync"] = static node =>
+            node.EventMutation = input =>
+                input is ReadDone { Reading.Entry: { Sync: SyncState.Stale } entry } read
+                && entry.StaleNode == node.Id
+                    ? read with { Reading = read.Reading with { Entry = InSync(entry) } }
+                    : input,
+        ["S3: an undecided swap is taken as won"] = static node =>
+            node.EventMutation = static input =>
+                input is SwapDone { Outcome.Result: SwapResult.Undecided } swap
+                    ? swap with { Outcome = swap.Outcome with { Result = SwapResult.Won } }
+                    : input,
         ["S2: step down does not stop service"] = static node =>
             node.Mutation = static effect => effect is StepDown ? null : effect,
         ["L7: forgot is cleared without a copy"] = static node =>
@@ -71,6 +80,9 @@ public sealed class ExplorationTests
                 return null;
             },
     };
+
+    private static RegisterEntry InSync(RegisterEntry entry) =>
+        entry with { Sync = SyncState.InSync, StaleNode = 0 };
 
     private static string? Explore(int seed, Action<ModelNode> plant, bool converge = true) =>
         Explore(new ModelPair(seed), plant, converge);
@@ -114,14 +126,17 @@ public sealed class ExplorationTests
 
     private static string? Converged(ModelPair pair)
     {
-        if (Array.Exists(pair.Nodes, static n => n.Core!.Why.Contains("force", StringComparison.Ordinal)))
+        if (Array.Exists(
+            pair.Nodes, static n => n.Core!.Why.Contains("force", StringComparison.Ordinal)))
         {
-            return null; // L7: nobody but an operator may help; nothing was acknowledged on a guess.
+            // L7: nobody but an operator may help; nothing was acknowledged on a guess.
+            return null;
         }
 
         bool served = Array.Exists(pair.Nodes, static n => n.Core!.Serves && n.CanAnswer);
         return served && pair.Register.Entry!.Sync == SyncState.InSync ? null
             : "does not converge: " + pair.Register.Entry + " a: " + pair.Nodes[0].Core!.Why
-              + " / " + pair.Nodes[0].Role + " b: " + pair.Nodes[1].Core!.Why + " / " + pair.Nodes[1].Role;
+              + " / " + pair.Nodes[0].Role
+              + " b: " + pair.Nodes[1].Core!.Why + " / " + pair.Nodes[1].Role;
     }
 }

@@ -7,7 +7,9 @@ using StorageOs.FailoverMonitor.Edge;
 
 namespace StorageOs.FailoverMonitor;
 
-/// <summary>Registers the failover monitor: who owns which group, and what happens when a node is lost.</summary>
+/// <summary>
+/// Registers the failover monitor: who owns which group, and what happens when a node is lost.
+/// </summary>
 public sealed class FailoverMonitorPlugin : IPlugin
 {
     /// <inheritdoc/>

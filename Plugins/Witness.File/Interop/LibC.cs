@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace StorageOs.Witness.File.Interop;
 
-/// <summary>Calls of the C library that .NET does not offer; paths are UTF-8 with a final zero.</summary>
+/// <summary>
+/// Calls of the C library that .NET does not offer; paths are UTF-8 with a final zero.
+/// </summary>
 internal static class LibC
 {
     internal const int EEXIST = 17;

@@ -32,7 +32,9 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
     public SessionId? Session { get; private set; }
 
-    /// <summary>Session in which this node's copy is offered to the partner; revoked when null.</summary>
+    /// <summary>
+    /// Session in which this node's copy is offered to the partner; revoked when null.
+    /// </summary>
     public SessionId? OfferedIn { get; private set; }
 
     public bool PartnerFailed { get; private set; }
@@ -41,15 +43,20 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
     public bool Holding { get; private set; }
 
-    /// <summary>Effects that a planted bug takes away or changes; for proving that the harness bites.</summary>
+    /// <summary>
+    /// Effects that a planted bug takes away or changes; for proving that the harness bites.
+    /// </summary>
     public Func<GroupEffect, GroupEffect?> Mutation { get; set; } = static effect => effect;
 
-    /// <summary>Views that a planted bug falsifies.</summary>
-    public Func<GroupView, GroupView> ViewMutation { get; set; } = static view => view;
+    /// <summary>Answers that a planted bug falsifies.</summary>
+    public Func<GroupEvent, GroupEvent> EventMutation { get; set; } = static input => input;
 
-    public bool PartnerOffered => Session is not null && Other.Core is not null && Other.OfferedIn == Session;
+    public bool PartnerOffered =>
+        Session is not null && Other.Core is not null && Other.OfferedIn == Session;
 
-    /// <summary>Whether a write could be acknowledged, or a read answered, at this moment (S1, S5).</summary>
+    /// <summary>
+    /// Whether a write could be acknowledged, or a read answered, at this moment (S1, S5).
+    /// </summary>
     public bool CanAnswer => Core is not null && Role switch
     {
         LogRole.Alone or LogRole.Resyncing => true,
@@ -95,13 +102,15 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         Post(new SessionUp(session));
     }
 
-    /// <summary>The session's end as the node sees it: its copy is not reachable any more.</summary>
+    /// <summary>
+    /// The session's end as this node sees it. The partner, which may not have seen it, can still
+    /// write the copy that was offered: only a fence ends that for sure (S4).
+    /// </summary>
     public void LeaveSession(SessionEndReason reason)
     {
         if (Session is SessionId session)
         {
             Session = null;
-            OfferedIn = null;
             FailMirror();
             Post(new SessionLost(session, reason));
         }
@@ -139,9 +148,10 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
             FailMirror();
         }
 
-        if (Session is SessionId session && Other.Core is GroupCore theirs && Other.Session == session)
+        if (Session is SessionId session && Other.Core is GroupCore theirs
+            && Other.Session == session)
         {
-            Feed(new ViewArrived(session, ViewMutation(theirs.View(default))));
+            Feed(new ViewArrived(session, theirs.View(default)));
         }
 
         Feed(new LogChanged(PartnerOffered, PartnerFailed, default));
@@ -172,15 +182,16 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
     private void CarryOut(GroupEffect effect)
     {
-        ulong in_boot = boot;
+        ulong inBoot = boot;
         switch (effect)
         {
             case ReadRegister read:
-                pair.Register.Read(r => Answer(in_boot, new ReadDone(read.Operation, r)));
+                pair.Register.Read(r => Answer(inBoot, new ReadDone(read.Operation, r)));
                 break;
             case Swap swap:
                 Memory = swap.Memory;
-                pair.Register.Swap(swap.Next, o => Answer(in_boot, new SwapDone(swap.Operation, o)));
+                pair.Register.Swap(
+                    swap.Next, o => Answer(inBoot, new SwapDone(swap.Operation, o)));
                 break;
             case FailoverMonitor.Core.Record record:
                 Memory = record.Memory;
@@ -191,10 +202,10 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
                 Post(new LogDone(fence.Operation, true));
                 break;
             case Push push:
-                pair.Later(() => LandPush(in_boot, push));
+                pair.Later(() => LandPush(inBoot, push));
                 break;
             case CopyAll copy:
-                pair.Later(() => LandCopy(in_boot, copy));
+                pair.Later(() => LandCopy(inBoot, copy));
                 break;
             case Drain drain:
                 Post(new LogDone(drain.Operation, true));
@@ -239,9 +250,9 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         }
     }
 
-    private void LandPush(ulong in_boot, Push push)
+    private void LandPush(ulong inBoot, Push push)
     {
-        if (in_boot != boot || Core is null)
+        if (inBoot != boot || Core is null)
         {
             return;
         }
@@ -249,16 +260,18 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         bool ok = PartnerOffered && Role is LogRole.Fenced or LogRole.Frozen or LogRole.Alone;
         if (ok)
         {
-            Other.Copy = push.Format && Role == LogRole.Alone ? 0 : Copy;
+            // What is continued stays as it was beyond the log: a copy that forgot is not mended.
+            Other.Copy = push.Format ? (Role == LogRole.Alone ? 0 : Copy)
+                : Other.Forgot ? Other.Copy : Copy;
             Other.HasRecords = HasRecords = true;
         }
 
         Post(new LogDone(push.Operation, ok));
     }
 
-    private void LandCopy(ulong in_boot, CopyAll copy)
+    private void LandCopy(ulong inBoot, CopyAll copy)
     {
-        if (in_boot != boot || Core is null)
+        if (inBoot != boot || Core is null)
         {
             return;
         }
@@ -272,11 +285,11 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         Post(new LogDone(copy.Operation, ok));
     }
 
-    private void Answer(ulong in_boot, GroupEvent answer)
+    private void Answer(ulong inBoot, GroupEvent answer)
     {
-        if (in_boot == boot && Core is not null)
+        if (inBoot == boot && Core is not null)
         {
-            Post(answer);
+            Post(EventMutation(answer));
         }
     }
 }

@@ -6,7 +6,9 @@ using StorageOs.FailoverMonitor.Core;
 
 namespace StorageOs.Ownership.Tests.Model;
 
-/// <summary>Two nodes, a register and the violence between them, in one thread from one seed.</summary>
+/// <summary>
+/// Two nodes, a register and the violence between them, in one thread from one seed.
+/// </summary>
 internal sealed class ModelPair
 {
     private const int WritesMax = 60;
@@ -67,11 +69,13 @@ internal sealed class ModelPair
             case < 30:
                 Land();
                 break;
-            case < 34:
+            case < 34 when random.Next(8) == 0:
                 Append(node);
                 break;
-            default:
+            case > 36:
                 Violence(node);
+                break;
+            default:
                 break;
         }
 
@@ -225,7 +229,9 @@ internal sealed class ModelPair
         }
     }
 
-    /// <summary>A machine loses its power; never the last that holds what was acknowledged.</summary>
+    /// <summary>
+    /// A machine loses its power; never the last that holds what was acknowledged.
+    /// </summary>
     private void Forget(ModelNode node)
     {
         if ((node.Other.Copy & acked) == acked && !node.Other.Forgot)
@@ -246,7 +252,9 @@ internal sealed class ModelPair
         {
             if (node.CanAnswer)
             {
-                Require((node.Copy & acked) == acked, $"{node.Name} serves without what was acknowledged");
+                Require(
+                    (node.Copy & acked) == acked,
+                    $"{node.Name} serves without what was acknowledged");
             }
 
             bool stale = Register.Entry is { Sync: SyncState.Stale } e && e.StaleNode == node.Id;

@@ -5,7 +5,9 @@ namespace StorageOs.FailoverMonitor.Core;
 /// <summary>What a node remembers of a group over a crash.</summary>
 /// <param name="RegisterId">Id of the register it works with; empty before the first.</param>
 /// <param name="HighestTerm">Highest term ever seen in it.</param>
-/// <param name="IntentTerm">Term of a swap that may have been sent and is not decided (S3); 0 when none.</param>
+/// <param name="IntentTerm">
+/// Term of a swap that may have been sent and is not decided (S3); 0 when none.
+/// </param>
 /// <param name="Intent">What that swap was for.</param>
 internal sealed record DurableMemory(
     Guid RegisterId, Term HighestTerm, Term IntentTerm, SwapIntent Intent)

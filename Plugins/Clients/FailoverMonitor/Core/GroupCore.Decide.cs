@@ -56,7 +56,8 @@ internal sealed partial class GroupCore
                 return true;
             case LogRole.Passive:
                 Why = "made owner; fencing the former one";
-                BeginFence(); // S14: whoever finds itself owner fences and replays before it serves.
+                // S14: whoever finds itself owner fences and replays before it serves.
+                BeginFence();
                 return false;
             case LogRole.Fenced or LogRole.Frozen:
                 return DecideFrozen(entry);
@@ -74,7 +75,8 @@ internal sealed partial class GroupCore
         Why = partner is { Forgot: true }
             ? "both nodes forgot (L7): only force can bring the group back"
             : entry.Sync == SyncState.InSync
-            ? $"this node forgot (L7); waiting for {options.PartnerName}, which is in sync, to take over"
+            ? $"this node forgot (L7); waiting for {options.PartnerName}, which is in sync,"
+              + " to take over"
             : "this node forgot (L7) and its partner is stale: only force can bring the group back";
         if (forceTerm == entry.Term)
         {
@@ -96,7 +98,9 @@ internal sealed partial class GroupCore
         return false;
     }
 
-    /// <summary>Owner that answers nothing: after a boot, a fence, or the loss of its partner.</summary>
+    /// <summary>
+    /// Owner that answers nothing: after a boot, a fence, or the loss of its partner.
+    /// </summary>
     private bool DecideFrozen(RegisterEntry entry)
     {
         if (logOperation is LogOperation.PushEqual or LogOperation.PushFormat)
@@ -145,7 +149,9 @@ internal sealed partial class GroupCore
         Undecided ? $"the swap to term {memory.IntentTerm} ({memory.Intent}) is undecided (S3)"
         : session is null
             ? $"waiting for {options.PartnerName}: "
-              + (entry.Sync == SyncState.New ? "the register is new" : "it may hold the newer copy (S7)")
+              + (entry.Sync == SyncState.New
+                ? "the register is new"
+                : "it may hold the newer copy (S7)")
         : partner is null ? $"waiting for what {options.PartnerName} says of this session (S7)"
         : failedSince is not null ? "a mirrored write failed; waiting for the session's end"
         : $"waiting for {options.PartnerName}, which says it is {partner.Role}"
@@ -196,7 +202,8 @@ internal sealed partial class GroupCore
         if (asked != answeredRequest || Undecided || (logNumber == 0 && !drained))
         {
             // Withdrawn, undecided or lost: mirrored service goes on. An undecided swap that lands
-            // after all makes the partner fence us; our beats fail then and nothing is answered (S5).
+            // after all makes the partner fence us; our beats fail then and nothing is answered
+            // (S5).
             if (registerNumber == 0)
             {
                 answer = Undecided ? "the swap is undecided; ask again" : "the drain did not end";
@@ -275,7 +282,9 @@ internal sealed partial class GroupCore
         return true;
     }
 
-    /// <summary>S7: what the partner must say, in this session, before its copy is written.</summary>
+    /// <summary>
+    /// S7: what the partner must say, in this session, before its copy is written.
+    /// </summary>
     private bool PartnerIsPassive(RegisterEntry entry) =>
         session is not null && offered && partner is not null
         && partner.Role == LogRole.Passive
@@ -294,5 +303,6 @@ internal sealed partial class GroupCore
     private static RegisterEntry BothGood(RegisterEntry entry) =>
         entry with { Sync = SyncState.InSync, StaleNode = 0, StaleSince = default };
 
-    private RegisterEntry GiveAway(RegisterEntry entry) => BothGood(entry) with { Owner = options.Partner };
+    private RegisterEntry GiveAway(RegisterEntry entry) =>
+        BothGood(entry) with { Owner = options.Partner };
 }

@@ -50,7 +50,8 @@ internal sealed partial class GroupCore
               || (now - awaySince >= options.AwayGrace && !PartnerIsComing)
             : failedSince is Instant since && now - since >= options.FailedGrace;
 
-    private bool PartnerIsComing => condition is PartnerCondition.Booting or PartnerCondition.Serving;
+    private bool PartnerIsComing =>
+        condition is PartnerCondition.Booting or PartnerCondition.Serving;
 
     private void Take(GroupEvent input)
     {

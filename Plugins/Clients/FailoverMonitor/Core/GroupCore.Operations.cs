@@ -27,7 +27,9 @@ internal sealed partial class GroupCore
         Drain,
     }
 
-    /// <summary>S3: a read of the register has just been answered, and nothing was swapped since.</summary>
+    /// <summary>
+    /// S3: a read of the register has just been answered, and nothing was swapped since.
+    /// </summary>
     private bool Fresh => now < freshUntil;
 
     private bool RegisterFree => registerNumber == 0 && now >= retryAt;
@@ -38,7 +40,9 @@ internal sealed partial class GroupCore
         !Undecided && Known is { Sync: SyncState.InSync }
         && Role is LogRole.Mirrored or LogRole.Passive && session is not null;
 
-    /// <summary>Reads the register when the next read is due: S9 while alone, and whatever is waited for.</summary>
+    /// <summary>
+    /// Reads the register when the next read is due: S9 while alone, and whatever is waited for.
+    /// </summary>
     private void PollRegister()
     {
         if (now >= nextRead)

@@ -55,7 +55,8 @@ internal sealed partial class GroupCore
     }
 
     /// <summary>
-    /// S2: only a node that the register calls in sync takes over by itself, and only from a partner
+    /// S2: only a node that the register calls in sync takes over by itself, and only from a
+    /// partner
     /// that is gone or has said that it forgot (L7). S12: or when forced under exactly this term.
     /// </summary>
     private bool WantsTakeover(RegisterEntry entry)
@@ -70,7 +71,8 @@ internal sealed partial class GroupCore
             return session is null;
         }
 
-        bool ownerForgot = partner is { Forgot: true, Role: LogRole.Idle } && entry.Sync == SyncState.InSync;
+        bool ownerForgot = partner is { Forgot: true, Role: LogRole.Idle }
+            && entry.Sync == SyncState.InSync;
         return entry.Sync == SyncState.InSync && !forgot && (PartnerGone || ownerForgot);
     }
 
@@ -104,7 +106,8 @@ internal sealed partial class GroupCore
         entry.Sync == SyncState.Stale && entry.StaleNode == options.Self
             ? $"stale since {entry.StaleSince}: {options.PartnerName} has what this node lacks"
               + (session is null ? "; waiting for it" : "; being copied to")
-        : forgot && entry.Sync == SyncState.InSync ? "this node forgot (L7) and waits to be copied to"
+        : forgot && entry.Sync == SyncState.InSync
+            ? "this node forgot (L7) and waits to be copied to"
         : session is not null ? ""
         : entry.Sync == SyncState.New ? $"the register is new; waiting for {options.PartnerName}"
         : $"waiting for {options.PartnerName}, the owner";

@@ -17,7 +17,9 @@ namespace StorageOs.FailoverMonitor.Core;
 /// </summary>
 internal sealed partial class GroupCore
 {
-    /// <summary>The most rounds in which one event may change the role; more is a bug of ours.</summary>
+    /// <summary>
+    /// The most rounds in which one event may change the role; more is a bug of ours.
+    /// </summary>
     private const int RoundsMax = 8;
 
     private readonly GroupCoreOptions options;
@@ -31,7 +33,8 @@ internal sealed partial class GroupCore
     /// <param name="logHasRecords">The copy holds records of some term.</param>
     /// <param name="now">Time of the boot.</param>
     public GroupCore(
-        GroupCoreOptions options, DurableMemory memory, bool forgot, bool logHasRecords, Instant now)
+        GroupCoreOptions options, DurableMemory memory, bool forgot, bool logHasRecords,
+        Instant now)
     {
         this.options = options;
         this.memory = memory;
@@ -65,7 +68,8 @@ internal sealed partial class GroupCore
     public string State =>
         distrust.Length > 0 ? "registerRefused"
         : Known is null ? "starting"
-        : logOperation is LogOperation.Fence || (Role == LogRole.Fenced && !OwnerBy(Known)) ? "takeover"
+        : logOperation is LogOperation.Fence || (Role == LogRole.Fenced && !OwnerBy(Known))
+            ? "takeover"
         : logOperation is LogOperation.Drain ? "draining"
         : Role switch
         {
@@ -113,8 +117,12 @@ internal sealed partial class GroupCore
         Add(Witness == ReadOutcome.Unavailable, $"the witness does not answer: {WitnessDetail}");
         Add(forgot, "this node's log may lack what it once acknowledged");
         Add(Undecided, $"a swap to term {memory.IntentTerm} is undecided");
-        Add(Known?.Sync == SyncState.New, "the register is new, both nodes have never been in sync");
-        Add(Known?.Sync == SyncState.Stale && Known.StaleNode == options.Self, "this node is stale");
+        Add(
+            Known?.Sync == SyncState.New,
+            "the register is new, both nodes have never been in sync");
+        Add(
+            Known?.Sync == SyncState.Stale && Known.StaleNode == options.Self,
+            "this node is stale");
         Add(recordFault.Length > 0, recordFault);
         Add(fenceFault.Length > 0, fenceFault);
         return reasons;
@@ -128,7 +136,10 @@ internal sealed partial class GroupCore
         }
     }
 
-    /// <summary>Takes one event and says what is to be done, in order. The list is valid until the next call.</summary>
+    /// <summary>
+    /// Takes one event and says what is to be done, in order. The list is valid until the next
+    /// call.
+    /// </summary>
     public IReadOnlyList<GroupEffect> Step(GroupEvent input, Instant time)
     {
         effects.Clear();

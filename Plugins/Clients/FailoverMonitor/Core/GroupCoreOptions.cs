@@ -6,19 +6,27 @@ namespace StorageOs.FailoverMonitor.Core;
 internal sealed record GroupCoreOptions(
     GroupId Group, ulong Self, ulong Partner, string PartnerName, ulong Home, Func<Guid> NewId)
 {
-    /// <summary>How long a partner that nobody has declared dead may stay away before it counts as gone.</summary>
+    /// <summary>
+    /// How long a partner that nobody has declared dead may stay away before it counts as gone.
+    /// </summary>
     public TimeSpan AwayGrace { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a failed mirror may wait for the end of its session, which tells the reason.</summary>
+    /// <summary>
+    /// How long a failed mirror may wait for the end of its session, which tells the reason.
+    /// </summary>
     public TimeSpan FailedGrace { get; init; } = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Time between two reads of the register by a lone owner (S9) or one that waits.</summary>
+    /// <summary>
+    /// Time between two reads of the register by a lone owner (S9) or one that waits.
+    /// </summary>
     public TimeSpan PollWaiting { get; init; } = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Time between two reads of the register when all is well; for status only.</summary>
     public TimeSpan PollSteady { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Time before a register operation or a log operation that failed is tried again.</summary>
+    /// <summary>
+    /// Time before a register operation or a log operation that failed is tried again.
+    /// </summary>
     public TimeSpan Retry { get; init; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>How long an answered read counts as "just answered" (S3).</summary>

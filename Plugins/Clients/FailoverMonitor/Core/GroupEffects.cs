@@ -15,7 +15,8 @@ internal sealed record ReadRegister(ulong Operation) : GroupEffect;
 /// Record <paramref name="Memory"/> durably, then send the swap (S3: never the other way round);
 /// answered by <see cref="SwapDone"/>.
 /// </summary>
-internal sealed record Swap(ulong Operation, RegisterEntry Next, DurableMemory Memory) : GroupEffect;
+internal sealed record Swap(ulong Operation, RegisterEntry Next, DurableMemory Memory)
+    : GroupEffect;
 
 /// <summary>Record durably, now.</summary>
 internal sealed record Record(DurableMemory Memory) : GroupEffect;

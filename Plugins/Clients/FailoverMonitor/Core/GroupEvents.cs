@@ -28,8 +28,11 @@ internal sealed record LogChanged(bool PartnerOffered, bool PartnerFailed, Lsn P
 /// <summary>The register was read, or was not.</summary>
 internal sealed record ReadDone(ulong Operation, WitnessReading Reading) : GroupEvent;
 
-/// <summary>A swap came back. Without <paramref name="Sent"/> its intent could not be recorded.</summary>
-internal sealed record SwapDone(ulong Operation, SwapOutcome Outcome, bool Sent = true) : GroupEvent;
+/// <summary>
+/// A swap came back. Without <paramref name="Sent"/> its intent could not be recorded.
+/// </summary>
+internal sealed record SwapDone(ulong Operation, SwapOutcome Outcome, bool Sent = true)
+    : GroupEvent;
 
 /// <summary>A fence, push, copy or drain has ended.</summary>
 internal sealed record LogDone(ulong Operation, bool Ok, string Why = "") : GroupEvent;

@@ -6,7 +6,9 @@ namespace StorageOs.FailoverMonitor.Core;
 /// What a node tells its partner of one group (S7). Read one-sidedly by the partner; valid for the
 /// session it was read in only.
 /// </summary>
-/// <param name="RecordedRegister">Register id that the node has durably recorded; empty when none.</param>
+/// <param name="RecordedRegister">
+/// Register id that the node has durably recorded; empty when none.
+/// </param>
 /// <param name="Entry">The register's entry as the node knows it; null when it does not.</param>
 /// <param name="Role">What the node does with its log.</param>
 /// <param name="Undecided">What an undecided swap of the node was for.</param>

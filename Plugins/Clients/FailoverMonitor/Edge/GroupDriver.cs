@@ -115,7 +115,8 @@ internal sealed partial class GroupDriver : IDisposable
         changed();
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Group}: {State} at term {Term}; {Why}")]
+    [LoggerMessage(
+        Level = LogLevel.Information, Message = "{Group}: {State} at term {Term}; {Why}")]
     private partial void LogState(GroupId group, string state, string why, ulong term);
 
     private void CarryOut(GroupEffect effect)
@@ -173,7 +174,8 @@ internal sealed partial class GroupDriver : IDisposable
                 log.Freeze();
                 break;
             case StepDown:
-                changed(); // S2: whoever holds the service address hears of it before anything else.
+                // S2: whoever holds the service address hears of it before anything else.
+                changed();
                 log.StepDown();
                 break;
             case ClearForgot:

@@ -50,7 +50,9 @@ internal sealed class MonitorClient(
     /// <summary>The drivers that have started.</summary>
     public IEnumerable<GroupDriver> Drivers => drivers.OfType<GroupDriver>();
 
-    /// <summary>How often this node took over from a partner that turned out to have lived on.</summary>
+    /// <summary>
+    /// How often this node took over from a partner that turned out to have lived on.
+    /// </summary>
     public int FalseTakeovers { get; private set; }
 
     /// <summary>This node.</summary>

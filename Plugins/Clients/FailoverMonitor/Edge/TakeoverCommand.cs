@@ -75,7 +75,8 @@ internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : 
         IReadOnlyList<string> hindrances = driver.Core.TakeoverHindrances();
         if (hindrances.Count > 0)
         {
-            throw Refused("takeover", $"{driver.Group} ready to move", string.Join("; ", hindrances));
+            throw Refused(
+                "takeover", $"{driver.Group} ready to move", string.Join("; ", hindrances));
         }
 
         driver.Feed(new TakeoverAsked(BitConverter.ToUInt64(Guid.NewGuid().ToByteArray(), 0) | 1));

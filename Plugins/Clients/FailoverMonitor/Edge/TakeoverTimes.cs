@@ -22,7 +22,9 @@ internal enum TakeoverStep
     Serving,
 }
 
-/// <summary>When each step of the last takeover, or of going on alone, was done; for status.</summary>
+/// <summary>
+/// When each step of the last takeover, or of going on alone, was done; for status.
+/// </summary>
 internal sealed class TakeoverTimes
 {
     private readonly long[] stamps = new long[5];

@@ -18,7 +18,8 @@ internal sealed class ViewExchange(
     IRegion region,
     IReactor reactor)
 {
-    private const int LandingOffset = 2048; // The first half is ours to tell, this one to read into.
+    // The first half is ours to tell, this one to read into.
+    private const int LandingOffset = 2048;
     private static readonly TimeSpan PeriodSteady = TimeSpan.FromMilliseconds(25);
     private readonly Completion[] completions = new Completion[8];
     private readonly byte[] page = new byte[ViewPage.Bytes];
@@ -49,7 +50,10 @@ internal sealed class ViewExchange(
     }
 
     /// <summary>Takes the read under way, posts the next when due.</summary>
-    /// <returns>The partner's page in this session; null when there is none, or it is torn: it is read again.</returns>
+    /// <returns>
+    /// The partner's page in this session; null when there is none, or it is torn: it is read
+    /// again.
+    /// </returns>
     public ViewPage? Poll(bool steady)
     {
         ViewPage? found = Take();

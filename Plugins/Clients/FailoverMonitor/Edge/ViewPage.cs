@@ -8,7 +8,9 @@ using StorageOs.FailoverMonitor.Core;
 namespace StorageOs.FailoverMonitor.Edge;
 
 /// <summary>What both nodes say of both groups; read one-sidedly, so it may be torn.</summary>
-/// <param name="Session">The session the writer was in; a reader in another refuses it (S7).</param>
+/// <param name="Session">
+/// The session the writer was in; a reader in another refuses it (S7).
+/// </param>
 /// <param name="Epoch">The writer's boot.</param>
 /// <param name="Groups">By group.</param>
 internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<GroupView> Groups)
@@ -102,7 +104,8 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
     private static GroupView? DecodeGroup(ReadOnlySpan<byte> bytes, GroupId group)
     {
         int answer = BinaryPrimitives.ReadInt32LittleEndian(bytes[120..]);
-        if (bytes[16] > 1 || bytes[17] > (byte)LogRole.Alone || bytes[18] > (byte)SwapIntent.Handover
+        if (bytes[16] > 1 || bytes[17] > (byte)LogRole.Alone
+            || bytes[18] > (byte)SwapIntent.Handover
             || bytes[19] > 1 || bytes[20] > (byte)SyncState.Stale
             || answer < 0 || answer > GroupBytes - AnswerOffset)
         {

@@ -1,0 +1,86 @@
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.FailoverMonitor.Core;
+using StorageOs.FailoverMonitor.Edge;
+
+namespace StorageOs.Ownership.Tests;
+
+/// <summary>What the edge keeps and tells: the memory file and the page.</summary>
+public sealed class EdgeTests : IDisposable
+{
+    private readonly string path = Directory.CreateTempSubdirectory("memory-").FullName;
+
+    private string MemoryPath => Path.Combine(path, "memory");
+
+    public void Dispose() => Directory.Delete(path, recursive: true);
+
+    [Fact]
+    public void S3_memory_is_read_back_and_a_torn_slot_leaves_the_one_before()
+    {
+        DurableMemory first = new(Guid.NewGuid(), new Term(3), default, SwapIntent.None);
+        DurableMemory second = first with
+        {
+            IntentTerm = new Term(4), Intent = SwapIntent.Takeover,
+        };
+        using (MemoryFile file = new(MemoryPath, PersistenceLevel.Process))
+        {
+            Assert.Equal(DurableMemory.Empty, file.Memory);
+            file.Write(first);
+            file.Write(second);
+        }
+
+        using (MemoryFile file = new(MemoryPath, PersistenceLevel.Power))
+        {
+            Assert.Equal(second, file.Memory);
+        }
+
+        byte[] bytes = File.ReadAllBytes(MemoryPath);
+        bytes[40] ^= 1; // The second write went to the first slot.
+        File.WriteAllBytes(MemoryPath, bytes);
+        using (MemoryFile file = new(MemoryPath, PersistenceLevel.Process))
+        {
+            Assert.Equal(first, file.Memory);
+        }
+
+        bytes.AsSpan().Fill(7);
+        File.WriteAllBytes(MemoryPath, bytes);
+        Assert.Throws<RefusedException>(() => new MemoryFile(MemoryPath, PersistenceLevel.Process));
+    }
+
+    [Fact]
+    public void S7_a_page_is_read_back_and_every_torn_one_is_refused()
+    {
+        byte[] bytes = new byte[ViewPage.Bytes];
+        byte[] older = new byte[ViewPage.Bytes];
+        ViewPage page = Page(LogRole.Mirrored, new string('ä', 400));
+        page.Encode(bytes, 8);
+        Page(LogRole.Passive, "").Encode(older, 7);
+
+        ViewPage? read = ViewPage.Decode(bytes);
+        Assert.NotNull(read);
+        Assert.Equal(page.Session, read.Session);
+        Assert.Equal(page.Groups[1] with { Answer = "" }, read.Groups[1] with { Answer = "" });
+        Assert.StartsWith("ää", read.Groups[1].Answer, StringComparison.Ordinal);
+        for (int cut = 8; cut < ViewPage.Bytes; cut += 8)
+        {
+            byte[] torn = [.. bytes.AsSpan(0, cut), .. older.AsSpan(cut)];
+            Assert.Null(ViewPage.Decode(torn));
+        }
+
+        Assert.Null(ViewPage.Decode(new byte[ViewPage.Bytes]));
+    }
+
+    private static ViewPage Page(LogRole role, string answer)
+    {
+        RegisterEntry entry = new(
+            Guid.NewGuid(), new GroupId(1), new Term(5), 1, SyncState.Stale, 2, new Lsn(77),
+            Guid.NewGuid());
+        GroupView view = new(
+            entry.RegisterId, entry, role, SwapIntent.Mark, new Term(6), true, new Lsn(9), 3, 4,
+            answer);
+        return new ViewPage(
+            new SessionId(1, 2, 3, 4), 1, [view with { Entry = null }, view]);
+    }
+}
