@@ -53,7 +53,8 @@ internal sealed partial class GroupStore
             return;
         }
 
-        if (copyReady != 0 && !AppendCopy())
+        // The append's commit may free space and have started the next read from within.
+        if (copyReady != 0 && (!AppendCopy() || copyReading))
         {
             return;
         }
