@@ -22,6 +22,7 @@ internal static class CommandLine
             StopCommand.Make(),
             StatusCommand.Make(),
             TakeoverCommand.Make(),
+            Drill.DrillCommand.Make(),
             PluginCommand.Make(),
         };
         ParseResult parsed = root.Parse(args);

@@ -30,13 +30,22 @@ internal sealed class Output
     /// <summary>The option every command has.</summary>
     internal static Option<string> Option { get; } = Make();
 
-    private Output(bool json) => Json = json;
+    private readonly bool quiet;
+
+    private Output(bool json, bool quiet = false)
+    {
+        Json = json;
+        this.quiet = quiet;
+    }
 
     /// <summary>Whether a program reads this.</summary>
     internal bool Json { get; }
 
     /// <summary>What the command line asks for.</summary>
     internal static Output Of(ParseResult parsed) => new(parsed.GetValue(Option) == "json");
+
+    /// <summary>The same for a step of a longer command: says nothing by itself.</summary>
+    internal static Output Quiet() => new(json: false, quiet: true);
 
     /// <summary>Writes a document.</summary>
     internal static void Write(JsonNode document) =>
@@ -45,7 +54,7 @@ internal sealed class Output
     /// <summary>Writes a line for people; nothing with <c>-o json</c>.</summary>
     internal void Say(string line)
     {
-        if (!Json)
+        if (!Json && !quiet)
         {
             Console.Out.WriteLine(line);
         }

@@ -128,6 +128,17 @@ internal sealed class PairLayout
         return File.ReadAllText(idFile).Trim();
     }
 
+    /// <summary>Removes everything of the pair, its memory included. No node of it may run.</summary>
+    internal void Delete()
+    {
+        string fast = FastFolder();
+        System.IO.Directory.Delete(fast, recursive: true);
+        if (System.IO.Directory.Exists(Directory))
+        {
+            System.IO.Directory.Delete(Directory, recursive: true);
+        }
+    }
+
     /// <summary>Folder of what stands in for hardware: memory-backed where there is room.</summary>
     private string FastFolder()
     {

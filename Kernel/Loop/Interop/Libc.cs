@@ -18,9 +18,15 @@ internal static partial class Libc
     internal const int EFD_NONBLOCK = 0x800;
     internal const int EINTR = 4;
     internal const int SCHED_RR = 2;
+    internal const int SIGKILL = 9;
+    internal const int SIGCONT = 18;
+    internal const int SIGSTOP = 19;
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int sched_setscheduler(int pid, int policy, in int priority);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int kill(int pid, int signal);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int epoll_create1(int flags);

@@ -1,0 +1,148 @@
+using System.CommandLine;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration;
+
+namespace StorageOs.Kernel.Cli.Drill;
+
+/// <summary><c>drill</c>: proves on a pair of its own that what was acknowledged survives violence.</summary>
+internal static class DrillCommand
+{
+    private const long VolumeBytesMin = 64L * Size.MiB;
+
+    internal static Command Make()
+    {
+        Argument<FileInfo> file = new("file") { Description = "what to write; its content is not changed" };
+        Option<string> kill = new("--kill")
+        {
+            Description = "whom it happens to",
+            DefaultValueFactory = _ => "owner",
+        };
+        kill.AcceptOnlyFromAmong("owner", "partner", "both");
+        Option<string> signal = new("--signal")
+        {
+            Description = "KILL ends the process, STOP pauses it",
+            DefaultValueFactory = _ => "KILL",
+        };
+        signal.AcceptOnlyFromAmong("KILL", "STOP");
+        Option<int> at = new("--at")
+        {
+            Description = "percent of the file acknowledged when it happens",
+            DefaultValueFactory = _ => 50,
+        };
+        Command command = new("drill", "Kills nodes of a pair of its own in mid-write and checks every byte.")
+        {
+            file, kill, signal, at,
+        };
+        at.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 0 or > 99)
+            {
+                result.AddError("--at takes 0 to 99.");
+            }
+        });
+        file.Validators.Add(result =>
+        {
+            FileInfo? chosen = result.GetValueOrDefault<FileInfo>();
+            if (chosen is not { Exists: true, Length: > 0 })
+            {
+                result.AddError($"drill takes a file that is not empty; {chosen} is none.");
+            }
+        });
+        command.SetAction((parsed, cancellation) => RunAsync(
+            Output.Of(parsed),
+            parsed.GetValue(file)!,
+            new DrillPlan(parsed.GetValue(kill)!, parsed.GetValue(signal) == "STOP", parsed.GetValue(at)),
+            cancellation));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(
+        Output output, FileInfo file, DrillPlan plan, CancellationToken cancellation)
+    {
+        string folder = Directory.CreateTempSubdirectory("storageos-drill-").FullName;
+        PairLayout pair = PairLayout.At(folder);
+        int port = FreePorts();
+        bool good = false;
+        try
+        {
+            long size = Math.Max(VolumeBytesMin, (file.Length + Size.MiB - 1) / Size.MiB * Size.MiB);
+            pair.Make(new PairOptions("loopback", [NodeConfiguration.BuiltPlugins], size, port));
+            int started = await PairCommand.StartAsync(
+                Output.Quiet(), pair, PairLayout.Names, wait: true, cancellation);
+            if (started != ExitCode.Good)
+            {
+                return started;
+            }
+
+            using FileStream source = file.OpenRead();
+            JsonObject result = await new DrillRun(pair, source, port, plan, output.Say).RunAsync(cancellation);
+            int code = Judge(result);
+            good = code == ExitCode.Good;
+            if (output.Json)
+            {
+                Output.Write(result);
+            }
+            else
+            {
+                output.Say(good ? "nothing acknowledged was lost" : "the drill failed");
+            }
+
+            return code;
+        }
+        finally
+        {
+            await CleanAsync(output, pair, good);
+        }
+
+        static int Judge(JsonObject result) =>
+            !result["sha256Match"]!.GetValue<bool>() || result["lostBytes"]!.GetValue<long>() != 0
+                || !result["steppedBack"]!.GetValue<bool>() ? ExitCode.Failed
+            : result["inSyncAgainMs"] is null ? ExitCode.Degraded : ExitCode.Good;
+    }
+
+    /// <summary>Ends the nodes; what a failed drill left stays to be looked at.</summary>
+    private static async Task CleanAsync(Output output, PairLayout pair, bool good)
+    {
+        foreach (string name in PairLayout.Names)
+        {
+            if (NodeProcess.Find(pair, name) is { } pid)
+            {
+                NodeProcess.Kill(pid);
+                _ = await NodeProcess.HasEndedAsync(pid, TimeSpan.FromSeconds(10), CancellationToken.None);
+            }
+        }
+
+        if (good)
+        {
+            pair.Delete();
+        }
+        else
+        {
+            output.Say($"the pair's files stay in {pair.Directory}");
+        }
+    }
+
+    /// <summary>A port that is free now, and so is the next; another program may still be quicker.</summary>
+    private static int FreePorts()
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            using TcpListener first = new(IPAddress.Loopback, 0);
+            first.Start();
+            int port = ((IPEndPoint)first.LocalEndpoint).Port;
+            try
+            {
+                using TcpListener second = new(IPAddress.Loopback, port + 1);
+                second.Start();
+                return port;
+            }
+            catch (SocketException) when (attempt < 100)
+            {
+                continue;
+            }
+        }
+    }
+}
