@@ -8,7 +8,8 @@ using StorageOs.Kernel.Ccm;
 namespace StorageOs.Simulator;
 
 /// <summary>A node of the pair; survives its boots.</summary>
-internal sealed class SimulatedNode(SimulatedPair pair, string name, ulong systemId, ulong partnerId, byte[] key)
+internal sealed class SimulatedNode(SimulatedPair pair, string name, ulong systemId,
+    ulong partnerId, byte[] key)
 {
     private readonly byte[] page = new byte[StatusPage.PageBytes];
     private readonly List<CcmEffect> effects = [];
@@ -154,10 +155,12 @@ internal sealed class SimulatedNode(SimulatedPair pair, string name, ulong syste
                 pair.Closed(this);
                 break;
             case CcmEffect.PublishStatus e:
-                BinaryPrimitives.WriteUInt64LittleEndian(page.AsSpan(StatusPage.StatusOffset), e.Word.Packed);
+                BinaryPrimitives.WriteUInt64LittleEndian(page.AsSpan(StatusPage.StatusOffset),
+                    e.Word.Packed);
                 break;
             case CcmEffect.PublishConsumed e:
-                BinaryPrimitives.WriteUInt64LittleEndian(page.AsSpan(StatusPage.ConsumedOffset), e.Count);
+                BinaryPrimitives.WriteUInt64LittleEndian(page.AsSpan(StatusPage.ConsumedOffset),
+                    e.Count);
                 break;
             case CcmEffect.PublishRecord e:
                 e.Frame.CopyTo(page.AsSpan(StatusPage.SlotOffset(e.Sequence)));
@@ -168,7 +171,8 @@ internal sealed class SimulatedNode(SimulatedPair pair, string name, ulong syste
             case CcmEffect.SessionEnded e:
                 pair.Note(this, $"session ended: {e.End.Reason}");
                 break;
-            case CcmEffect.FirstRead or CcmEffect.SecondRead or CcmEffect.WriteInbox or CcmEffect.ReadRecord:
+            case CcmEffect.FirstRead or CcmEffect.SecondRead:
+            case CcmEffect.WriteInbox or CcmEffect.ReadRecord:
                 pair.Post(this, effect);
                 break;
             default:

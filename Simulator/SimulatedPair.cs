@@ -1,6 +1,7 @@
 // Two connection managers in one thread from one seed, in virtual time. The network is a reliable
 // connection between two attempts: operations of one node execute at the partner in order after a
-// random delay and complete after another; a lost operation fails the connection, before or after it
+// random delay and complete after another; a lost operation fails the connection, before or
+// after it
 // took effect. Completions may also be delivered twice, and an inbox write may strike again long
 // after its connection is gone.
 using System.Text;
@@ -42,7 +43,10 @@ internal sealed class SimulatedPair
     /// <summary>The pair both nodes belong to.</summary>
     public static readonly Guid PairId = new("6f8d8a04-52b7-4a5c-9d0a-1f2e3d4c5b6a");
 
-    /// <summary>Terms of the detector: virtual time has no jitter, so the product's floor is ample from the start.</summary>
+    /// <summary>
+    /// Terms of the detector: virtual time has no jitter, so the product's floor is ample from
+    /// the start.
+    /// </summary>
     public static readonly BeatLimits Beat = BeatLimits.Default with { SettleTime = TimeSpan.Zero };
 
     private static readonly TimeSpan TurnPeriod = TimeSpan.FromMilliseconds(1);
@@ -83,16 +87,19 @@ internal sealed class SimulatedPair
     /// <summary>What happened, line by line, readable.</summary>
     public string Transcript => transcript.ToString();
 
-    public bool BothReady => A.Core.State == HandshakeState.Ready && B.Core.State == HandshakeState.Ready
+    public bool BothReady =>
+        A.Core.State == HandshakeState.Ready && B.Core.State == HandshakeState.Ready
         && A.Core.Session == B.Core.Session;
 
     public static ClientNeeds Client(string name) => new(
-        name, new(1, 1), [new("port", 8)], [new("memory", 4096, Contracts.Transports.RemoteAccess.Write)]);
+        name, new(1, 1), [new("port", 8)], [new("memory", 4096,
+            Contracts.Transports.RemoteAccess.Write)]);
 
     public IRandomSource RandomOf(SimulatedNode node) => new Seeded(random.Next());
 
     public void Note(SimulatedNode node, string what) =>
-        transcript.Append($"{Now.Nanoseconds / 1000,8} us  {node.Name}  ").Append(what).Append('\n');
+        transcript.Append($"{Now.Nanoseconds / 1000,8} us  {node.Name}  ").Append(what).Append(
+            '\n');
 
     public void Start(SimulatedNode node, params ClientNeeds[] clients)
     {
@@ -125,11 +132,14 @@ internal sealed class SimulatedPair
 
     private bool injecting;
 
-    /// <summary>Runs event by event until a condition holds; false when it did not within the time.</summary>
+    /// <summary>
+    /// Runs event by event until a condition holds; false when it did not within the time.
+    /// </summary>
     public bool RunUntil(Func<bool> condition, TimeSpan limit)
     {
         Instant end = Now + limit;
-        while (!condition() && queue.TryPeek(out _, out (long At, long Order) next) && next.At <= end.Nanoseconds)
+        while (!condition() && queue.TryPeek(out _, out (long At, long Order) next)
+            && next.At <= end.Nanoseconds)
         {
             Action action = queue.Dequeue();
             Now = new(next.At);
@@ -158,7 +168,8 @@ internal sealed class SimulatedPair
             foreach (SimulatedNode each in new[] { A, B })
             {
                 uint attempt = each.Attempt;
-                Schedule(Delay(), () => InConnection(mine, () => each.Deliver(new CcmEvent.PortConnected(attempt))));
+                Schedule(Delay(), () => InConnection(mine, () =>
+                    each.Deliver(new CcmEvent.PortConnected(attempt))));
             }
         }
     }
@@ -167,7 +178,9 @@ internal sealed class SimulatedPair
 
     public SimulatedNode PartnerOf(SimulatedNode node) => node == A ? B : A;
 
-    /// <summary>An answer from the node's own edge, a little later, unless the node rebooted.</summary>
+    /// <summary>
+    /// An answer from the node's own edge, a little later, unless the node rebooted.
+    /// </summary>
     public void Later(SimulatedNode node, CcmEvent input)
     {
         ulong epoch = node.Epoch;
@@ -225,7 +238,8 @@ internal sealed class SimulatedPair
         if (operation is CcmEffect.WriteInbox write && Chance(faults.StrikeAgainOneIn))
         {
             SimulatedNode partner = PartnerOf(node);
-            Schedule(TimeSpan.FromMilliseconds(random.Next(30)), () => partner.Inbox = write.Word.Packed);
+            Schedule(TimeSpan.FromMilliseconds(random.Next(30)), () => partner.Inbox =
+                write.Word.Packed);
         }
 
         int times = Chance(faults.RepeatOneIn) ? 2 : 1;
@@ -244,7 +258,8 @@ internal sealed class SimulatedPair
         switch (operation)
         {
             case CcmEffect.FirstRead e:
-                return new CcmEvent.FirstReadDone(e.Operation, partner.Page[..StatusPage.HeadBytes].ToArray());
+                return new CcmEvent.FirstReadDone(e.Operation,
+                    partner.Page[..StatusPage.HeadBytes].ToArray());
             case CcmEffect.SecondRead e:
                 return new CcmEvent.SecondReadDone(
                     e.Operation, partner.Page[..StatusPage.HeadBytes].ToArray(), partner.Inbox);
@@ -253,7 +268,8 @@ internal sealed class SimulatedPair
                 return new CcmEvent.InboxWritten(e.Operation);
             case CcmEffect.ReadRecord e:
                 return new CcmEvent.RecordRead(
-                    e.Operation, partner.Page.Slice(StatusPage.SlotOffset(e.Sequence), StatusPage.SlotBytes).ToArray());
+                    e.Operation, partner.Page.Slice(StatusPage.SlotOffset(e.Sequence),
+                        StatusPage.SlotBytes).ToArray());
             default:
                 return null;
         }
@@ -351,7 +367,8 @@ internal sealed class SimulatedPair
 
     private bool Chance(int oneIn) => injecting && oneIn > 0 && random.Next(oneIn) == 0;
 
-    private TimeSpan Delay() => TimeSpan.FromMicroseconds(1 + random.Next(faults.DelayMicrosecondsMax));
+    private TimeSpan Delay() =>
+        TimeSpan.FromMicroseconds(1 + random.Next(faults.DelayMicrosecondsMax));
 
     private void Schedule(TimeSpan delay, Action action) =>
         queue.Enqueue(action, ((Now + delay).Nanoseconds, order++));

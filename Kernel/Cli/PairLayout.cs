@@ -128,7 +128,9 @@ internal sealed class PairLayout
         return File.ReadAllText(idFile).Trim();
     }
 
-    /// <summary>Removes everything of the pair, its memory included. No node of it may run.</summary>
+    /// <summary>
+    /// Removes everything of the pair, its memory included. No node of it may run.
+    /// </summary>
     internal void Delete()
     {
         string fast = FastFolder();

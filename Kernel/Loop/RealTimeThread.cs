@@ -8,7 +8,9 @@ namespace StorageOs.Kernel.Loop;
 /// </summary>
 internal static class RealTimeThread
 {
-    /// <summary>Asks for it for the calling thread; false where this user may not have it.</summary>
+    /// <summary>
+    /// Asks for it for the calling thread; false where this user may not have it.
+    /// </summary>
     public static bool TryEnter()
     {
         const int LowestPriority = 1;

@@ -7,14 +7,17 @@ using StorageOs.Kernel.Configuration;
 
 namespace StorageOs.Kernel.Cli.Drill;
 
-/// <summary><c>drill</c>: proves on a pair of its own that what was acknowledged survives violence.</summary>
+/// <summary>
+/// <c>drill</c>: proves on a pair of its own that what was acknowledged survives violence.
+/// </summary>
 internal static class DrillCommand
 {
     private const long VolumeBytesMin = 64L * Size.MiB;
 
     internal static Command Make()
     {
-        Argument<FileInfo> file = new("file") { Description = "what to write; its content is not changed" };
+        Argument<FileInfo> file = new("file") { Description =
+            "what to write; its content is not changed" };
         Option<string> kill = new("--kill")
         {
             Description = "whom it happens to",
@@ -32,7 +35,8 @@ internal static class DrillCommand
             Description = "percent of the file acknowledged when it happens",
             DefaultValueFactory = _ => 50,
         };
-        Command command = new("drill", "Kills nodes of a pair of its own in mid-write and checks every byte.")
+        Command command =
+            new("drill", "Kills nodes of a pair of its own in mid-write and checks every byte.")
         {
             file, kill, signal, at,
         };
@@ -54,7 +58,8 @@ internal static class DrillCommand
         command.SetAction((parsed, cancellation) => RunAsync(
             Output.Of(parsed),
             parsed.GetValue(file)!,
-            new DrillPlan(parsed.GetValue(kill)!, parsed.GetValue(signal) == "STOP", parsed.GetValue(at)),
+            new DrillPlan(parsed.GetValue(kill)!, parsed.GetValue(signal) == "STOP",
+                parsed.GetValue(at)),
             cancellation));
         return command;
     }
@@ -68,7 +73,8 @@ internal static class DrillCommand
         bool good = false;
         try
         {
-            long size = Math.Max(VolumeBytesMin, (file.Length + Size.MiB - 1) / Size.MiB * Size.MiB);
+            long size = Math.Max(VolumeBytesMin, (
+                file.Length + Size.MiB - 1) / Size.MiB * Size.MiB);
             pair.Make(new PairOptions("loopback", [NodeConfiguration.BuiltPlugins], size, port));
             int started = await PairCommand.StartAsync(
                 Output.Quiet(), pair, PairLayout.Names, wait: true, cancellation);
@@ -78,7 +84,8 @@ internal static class DrillCommand
             }
 
             using FileStream source = file.OpenRead();
-            JsonObject result = await new DrillRun(pair, source, port, plan, output.Say).RunAsync(cancellation);
+            JsonObject result =
+                await new DrillRun(pair, source, port, plan, output.Say).RunAsync(cancellation);
             int code = Judge(result);
             good = code == ExitCode.Good;
             if (output.Json)
@@ -111,7 +118,8 @@ internal static class DrillCommand
             if (NodeProcess.Find(pair, name) is { } pid)
             {
                 NodeProcess.Kill(pid);
-                _ = await NodeProcess.HasEndedAsync(pid, TimeSpan.FromSeconds(10), CancellationToken.None);
+                _ = await NodeProcess.HasEndedAsync(pid, TimeSpan.FromSeconds(10),
+                    CancellationToken.None);
             }
         }
 
@@ -125,17 +133,20 @@ internal static class DrillCommand
         }
     }
 
-    /// <summary>A port that is free now, and so is the next; another program may still be quicker.</summary>
-    private static int FreePorts()
+    /// <summary>
+    /// A port that is free now, and so is the next; another program may still be quicker.
+    /// </summary>
+    internal static int FreePorts()
     {
+        // Below the range that outgoing connections take theirs from.
         for (int attempt = 0; ; attempt++)
         {
-            using TcpListener first = new(IPAddress.Loopback, 0);
-            first.Start();
-            int port = ((IPEndPoint)first.LocalEndpoint).Port;
+            int port = Random.Shared.Next(10_000, 15_000) * 2;
+            using TcpListener first = new(IPAddress.Loopback, port);
+            using TcpListener second = new(IPAddress.Loopback, port + 1);
             try
             {
-                using TcpListener second = new(IPAddress.Loopback, port + 1);
+                first.Start();
                 second.Start();
                 return port;
             }

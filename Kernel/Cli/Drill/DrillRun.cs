@@ -21,8 +21,11 @@ internal sealed record DrillPlan(string Kill, bool Stop, int At)
     };
 }
 
-/// <summary>One drill on a pair that was just made: write, violence, write on, read back, compare.</summary>
-internal sealed class DrillRun(PairLayout pair, FileStream file, int port, DrillPlan plan, Action<string> say)
+/// <summary>
+/// One drill on a pair that was just made: write, violence, write on, read back, compare.
+/// </summary>
+internal sealed class DrillRun(PairLayout pair, FileStream file, int port, DrillPlan plan,
+    Action<string> say)
 {
     private const string Export = "vol0";
     private static readonly TimeSpan SettleTimeMax = TimeSpan.FromSeconds(120);
@@ -47,14 +50,17 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
         Note($"writing {file.Length:N0} bytes into {Export}");
         await writer.RunAsync(cancellation);
         await violence;
-        Note($"all acknowledged, {writer.Reconnects} reconnects, longest stall {writer.LongestStall.TotalMilliseconds:F1} ms");
+        Note($"all acknowledged, {writer.Reconnects} reconnects, longest stall "
+            + $"{writer.LongestStall.TotalMilliseconds:F1} ms");
         (long lost, bool same) = await CompareAsync(cancellation);
-        Note(same ? "read back identical from whoever serves" : $"read back: {lost:N0} acknowledged bytes are wrong");
+        Note(same ? "read back identical from whoever serves"
+            : $"read back: {lost:N0} acknowledged bytes are wrong");
         JsonObject? takeover = await TakeoverAsync(cancellation);
         bool stepped = await ReturnAsync(cancellation);
         double? inSync = await InSyncAsync(cancellation);
         (long lostAfter, bool sameAfter) = await CompareAsync(cancellation);
-        Note(sameAfter ? "identical after the return, too" : $"after the return: {lostAfter:N0} bytes are wrong");
+        Note(sameAfter ? "identical after the return, too"
+            : $"after the return: {lostAfter:N0} bytes are wrong");
         return new JsonObject
         {
             ["kill"] = plan.Kill,
@@ -88,7 +94,8 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
         foreach (string name in plan.Victims)
         {
             Signal(name, plan.Stop ? Libc.SIGSTOP : Libc.SIGKILL);
-            Note($"{(plan.Stop ? "stopped" : "killed")} {name}, {writer.AckedBytes:N0} bytes acknowledged");
+            string done = plan.Stop ? "stopped" : "killed";
+            Note($"{done} {name}, {writer.AckedBytes:N0} bytes acknowledged");
         }
 
         if (plan.Victims.Count < PairLayout.Names.Count)
@@ -106,7 +113,8 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
     {
         if (Libc.kill(pids[name], signal) != 0)
         {
-            throw new RefusedException(new Refusal($"node {name}", "a process to signal", "none", $"see {pair.Log(name)}"));
+            throw new RefusedException(new Refusal($"node {name}", "a process to signal", "none",
+                $"see {pair.Log(name)}"));
         }
     }
 
@@ -142,7 +150,8 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
         using PeriodicTimer timer = new(LookAgain);
         for (long from = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(from) < SettleTimeMax;)
         {
-            JsonObject status = await NodeClient.StatusAsync(victim, pair.Socket(victim), cancellation);
+            JsonObject status =
+                await NodeClient.StatusAsync(victim, pair.Socket(victim), cancellation);
             JsonNode? volume = Volume(status);
             if ($"{status["phase"]}" == "Serving" && $"{volume?["owner"]}" == survivor
                 && volume?["served"]?.GetValue<bool>() == false)
@@ -164,7 +173,8 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
         while (Stopwatch.GetElapsedTime(from) < SettleTimeMax)
         {
             PairStatus status = await PairStatus.AskAsync(pair, cancellation);
-            if (status.Lacks.Count == 0 && status.Nodes.All(node => $"{Volume(node)?["sync"]}" == "InSync")
+            if (status.Lacks.Count == 0 && status.Nodes.All(node =>
+                $"{Volume(node)?["sync"]}" == "InSync")
                 && status.Nodes.Any(node => $"{Volume(node)?["state"]}" == "mirrored"))
             {
                 Note("both copies are in sync again");
@@ -178,7 +188,9 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
         return null;
     }
 
-    /// <summary>Reads everything back and compares it with the file, chunk by chunk and by hash.</summary>
+    /// <summary>
+    /// Reads everything back and compares it with the file, chunk by chunk and by hash.
+    /// </summary>
     private async Task<(long LostBytes, bool Same)> CompareAsync(CancellationToken cancellation)
     {
         byte[] read = new byte[LedgerWriter.ChunkBytes];
@@ -201,10 +213,13 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
             }
         }
 
-        return (lost, readHash.GetHashAndReset().AsSpan().SequenceEqual(fileHash.GetHashAndReset()));
+        return (lost, readHash.GetHashAndReset().AsSpan().SequenceEqual(
+            fileHash.GetHashAndReset()));
     }
 
-    /// <summary>What the survivor says of its takeover of vol0; null when none was needed.</summary>
+    /// <summary>
+    /// What the survivor says of its takeover of vol0; null when none was needed.
+    /// </summary>
     private async Task<JsonObject?> TakeoverAsync(CancellationToken cancellation)
     {
         if (plan.Kill != "owner")
@@ -215,7 +230,8 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
         JsonObject status = await NodeClient.StatusAsync("b", pair.Socket("b"), cancellation);
         JsonArray? groups = status["sections"]?["ownership"]?["groups"] as JsonArray;
         JsonObject? takeover = groups?[0]?["lastTakeover"] as JsonObject;
-        Note($"b took over: {takeover?["detectMs"]} ms to detect, {takeover?["takeoverMs"]} ms to serve");
+        Note($"b took over: {takeover?["detectMs"]} ms to detect, "
+            + $"{takeover?["takeoverMs"]} ms to serve");
         return takeover;
     }
 

@@ -101,10 +101,12 @@ internal sealed class LedgerWriter(FileStream file, int port, string export)
                 int read = RandomAccess.Read(file.SafeFileHandle, buffer.AsSpan(0, length), offset);
                 if (read != length)
                 {
-                    throw new EndOfStreamException($"{file.Name} became shorter while it was written");
+                    throw new EndOfStreamException(
+                        $"{file.Name} became shorter while it was written");
                 }
 
-                await client.WriteAsync((ulong)chunk, offset, buffer.AsMemory(0, length), cancellation);
+                await client.WriteAsync((ulong)chunk, offset, buffer.AsMemory(0, length),
+                    cancellation);
             }
 
             Answered((int)await client.ReplyAsync(cancellation));

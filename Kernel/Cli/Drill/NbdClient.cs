@@ -28,7 +28,8 @@ internal sealed class NbdClient : IDisposable
     public static async Task<NbdClient> ConnectAsync(
         int port, string export, CancellationToken cancellation)
     {
-        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        Socket socket =
+            new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         NbdClient client = new(socket);
         try
         {

@@ -1,0 +1,45 @@
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+
+namespace StorageOs.Pair.Tests;
+
+/// <summary>Every drill a user can run, on a file of random bytes.</summary>
+[Trait("Category", "Slow")]
+[Collection("processes")]
+public sealed class DrillTests
+{
+    private const int FileBytes = 32 << 20;
+
+    [Theory]
+    [InlineData("owner", "KILL")]
+    [InlineData("owner", "STOP")]
+    [InlineData("partner", "KILL")]
+    [InlineData("partner", "STOP")]
+    [InlineData("both", "KILL")]
+    [InlineData("both", "STOP")]
+    public void Nothing_acknowledged_is_lost(string kill, string signal)
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(FileBytes));
+            var (code, output, error) = PairRun.StorageOs(
+                "drill", file, "--kill", kill, "--signal", signal, "--at", "40", "-o", "json");
+            Assert.True(code == 0, $"exit {code}: {output}{error}");
+            JsonNode result = JsonNode.Parse(output)!;
+            Assert.Equal(FileBytes, result["ackedBytes"]!.GetValue<long>());
+            Assert.Equal(0, result["lostBytes"]!.GetValue<long>());
+            Assert.True(result["sha256Match"]!.GetValue<bool>());
+            Assert.True(result["longestStallMs"]!.GetValue<double>() > 0);
+            Assert.True(kill != "owner" || result["takeoverMs"] is not null, output);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public void A_file_that_is_not_there_is_bad_usage() =>
+        Assert.Equal(2, PairRun.StorageOs("drill", "/no/such/file").Code);
+}

@@ -1,0 +1,143 @@
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+
+namespace StorageOs.Pair.Tests;
+
+/// <summary>What a user does with a pair, on real processes with stock clients.</summary>
+[Trait("Category", "Slow")]
+[Collection("processes")]
+public sealed class PairTests
+{
+    [Fact]
+    public async Task A_pair_boots_and_says_everything_about_itself()
+    {
+        await using PairRun pair = new();
+        pair.Start();
+        JsonObject a = pair.Node("a");
+        Assert.Equal("Serving", $"{a["phase"]}");
+        Assert.Equal("loopback", $"{a["transport"]}");
+        Assert.Equal("process", $"{a["persistence"]}".ToLowerInvariant());
+        Assert.Equal("Ready", $"{a["session"]!["state"]}");
+        Assert.NotNull(a["session"]!["step"]);
+        Assert.NotNull(a["session"]!["id"]);
+        Assert.All(a["clients"]!.AsArray(), c => Assert.Equal("Ready", $"{c!["state"]}"));
+        await pair.InSyncAsync();
+        Assert.Equal(("a", "InSync", pair.Uri),
+            ($"{pair.Volume("a")["owner"]}", $"{pair.Volume("a")["sync"]}", $"{pair.Volume("a")["uri"]}"));
+        await PairRun.UntilAsync(
+            () => pair.Node("b")["takeover"]!["possible"]!.GetValue<bool>(), "takeover possible");
+        Assert.Equal(0, PairRun.Run("nbdinfo", pair.Uri).Code);
+    }
+
+    [Fact]
+    public async Task A_volume_moves_away_and_home_and_its_bytes_with_it()
+    {
+        await using PairRun pair = new();
+        pair.Start();
+        await pair.InSyncAsync();
+        string file = Path.Combine(pair.Folder, "bytes");
+        File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(8 << 20));
+        Assert.Equal(0, PairRun.Run("nbdcopy", file, pair.Uri).Code);
+        foreach (string node in new[] { "b", "a" })
+        {
+            var (code, output, error) = pair.Ask("takeover", "--node", node, "--group", "0");
+            Assert.True(code == 0, output + error);
+            await PairRun.UntilAsync(() => $"{pair.Volume(node)["owner"]}" == node
+                && pair.Volume(node)["served"]!.GetValue<bool>(), $"{node} serves");
+            Compare(pair, file);
+            await pair.InSyncAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_declared_stop_hands_over_and_a_start_brings_back()
+    {
+        await using PairRun pair = new();
+        pair.Start();
+        await pair.InSyncAsync();
+        string file = Path.Combine(pair.Folder, "bytes");
+        File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(8 << 20));
+        Assert.Equal(0, PairRun.Run("nbdcopy", file, pair.Uri).Code);
+        Assert.Equal(0, pair.Ask("stop", "a").Code);
+        Assert.Equal("Unreachable", $"{pair.Node("a")["phase"]}");
+        await PairRun.UntilAsync(() => $"{pair.Volume("b")["state"]}" == "alone", "b serves alone");
+        Compare(pair, file);
+        Assert.Equal(0, pair.Ask("start", "a").Code);
+        await pair.InSyncAsync();
+        Compare(pair, file);
+    }
+
+    [Fact]
+    public async Task A_second_process_on_the_same_data_is_refused_by_name()
+    {
+        await using PairRun pair = new();
+        pair.Start();
+        var (code, _, error) = PairRun.StorageOs(
+            "boot", "--config", Path.Combine(pair.Folder, "a", "config.json"));
+        Assert.Equal(1, code);
+        Assert.Contains($"{pair.Pid("a")}", error);
+    }
+
+    [Fact]
+    public async Task Another_pair_key_is_refused_and_said_in_status()
+    {
+        await using PairRun pair = new();
+        pair.Start();
+        Assert.Equal(0, pair.Ask("stop", "b").Code);
+        string config = Path.Combine(pair.Folder, "b", "config.json");
+        string key = Path.Combine(pair.Folder, "b", "other.key");
+        File.WriteAllBytes(key, RandomNumberGenerator.GetBytes(32));
+        File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.WriteAllText(config, File.ReadAllText(config).Replace("../pair.key", "other.key"));
+        using System.Diagnostics.Process b = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo(
+                Path.Combine(PairRun.Root, "artifacts", "kernel", "StorageOs.Kernel"), ["boot", "--config", config])
+            {
+                RedirectStandardOutput = true,
+            })!;
+        await PairRun.UntilAsync(
+            () => $"{pair.Node("a")["session"]?["refusal"]}".Contains("pair key"), "the refusal");
+        b.Kill();
+    }
+
+    [Fact]
+    public async Task Garbage_at_the_block_export_and_the_management_socket_ends_nothing()
+    {
+        await using PairRun pair = new();
+        pair.Start();
+        await pair.InSyncAsync();
+        for (int i = 0; i < 20; i++)
+        {
+            using TcpClient client = new("127.0.0.1", pair.Port);
+            client.Client.Send(RandomNumberGenerator.GetBytes(5000));
+            using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            socket.Connect(new UnixDomainSocketEndPoint(Path.Combine(pair.Folder, "a", "manage.sock")));
+            socket.Send(RandomNumberGenerator.GetBytes(5000));
+        }
+
+        Assert.Equal(0, PairRun.Run("nbdinfo", pair.Uri).Code);
+        Assert.Equal("Ready", $"{pair.Node("a")["session"]!["state"]}");
+    }
+
+    [Fact]
+    public async Task A_third_partys_client_greets_its_twin()
+    {
+        string sample = Path.Combine(PairRun.Root, "samples", "Greeter");
+        var build = PairRun.Run("dotnet", "build", sample, "-v", "q", "--nologo");
+        Assert.True(build.Code == 0, build.Out);
+        await using PairRun pair = new();
+        pair.Start("--plugin", Path.Combine(sample, "bin", "plugin"));
+        await PairRun.UntilAsync(() => pair.Log("a").Contains("greet", StringComparison.OrdinalIgnoreCase)
+            && pair.Log("b").Contains("greet", StringComparison.OrdinalIgnoreCase), "greetings");
+        Assert.Contains(pair.Node("a")["clients"]!.AsArray(), c => $"{c!["name"]}".Contains("greeter"));
+    }
+
+    private static void Compare(PairRun pair, string file)
+    {
+        string back = file + ".back";
+        Assert.Equal(0, PairRun.Run("nbdcopy", pair.Uri, back).Code);
+        byte[] wanted = File.ReadAllBytes(file);
+        Assert.True(wanted.AsSpan().SequenceEqual(File.ReadAllBytes(back).AsSpan(0, wanted.Length)));
+    }
+}
