@@ -181,6 +181,12 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         bool any = effects.Count > 0;
         for (int i = 0; i < effects.Count; i++)
         {
+            // A client that is told of the loss asks at once what was seen of the partner.
+            if (effects[i] is CcmEffect.DropClient)
+            {
+                status = BuildStatus();
+            }
+
             Do(effects[i], now);
         }
 
