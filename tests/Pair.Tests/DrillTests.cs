@@ -31,7 +31,54 @@ public sealed class DrillTests
             Assert.Equal(0, result["lostBytes"]!.GetValue<long>());
             Assert.True(result["sha256Match"]!.GetValue<bool>());
             Assert.True(result["longestStallMs"]!.GetValue<double>() > 0);
+            Assert.True(result["steppedBack"]!.GetValue<bool>(), output);
             Assert.True(kill != "owner" || result["takeoverMs"] is not null, output);
+
+            // A stopped node is found by its beat alone, never in no time.
+            Assert.True(kill != "owner" || signal != "STOP"
+                || result["detectMs"]!.GetValue<double>() > 0, output);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Theory]
+    [InlineData("both", "KILL")]
+    [InlineData("partner", "STOP")]
+    public void A_file_of_one_byte_is_read_back_from_whoever_comes_to_serve(
+        string kill, string signal)
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(file, [1]);
+            var (code, output, error) = PairRun.StorageOs(
+                "drill", file, "--kill", kill, "--signal", signal, "--at", "99", "-o", "json");
+            Assert.True(code == 0, $"exit {code}: {output}{error}");
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public void A_file_too_large_for_the_disk_is_refused_before_anything_starts()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            long free = new DriveInfo(Path.GetTempPath()).AvailableFreeSpace;
+            using (FileStream sparse = File.OpenWrite(file))
+            {
+                sparse.SetLength(free);
+            }
+
+            var (code, _, error) = PairRun.StorageOs("drill", file);
+            Assert.Equal(2, code);
+            Assert.Contains("bytes free", error, StringComparison.Ordinal);
         }
         finally
         {

@@ -14,10 +14,16 @@ internal static class DrillCommand
 {
     private const long VolumeBytesMin = 64L * Size.MiB;
 
+    // Logs that may lie on the same disk, the witness, and what the nodes write of themselves.
+    private const long RoomBesideBytes = 512L * Size.MiB;
+
     internal static Command Make()
     {
-        Argument<FileInfo> file = new("file") { Description =
-            "what to write; its content is not changed" };
+        Argument<FileInfo> file = new("file")
+        {
+            Description =
+            "what to write; its content is not changed"
+        };
         Option<string> kill = new("--kill")
         {
             Description = "whom it happens to",
@@ -67,14 +73,20 @@ internal static class DrillCommand
     private static async Task<int> RunAsync(
         Output output, FileInfo file, DrillPlan plan, CancellationToken cancellation)
     {
+        long size = Math.Max(VolumeBytesMin, DrillRun.SpareBytes
+            + ((file.Length + Size.MiB - 1) / Size.MiB * Size.MiB));
+        if (NoRoom(file, size) is { } refusal)
+        {
+            _ = output.Fail(refusal);
+            return ExitCode.BadUsage;
+        }
+
         string folder = Directory.CreateTempSubdirectory("storageos-drill-").FullName;
         PairLayout pair = PairLayout.At(folder);
         int port = FreePorts();
         bool good = false;
         try
         {
-            long size = Math.Max(VolumeBytesMin, (
-                file.Length + Size.MiB - 1) / Size.MiB * Size.MiB);
             pair.Make(new PairOptions("loopback", [NodeConfiguration.BuiltPlugins], size, port));
             int started = await PairCommand.StartAsync(
                 Output.Quiet(), pair, PairLayout.Names, wait: true, cancellation);
@@ -84,8 +96,8 @@ internal static class DrillCommand
             }
 
             using FileStream source = file.OpenRead();
-            JsonObject result =
-                await new DrillRun(pair, source, port, plan, output.Say).RunAsync(cancellation);
+            JsonObject result = await DrillView.ShowAsync(output, view =>
+                new DrillRun(pair, source, port, size, plan, view).RunAsync(cancellation));
             int code = Judge(result);
             good = code == ExitCode.Good;
             if (output.Json)
@@ -108,6 +120,18 @@ internal static class DrillCommand
             !result["sha256Match"]!.GetValue<bool>() || result["lostBytes"]!.GetValue<long>() != 0
                 || !result["steppedBack"]!.GetValue<bool>() ? ExitCode.Failed
             : result["inSyncAgainMs"] is null ? ExitCode.Degraded : ExitCode.Good;
+    }
+
+    /// <summary>Why the file cannot be drilled with here; null when it can.</summary>
+    private static Refusal? NoRoom(FileInfo file, long volumeBytes)
+    {
+        // Both nodes keep a copy of vol0; volumes are sparse, so vol1 takes nothing.
+        long needed = (2 * volumeBytes) + RoomBesideBytes;
+        string folder = Path.GetTempPath();
+        long free = new DriveInfo(folder).AvailableFreeSpace;
+        return needed <= free ? null : new Refusal(
+            $"drill with {file.Name}", $"{needed:N0} bytes free in {folder} for two copies",
+            $"{free:N0}", "choose a smaller file, or a roomier folder by TMPDIR");
     }
 
     /// <summary>Ends the nodes; what a failed drill left stays to be looked at.</summary>

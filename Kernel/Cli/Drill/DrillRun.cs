@@ -24,17 +24,29 @@ internal sealed record DrillPlan(string Kill, bool Stop, int At)
 /// <summary>
 /// One drill on a pair that was just made: write, violence, write on, read back, compare.
 /// </summary>
-internal sealed class DrillRun(PairLayout pair, FileStream file, int port, DrillPlan plan,
-    Action<string> say)
+/// <param name="pair">The pair, up and ready.</param>
+/// <param name="file">What is written; shorter than the volume by <see cref="SpareBytes"/>.</param>
+/// <param name="port">Service address of vol0; vol1 has the next.</param>
+/// <param name="volumeBytes">Size of each volume.</param>
+/// <param name="plan">What happens.</param>
+/// <param name="view">What the user sees of it.</param>
+internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long volumeBytes,
+    DrillPlan plan, DrillView view)
 {
+    /// <summary>End of a volume that the file leaves free, for a request that must not land.
+    /// </summary>
+    public const long SpareBytes = Size.MiB;
+
     private const string Export = "vol0";
     private static readonly TimeSpan SettleTimeMax = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan HeldTimeMax = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(50);
     private readonly long begin = Stopwatch.GetTimestamp();
     private readonly Dictionary<string, int> pids = [];
     private readonly JsonArray timeline = [];
     private LedgerWriter writer = null!;
     private Task violence = Task.CompletedTask;
+    private HeldRequest? held;
     private bool struck;
 
     /// <summary>Runs it; the result has everything the command prints.</summary>
@@ -58,6 +70,7 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
         JsonObject? takeover = await TakeoverAsync(cancellation);
         bool stepped = await ReturnAsync(cancellation);
         double? inSync = await InSyncAsync(cancellation);
+        stepped &= await NothingOfItAsync(cancellation);
         (long lostAfter, bool sameAfter) = await CompareAsync(cancellation);
         Note(sameAfter ? "identical after the return, too"
             : $"after the return: {lostAfter:N0} bytes are wrong");
@@ -82,6 +95,7 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
 
     private void Look(CancellationToken cancellation)
     {
+        view.Progress(writer.AckedBytes, file.Length);
         if (!struck && writer.AckedBytes >= file.Length * plan.At / 100)
         {
             struck = true;
@@ -91,11 +105,23 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
 
     private async Task StrikeAsync(CancellationToken cancellation)
     {
+        if (plan.Stop && plan.Kill != "both")
+        {
+            int group = plan.Kill == "owner" ? 0 : 1;
+            held = await HeldRequest.ConnectAsync(
+                port + group, $"vol{group}", volumeBytes - SpareBytes, cancellation);
+        }
+
         foreach (string name in plan.Victims)
         {
             Signal(name, plan.Stop ? Libc.SIGSTOP : Libc.SIGKILL);
             string done = plan.Stop ? "stopped" : "killed";
             Note($"{done} {name}, {writer.AckedBytes:N0} bytes acknowledged");
+        }
+
+        if (held is not null)
+        {
+            await held.SendAsync(cancellation);
         }
 
         if (plan.Victims.Count < PairLayout.Names.Count)
@@ -144,19 +170,36 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
             return true;
         }
 
-        await BringBackAsync(cancellation);
         string victim = plan.Victims[0];
         string survivor = victim == "a" ? "b" : "a";
+
+        // A pause that is over before anybody noticed moves nothing: there is no step to see.
+        bool took = await SeesAsync(survivor, survivor, serves: true, cancellation);
+        Note(took ? $"{survivor} serves all volumes"
+            : $"{survivor} did not take over all volumes");
+        await BringBackAsync(cancellation);
+        bool stepped = await SeesAsync(victim, survivor, serves: false, cancellation);
+        Note(stepped ? $"{victim} knows that {survivor} owns all volumes and serves none itself"
+            : $"{victim} did not step back");
+        return took && stepped;
+    }
+
+    /// <summary>
+    /// Waits until a node says of every volume whose it is, and whether the node serves it.
+    /// </summary>
+    private async Task<bool> SeesAsync(
+        string node, string owner, bool serves, CancellationToken cancellation)
+    {
         using PeriodicTimer timer = new(LookAgain);
         for (long from = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(from) < SettleTimeMax;)
         {
             JsonObject status =
-                await NodeClient.StatusAsync(victim, pair.Socket(victim), cancellation);
-            JsonNode? volume = Volume(status);
-            if ($"{status["phase"]}" == "Serving" && $"{volume?["owner"]}" == survivor
-                && volume?["served"]?.GetValue<bool>() == false)
+                await NodeClient.StatusAsync(node, pair.Socket(node), cancellation);
+            if ($"{status["phase"]}" == "Serving"
+                && status["volumes"] is JsonArray { Count: > 0 } volumes
+                && volumes.All(volume => $"{volume?["owner"]}" == owner
+                    && volume?["served"]?.GetValue<bool>() == serves))
             {
-                Note($"{victim} knows that {survivor} owns {Export} and serves nothing of it");
                 return true;
             }
 
@@ -164,6 +207,26 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
         }
 
         return false;
+    }
+
+    /// <summary>
+    /// Whether the write that waited in the stopped node was neither answered nor landed.
+    /// </summary>
+    private async Task<bool> NothingOfItAsync(CancellationToken cancellation)
+    {
+        if (held is null)
+        {
+            return true;
+        }
+
+        using HeldRequest request = held;
+        string victim = plan.Victims[0];
+        bool unanswered = await request.EndedUnansweredAsync(HeldTimeMax, cancellation);
+        bool away = await request.DidNotLandAsync(cancellation);
+        Note(unanswered && away
+            ? $"a write that waited in {victim} died with its connection and did not land"
+            : $"a write that waited in {victim}: unanswered {unanswered}, not landed {away}");
+        return unanswered && away;
     }
 
     private async Task<double?> InSyncAsync(CancellationToken cancellation)
@@ -197,13 +260,17 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
         byte[] wanted = new byte[LedgerWriter.ChunkBytes];
         using IncrementalHash readHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using IncrementalHash fileHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        using NbdClient client = await NbdClient.ConnectAsync(port, Export, cancellation);
+        using PatientReader reader = new(port, Export);
         long lost = 0;
         for (long offset = 0; offset < file.Length; offset += read.Length)
         {
             int length = (int)Math.Min(read.Length, file.Length - offset);
-            await client.ReadAsync(offset, read.AsMemory(0, length), cancellation);
-            _ = RandomAccess.Read(file.SafeFileHandle, wanted.AsSpan(0, length), offset);
+            await reader.ReadAsync(offset, read.AsMemory(0, length), cancellation);
+            if (RandomAccess.Read(file.SafeFileHandle, wanted.AsSpan(0, length), offset) != length)
+            {
+                throw new EndOfStreamException($"{file.Name} became shorter during the drill");
+            }
+
             readHash.AppendData(read, 0, length);
             fileHash.AppendData(wanted, 0, length);
             bool acked = writer.Ledger.Contains((int)(offset / read.Length));
@@ -242,6 +309,6 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, Drill
     {
         double ms = Math.Round(Stopwatch.GetElapsedTime(begin).TotalMilliseconds, 1);
         timeline.Add(new JsonObject { ["ms"] = ms, ["what"] = what });
-        say($"{ms,9:F1} ms  {what}");
+        view.Say($"{ms,9:F1} ms  {what}");
     }
 }

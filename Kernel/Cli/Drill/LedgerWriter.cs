@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net.Sockets;
+using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Cli.Drill;
 
@@ -13,6 +14,12 @@ internal sealed class LedgerWriter(FileStream file, int port, string export)
     public const int ChunkBytes = 64 * 1024;
 
     private const int Depth = 16;
+
+    /// <summary>How long an answer may take before the connection is made anew.</summary>
+    public static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(15);
+
+    /// <summary>A drill ends when nothing was answered for this long: nobody serves.</summary>
+    public static readonly TimeSpan StallTimeMax = TimeSpan.FromSeconds(60);
 
     // A connection may be taken by nobody for as long as nobody serves; then a new one is made.
     private static readonly TimeSpan ConnectTimeMax = TimeSpan.FromSeconds(2);
@@ -56,6 +63,11 @@ internal sealed class LedgerWriter(FileStream file, int port, string export)
             }
             catch (Exception lost) when (lost is IOException or SocketException or TimeoutException)
             {
+                if (Stopwatch.GetElapsedTime(lastAnswer) > StallTimeMax)
+                {
+                    throw Stalled($"writing {export}, {AckedBytes:N0} bytes acknowledged");
+                }
+
                 Reconnects++;
                 await WaitAsync(cancellation);
             }
@@ -68,6 +80,11 @@ internal sealed class LedgerWriter(FileStream file, int port, string export)
             inFlight.Clear();
         }
     }
+
+    /// <summary>Says that nobody answered for too long.</summary>
+    public static RefusedException Stalled(string doing) => new(new Refusal(
+        $"drill, {doing}", $"an answer within {StallTimeMax.TotalSeconds} s", "none",
+        "see the log of each node in the directory that is kept"));
 
     private static async Task WaitAsync(CancellationToken cancellation)
     {
@@ -91,6 +108,20 @@ internal sealed class LedgerWriter(FileStream file, int port, string export)
 
     private async Task WriteOnAsync(NbdClient client, CancellationToken cancellation)
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        try
+        {
+            await WriteOnAsync(client, limit);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new TimeoutException("no answer came");
+        }
+    }
+
+    private async Task WriteOnAsync(NbdClient client, CancellationTokenSource limit)
+    {
+        limit.CancelAfter(AnswerTimeMax);
         while (unanswered.Count > 0 || inFlight.Count > 0)
         {
             while (inFlight.Count < Depth && unanswered.TryDequeue(out int chunk))
@@ -106,10 +137,11 @@ internal sealed class LedgerWriter(FileStream file, int port, string export)
                 }
 
                 await client.WriteAsync((ulong)chunk, offset, buffer.AsMemory(0, length),
-                    cancellation);
+                    limit.Token);
             }
 
-            Answered((int)await client.ReplyAsync(cancellation));
+            Answered((int)await client.ReplyAsync(limit.Token));
+            limit.CancelAfter(AnswerTimeMax);
         }
     }
 
