@@ -40,7 +40,11 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     private readonly ILogger log;
     private readonly CcmCore core;
     private readonly ConcurrentQueue<CcmEvent> inbox = new();
+
+    // Never disposed: a transport's own thread may still ring while the transport is closing, and
+    // that must not end the process. The handle goes with the last who can ring it.
     private readonly AutoResetEvent wake = new(false);
+
     private readonly List<CcmEffect> effects = [];
     private readonly Thread thread;
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -104,11 +108,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        wake.Dispose();
-        transport?.Dispose();
-    }
+    public void Dispose() => transport?.Dispose();
 
     private static Instant Now() =>
         new((long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency)));
