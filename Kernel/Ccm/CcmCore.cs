@@ -185,8 +185,14 @@ internal sealed partial class CcmCore
         attempt = (attempt + 1) % StatusWord.AttemptModulus;
         attempt = attempt == 0 ? 1 : attempt;
         (tag, phase, inbox, readPending, tornReads) = (0, HandshakePhase.None, default, false, 0);
+        bool afterRefusal = State == HandshakeState.Refused;
         if (Fire(Trigger.OpenDue))
         {
+            if (afterRefusal)
+            {
+                effects.Add(new CcmEffect.ClosePort());
+            }
+
             Detail = "connecting the well-known port";
             PublishStatus();
             effects.Add(new CcmEffect.OpenPort(attempt));
@@ -447,7 +453,10 @@ internal sealed partial class CcmCore
         }, end.Detail);
     }
 
-    /// <summary>Leaves for a state without a session; only Watching keeps the port, to see the beat move again.</summary>
+    /// <summary>
+    /// Leaves for a state without a session. Watching keeps the port, to see the beat move again;
+    /// Refused keeps it until the next attempt, for the partner must read what it is refused for.
+    /// </summary>
     private void Leave(Trigger by, string why)
     {
         if (!Fire(by))
@@ -460,9 +469,14 @@ internal sealed partial class CcmCore
         operation++;
         openAt = now + (State == HandshakeState.Refused ? RefusedDelay : backoff.Next());
         PublishStatus();
-        if (State != HandshakeState.Watching)
+        if (State == HandshakeState.Watching)
         {
-            effects.Add(new CcmEffect.WatchStatus(false));
+            return;
+        }
+
+        effects.Add(new CcmEffect.WatchStatus(false));
+        if (State != HandshakeState.Refused)
+        {
             effects.Add(new CcmEffect.ClosePort());
         }
     }
