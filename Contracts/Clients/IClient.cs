@@ -34,7 +34,10 @@ public interface IClient
     /// </summary>
     void PartnerLost(SessionId session, SessionEnd end);
 
-    /// <summary>The twin re-opened or closed a port of the running session; null when closed.</summary>
+    /// <summary>
+    /// A port of the running session was opened anew, or closed (null), by either twin. Told to both;
+    /// to the one that asked before its <see cref="IClientServices.OpenPortAsync"/> completes.
+    /// </summary>
     void PortChanged(string port, IPort? replacement)
     {
     }

@@ -17,12 +17,20 @@ public interface IClientServices
 
     /// <summary>
     /// Opens a port of the client's needs anew, with the twin's end: an open one is closed first, on
-    /// both sides. The twin is told by <see cref="IClient.PortChanged"/>.
+    /// both sides. Both twins are told by <see cref="IClient.PortChanged"/>. While one is under way
+    /// another joins it. The port that it replaces is closed at once: poll that until every post
+    /// has completed.
     /// </summary>
-    /// <exception cref="RefusedException">There is no session, or it ended meanwhile.</exception>
+    /// <exception cref="RefusedException">
+    /// There is no session, or it ended meanwhile; the port was closed meanwhile by either twin, or
+    /// could not be made or connected.
+    /// </exception>
     ValueTask<IPort> OpenPortAsync(string name, CancellationToken cancellation = default);
 
-    /// <summary>Closes a port on both sides. Nothing happens without a session.</summary>
+    /// <summary>
+    /// Closes a port on both sides; of a close and an open at the same moment the close wins. Nothing
+    /// happens without a session. The session goes on, and the port can be opened again.
+    /// </summary>
     void ClosePort(string name);
 
     /// <summary>

@@ -44,9 +44,10 @@ internal sealed partial class CcmCore
 
         public Refusal? Misfit { get; set; }
 
-        public Dictionary<string, PortMessage> PortsOpening { get; } = [];
+        public Dictionary<string, RunTimePort> Ports { get; } = [];
 
-        public Dictionary<string, uint> PortGenerations { get; } = [];
+        public RunTimePort Port(string name) =>
+            Ports.TryGetValue(name, out RunTimePort? port) ? port : Ports[name] = new();
     }
 
     private readonly SortedDictionary<string, Client> clients = new(StringComparer.Ordinal);
@@ -100,7 +101,8 @@ internal sealed partial class CcmCore
                 CheckPorts();
                 Advance(e.Name, client);
                 break;
-            case CcmEvent.PortAsked or CcmEvent.PortPrepared or CcmEvent.RegionOffered:
+            case CcmEvent.PortAsked or CcmEvent.PortPrepared or CcmEvent.PortRefused:
+            case CcmEvent.RegionOffered:
                 OnPortEvent(input);
                 break;
             default:
@@ -304,7 +306,6 @@ internal sealed partial class CcmCore
         }
 
         (client.Link, client.Theirs, client.TwinReady, client.TwinIncarnation) = (Link.None, null, false, 0);
-        client.PortsOpening.Clear();
-        client.PortGenerations.Clear();
+        client.Ports.Clear();
     }
 }

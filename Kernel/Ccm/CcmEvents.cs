@@ -58,11 +58,17 @@ internal abstract record CcmEvent
     /// <summary>After a drop, the client holds nothing of an earlier grant any more.</summary>
     public sealed record ClientReclaimed(string Name) : CcmEvent;
 
-    /// <summary>A client asks to open (again) or to close one of its ports.</summary>
-    public sealed record PortAsked(string Client, string Port, bool Open) : CcmEvent;
+    /// <summary>A client asks to open (again) or to close one of its ports; requests only grow.</summary>
+    public sealed record PortAsked(string Client, string Port, bool Open, ulong Request)
+        : CcmEvent;
 
     /// <summary>Our new end of a re-opened port.</summary>
-    public sealed record PortPrepared(string Client, string Port, uint Generation, byte[] Address) : CcmEvent;
+    public sealed record PortPrepared(string Client, string Port, uint Generation, byte[] Address)
+        : CcmEvent;
+
+    /// <summary>Our end of a re-opened port could not be made or connected.</summary>
+    public sealed record PortRefused(string Client, string Port, uint Generation, Refusal Refusal)
+        : CcmEvent;
 
     /// <summary>A client offered (or withdrew: null) a region during this session.</summary>
     public sealed record RegionOffered(string Client, string Region, SessionId Session, RemoteRegion? Offer) : CcmEvent;
@@ -132,10 +138,14 @@ internal abstract record CcmEffect
     public sealed record PreparePort(string Client, string Port, uint Generation) : CcmEffect;
 
     /// <summary>Connect the new end and give it to the client.</summary>
-    public sealed record ConnectPort(string Client, string Port, uint Generation, byte[] Address) : CcmEffect;
+    public sealed record ConnectPort(
+        string Client, string Port, uint Generation, ulong Request, byte[] Address) : CcmEffect;
 
-    /// <summary>Close a client's port at our end and tell the client.</summary>
-    public sealed record CloseClientPort(string Client, string Port) : CcmEffect;
+    /// <summary>
+    /// Close a client's port at our end and tell the client, and refuse its asks up to the request.
+    /// </summary>
+    public sealed record CloseClientPort(
+        string Client, string Port, ulong Request, Refusal Why) : CcmEffect;
 
     /// <summary>Give a client memory its twin offered (null: withdrawn).</summary>
     public sealed record ChangeMemory(string Client, string Region, RegionOffer? Offer) : CcmEffect;

@@ -20,11 +20,10 @@ internal sealed class ClientEdge : IClientServices
     private readonly ITransport transport;
     private readonly Dictionary<string, IRegion> regions = [];
     private readonly TaskCompletionSource gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Dictionary<string, TaskCompletionSource<IPort>> opening = [];
 
     // Owned by the manager's thread.
     private readonly Dictionary<string, IPreparedPort> prepared = [];
-    private IReadOnlyDictionary<string, IPort> ports = new Dictionary<string, IPort>();
+    private Dictionary<string, IPort> ports = new Dictionary<string, IPort>();
     private KeyValuePair<string, IPort>[] openPorts = [];
     private Dictionary<string, IRemoteMemory> imports = [];
     private SessionId? session;
@@ -32,6 +31,12 @@ internal sealed class ClientEdge : IClientServices
     // Owned by the reactor.
     private Dictionary<string, IRemoteMemory> onRequest = [];
     private SessionId? alertedSession;
+    private readonly Dictionary<string, Opening> opening = [];
+    private ulong requests;
+
+    // A port that the client waits for, and its last ask for it: an answer to an earlier ask of
+    // another kind (a close that was under way) is not one to this.
+    private sealed record Opening(TaskCompletionSource<IPort> Source, ulong Request);
 
     /// <summary>Maps the client's regions.</summary>
     public ClientEdge(
@@ -74,14 +79,12 @@ internal sealed class ClientEdge : IClientServices
             throw new RefusedException(new($"port {name} of {this.name}", "a session", "none", "wait for partner ready"));
         }
 
-        var source = new TaskCompletionSource<IPort>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (opening.Remove(name, out TaskCompletionSource<IPort>? earlier))
-        {
-            earlier.SetCanceled(CancellationToken.None);
-        }
-
-        opening[name] = source;
-        manager.FromClient(new CcmEvent.PortAsked(this.name, name, Open: true));
+        // A second ask before the first is answered joins it: both get the newest port.
+        TaskCompletionSource<IPort> source = opening.TryGetValue(name, out Opening? earlier)
+            ? earlier.Source
+            : new(TaskCreationOptions.RunContinuationsAsynchronously);
+        opening[name] = new(source, ++requests);
+        manager.FromClient(new CcmEvent.PortAsked(this.name, name, Open: true, requests));
         return await source.Task.WaitAsync(cancellation).ConfigureAwait(true);
     }
 
@@ -89,7 +92,7 @@ internal sealed class ClientEdge : IClientServices
     public void ClosePort(string name)
     {
         RequirePort(name);
-        manager.FromClient(new CcmEvent.PortAsked(this.name, name, Open: false));
+        manager.FromClient(new CcmEvent.PortAsked(this.name, name, Open: false, ++requests));
     }
 
     /// <inheritdoc/>
@@ -141,7 +144,7 @@ internal sealed class ClientEdge : IClientServices
             case CcmEffect.DropClient e: Drop(e); break;
             case CcmEffect.PreparePort e: PreparePort(e); break;
             case CcmEffect.ConnectPort e: ConnectPort(e); break;
-            case CcmEffect.CloseClientPort e: Replace(e.Port, null); break;
+            case CcmEffect.CloseClientPort e: ClosePort(e); break;
             case CcmEffect.ChangeMemory e: ChangeMemory(e); break;
             case CcmEffect.ClientGone: OnReactor(Release); break;
             default: throw new InvariantException($"not for a client: {effect}");
@@ -223,9 +226,10 @@ internal sealed class ClientEdge : IClientServices
     {
         alertedSession = null;
         RevokeAll(); // Again: an offer may have slipped in between the end and this turn.
-        foreach (TaskCompletionSource<IPort> source in opening.Values)
+        foreach (Opening asked in opening.Values)
         {
-            source.SetException(new RefusedException(new($"a port of {name}", "the session", drop.End.Detail)));
+            asked.Source.SetException(new RefusedException(
+                new($"a port of {name}", "the session", drop.End.Detail)));
         }
 
         opening.Clear();
@@ -252,43 +256,63 @@ internal sealed class ClientEdge : IClientServices
 
     private void PreparePort(CcmEffect.PreparePort ask)
     {
-        if (prepared.Remove(ask.Port, out IPreparedPort? earlier))
+        CloseEnd(ask.Port);
+        try
         {
-            earlier.Dispose();
+            IPreparedPort port = transport.Prepare(needs.Ports.First(p => p.Name == ask.Port));
+            prepared[ask.Port] = port;
+            manager.FromClient(new CcmEvent.PortPrepared(
+                name, ask.Port, ask.Generation, port.Address.ToArray()));
         }
-
-        Replace(ask.Port, null, tell: false);
-        IPreparedPort port = transport.Prepare(needs.Ports.First(p => p.Name == ask.Port));
-        prepared[ask.Port] = port;
-        manager.FromClient(new CcmEvent.PortPrepared(name, ask.Port, ask.Generation, port.Address.ToArray()));
+        catch (RefusedException refused)
+        {
+            Refuse(ask.Port, ask.Generation, refused.Refusal);
+        }
     }
 
     private void ConnectPort(CcmEffect.ConnectPort connect)
     {
-        if (prepared.Remove(connect.Port, out IPreparedPort? ready))
+        if (!prepared.Remove(connect.Port, out IPreparedPort? ready))
         {
-            Replace(connect.Port, ready.Connect(connect.Address));
+            return;
+        }
+
+        try
+        {
+            IPort port = ready.Connect(connect.Address);
+            SetPorts(new(ports) { [connect.Port] = port });
+            OnReactor(() => TellOpened(connect, port));
+        }
+        catch (RefusedException refused)
+        {
+            // The twin has closed that end again meanwhile, or is gone: this port's matter alone.
+            ready.Dispose();
+            Refuse(connect.Port, connect.Generation, refused.Refusal);
         }
     }
 
-    private void Replace(string port, IPort? replacement, bool tell = true)
+    private void Refuse(string port, uint generation, Refusal why) =>
+        manager.FromClient(new CcmEvent.PortRefused(name, port, generation, new(
+            $"port {port} of {name}", why.Expected, why.Actual, why.Remedy)));
+
+    private void ClosePort(CcmEffect.CloseClientPort close)
     {
-        var changed = new Dictionary<string, IPort>(ports);
-        if (changed.Remove(port, out IPort? old))
+        CloseEnd(close.Port);
+        OnReactor(() => TellClosed(close));
+    }
+
+    /// <summary>
+    /// Closes whatever there is of a port. It stays in the grant as a closed one, so that a client
+    /// that has not been alerted yet finds every port it asked for.
+    /// </summary>
+    private void CloseEnd(string port)
+    {
+        if (prepared.Remove(port, out IPreparedPort? unused))
         {
-            old.Dispose();
+            unused.Dispose();
         }
 
-        if (replacement is not null)
-        {
-            changed[port] = replacement;
-        }
-
-        SetPorts(changed);
-        if (tell)
-        {
-            OnReactor(() => TellPort(port, replacement));
-        }
+        ports.GetValueOrDefault(port)?.Dispose();
     }
 
     private void SetPorts(Dictionary<string, IPort> open)
@@ -297,18 +321,44 @@ internal sealed class ClientEdge : IClientServices
         openPorts = [.. open];
     }
 
-    private void TellPort(string port, IPort? replacement)
+    private void TellOpened(CcmEffect.ConnectPort connect, IPort port)
     {
         if (alertedSession is null)
         {
-            return; // Lost meanwhile; the client has heard of that.
+            return; // Lost meanwhile, or in the grant to come.
         }
 
-        client.PortChanged(port, replacement);
-        if (replacement is not null && opening.Remove(port, out TaskCompletionSource<IPort>? source))
+        client.PortChanged(connect.Port, port);
+        if (Answers(connect.Port, connect.Request) is { } source)
         {
-            source.SetResult(replacement);
+            source.SetResult(port);
         }
+    }
+
+    private void TellClosed(CcmEffect.CloseClientPort close)
+    {
+        if (alertedSession is null)
+        {
+            return;
+        }
+
+        client.PortChanged(close.Port, null);
+        if (Answers(close.Port, close.Request) is { } source)
+        {
+            source.SetException(new RefusedException(close.Why));
+        }
+    }
+
+    /// <summary>Whom a result answers: nobody when the client has asked again since.</summary>
+    private TaskCompletionSource<IPort>? Answers(string port, ulong request)
+    {
+        if (!opening.TryGetValue(port, out Opening? asked) || asked.Request > request)
+        {
+            return null;
+        }
+
+        _ = opening.Remove(port);
+        return asked.Source;
     }
 
     private void ChangeMemory(CcmEffect.ChangeMemory change)

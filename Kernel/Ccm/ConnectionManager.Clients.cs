@@ -85,6 +85,11 @@ internal sealed partial class ConnectionManager
             _ => throw new InvariantException($"an effect that nobody carries out: {effect}"),
         };
         Invariant.Require(edges.TryGetValue(name, out ClientEdge? edge));
+        if (effect is CcmEffect.AlertReady)
+        {
+            log.LogInformation("client {Client} is told that the partner is ready", name);
+        }
+
         try
         {
             edge.Do(effect);

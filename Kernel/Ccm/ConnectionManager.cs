@@ -209,8 +209,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             case CcmEffect.ReadRecord e: PostRecordRead(e.Operation, e.Sequence); break;
             case CcmEffect.WatchStatus e: watching = e.On; break;
             case CcmEffect.Moved e:
-                log.LogDebug("handshake: {From} -> {To} by {Trigger}", e.From, e.To, e.By);
-                LogReady(e.To);
+                LogMove(e);
                 break;
             case CcmEffect.SessionEnded e:
                 log.LogWarning("session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason, e.End.Detail);
@@ -219,11 +218,22 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         }
     }
 
-    private void LogReady(HandshakeState state)
+    /// <summary>
+    /// Attempts go on for ever and are for debugging; what two connected nodes do is told once.
+    /// </summary>
+    private void LogMove(CcmEffect.Moved move)
     {
-        if (state == HandshakeState.Ready)
+        if (move.To == HandshakeState.Ready)
         {
-            log.LogInformation("session {Session} ready with {Partner}", core.Session, core.PartnerInfo?.Name);
+            log.LogInformation(
+                "session {Session} ready with {Partner}", core.Session, core.PartnerInfo?.Name);
+        }
+        else
+        {
+            bool connected = move.To is >= HandshakeState.PeerInfo and < HandshakeState.Ready;
+            log.Log(
+                connected ? LogLevel.Information : LogLevel.Debug,
+                "handshake: {From} -> {To} by {Trigger}", move.From, move.To, move.By);
         }
     }
 

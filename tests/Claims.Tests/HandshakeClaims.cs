@@ -4,7 +4,9 @@ using StorageOs.Kernel.Ccm;
 
 namespace StorageOs.Claims.Tests;
 
-/// <summary>Rows of the specification about how a session is initiated, seen on the wire of the real transport.</summary>
+/// <summary>
+/// Rows of the specification about how a session is initiated, seen on the wire of the real transport.
+/// </summary>
 public sealed class HandshakeClaims
 {
     [Fact]
@@ -53,6 +55,9 @@ public sealed class HandshakeClaims
         WireOperation first = pair.WireOfA.Wire.First();
         Assert.Equal(new WireOperation("read", TwoManagers.MemoryOfB, 0), first);
         Assert.Equal(BootPhase.Connecting, pair.A.Partner.BootPhase); // What that address stores.
+        pair.B.SetBootPhase(BootPhase.Recovering);
+        await TwoManagers.UntilAsync(
+            () => pair.A.Partner.BootPhase == BootPhase.Recovering, "the phase as it grows");
     }
 
     [Fact]
@@ -104,6 +109,51 @@ public sealed class HandshakeClaims
         Assert.Null(pair.A.Status.Session);
         pair.StartB();
         await pair.BothReadyAsync();
+    }
+
+    [Theory]
+    [InlineData(0, "FirstRead")]
+    [InlineData(1, "FirstWrite")]
+    [InlineData(2, "SecondRead")]
+    public async Task Claim13_a_partner_that_stops_after_a_first_step_is_told_apart_and_survived(
+        int held, string step)
+    {
+        await using TwoManagers pair = new();
+        pair.WireOfB.HoldAt = held;
+        pair.StartA();
+        pair.StartB();
+        await TwoManagers.UntilAsync(() => pair.B.Status.Step == step, $"b in {step}");
+        await TwoManagers.UntilAsync(
+            () => pair.A.Status.Step == (held == 2 ? "AwaitConfirmed" : "SecondRead"),
+            "a as far as it can go alone");
+        Assert.Null(pair.A.Status.Session); // Read and write are done; this is no session yet.
+        Assert.Null(pair.B.Status.Session);
+        Assert.NotEmpty(pair.A.Status.Reason);
+        Assert.Equal(PartnerCondition.Booting, pair.A.Partner.Condition);
+        uint attempts = (uint)pair.WireOfA.Opened.Count;
+
+        // It ends there and comes back in another boot.
+        await pair.StopAsync(pair.B);
+        await TwoManagers.UntilAsync(
+            () => pair.WireOfA.Opened.Count > attempts, "a new attempt");
+        pair.WireOfB.HoldAt = -1;
+        pair.StartB();
+        await pair.BothReadyAsync();
+    }
+
+    [Fact]
+    public async Task Claim13_a_partner_that_goes_on_after_a_pause_in_its_first_write_connects()
+    {
+        await using TwoManagers pair = new();
+        pair.WireOfB.HoldAt = 1;
+        pair.StartA();
+        pair.StartB();
+        await TwoManagers.UntilAsync(() => pair.B.Status.Step == "FirstWrite", "b in its write");
+        await TwoManagers.UntilAsync(() => pair.A.Status.Step == "SecondRead", "a waits");
+        int opened = pair.WireOfA.Opened.Count;
+        pair.WireOfB.HoldAt = -1;
+        await pair.BothReadyAsync();
+        Assert.Equal(opened, pair.WireOfA.Opened.Count); // The same attempt: nothing was lost.
     }
 
     [Fact]
