@@ -93,7 +93,7 @@ internal sealed partial class CcmCore
         {
             case CcmEvent.Tick: OnTick(); break;
             case CcmEvent.PortConnected e when e.Attempt == attempt: OnPortConnected(); break;
-            case CcmEvent.PortFailed e when e.Attempt == attempt: OnPortFailed(e.Reason, e.Detail); break;
+            case CcmEvent.PortFailed e when e.Attempt == attempt: OnPortFailed(e); break;
             case CcmEvent.FirstReadDone e when e.Operation == operation: OnFirstRead(e.Head); break;
             case CcmEvent.SecondReadDone e when e.Operation == operation: OnSecondRead(e); break;
             case CcmEvent.InboxWritten e when e.Operation == operation: OnInboxWritten(); break;
@@ -387,15 +387,16 @@ internal sealed partial class CcmCore
         }
     }
 
-    private void OnPortFailed(SessionEndReason reason, string detail)
+    private void OnPortFailed(CcmEvent.PortFailed failed)
     {
+        Refusal = failed.Refusal ?? Refusal;
         if (Session is not null)
         {
-            EndSession(new(reason, detail));
+            EndSession(new(failed.Reason, failed.Detail));
         }
         else
         {
-            Leave(Trigger.PortFailed, detail);
+            Leave(Trigger.PortFailed, failed.Detail);
         }
     }
 

@@ -22,8 +22,12 @@ internal abstract record CcmEvent
     /// <summary>The well-known port of this attempt is connected.</summary>
     public sealed record PortConnected(uint Attempt) : CcmEvent;
 
-    /// <summary>The well-known port of this attempt, or a port of the session, failed.</summary>
-    public sealed record PortFailed(uint Attempt, SessionEndReason Reason, string Detail) : CcmEvent;
+    /// <summary>
+    /// The well-known port of this attempt, or a port of the session, failed; the refusal when the
+    /// transport would not even try.
+    /// </summary>
+    public sealed record PortFailed(
+        uint Attempt, SessionEndReason Reason, string Detail, Refusal? Refusal = null) : CcmEvent;
 
     /// <summary>R1 answered with the head of the partner's page.</summary>
     public sealed record FirstReadDone(uint Operation, ReadOnlyMemory<byte> Head) : CcmEvent;

@@ -67,7 +67,7 @@ internal sealed partial class ConnectionManager
         }
         catch (RefusedException refused)
         {
-            FailPort(SessionEndReason.EndpointGone, refused.Message);
+            FailPort(SessionEndReason.EndpointGone, refused.Message, refused.Refusal);
         }
     }
 
@@ -79,12 +79,12 @@ internal sealed partial class ConnectionManager
         (portConnected, statusPending, watching) = (false, false, false);
     }
 
-    private void FailPort(SessionEndReason reason, string detail)
+    private void FailPort(SessionEndReason reason, string detail, Refusal? refusal = null)
     {
         if (!portFailed)
         {
             portFailed = true;
-            inbox.Enqueue(new CcmEvent.PortFailed(portAttempt, reason, detail));
+            inbox.Enqueue(new CcmEvent.PortFailed(portAttempt, reason, detail, refusal));
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Cli.Drill;
@@ -143,6 +144,28 @@ internal sealed class PairRun : IAsyncDisposable
         }
 
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Writes random bytes to the start of <c>vol0</c>; the file they are of.</summary>
+    public string WriteBytes(int count, string name = "bytes")
+    {
+        string file = Path.Combine(Path.GetDirectoryName(Folder)!, name);
+        File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(count));
+        var (code, output, error) = Run("nbdcopy", file, Uri);
+        Assert.True(code == 0, $"exit {code}: {output}{error}");
+        return file;
+    }
+
+    /// <summary>Reads <c>vol0</c> back from whoever serves it.</summary>
+    public void Compare(string file)
+    {
+        string back = file + ".back";
+        var (code, output, error) = Run("nbdcopy", Uri, back);
+        Assert.True(code == 0, $"exit {code}: {output}{error}");
+        byte[] wanted = File.ReadAllBytes(file);
+        Assert.True(
+            wanted.AsSpan().SequenceEqual(File.ReadAllBytes(back).AsSpan(0, wanted.Length)),
+            "other bytes than were written");
     }
 
     private static void End(Process process)
