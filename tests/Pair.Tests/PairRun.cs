@@ -132,7 +132,7 @@ internal sealed class PairRun : IAsyncDisposable
         if (Directory.Exists(Folder))
         {
             _ = Ask("stop", "--kill");
-            booted.ForEach(End);
+            booted.ForEach(process => process.Dispose());
             string fast = File.ReadAllText(Path.Combine(Folder, "fast-folder")).Trim();
             Directory.Delete(fast, recursive: true);
         }
@@ -166,13 +166,6 @@ internal sealed class PairRun : IAsyncDisposable
         Assert.True(
             wanted.AsSpan().SequenceEqual(File.ReadAllBytes(back).AsSpan(0, wanted.Length)),
             "other bytes than were written");
-    }
-
-    private static void End(Process process)
-    {
-        process.Kill();
-        process.WaitForExit();
-        process.Dispose();
     }
 
     private static string SourceFolder([CallerFilePath] string file = "") =>
