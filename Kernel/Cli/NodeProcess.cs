@@ -66,7 +66,8 @@ internal static class NodeProcess
 
     /// <summary>
     /// Whether a process runs. One that has ended counts as ended at once, although its entry stays
-    /// until it is reaped, which where init is slow takes seconds.
+    /// until it is reaped, which where init is slow takes seconds; but not before its last thread
+    /// has ended, for until then it holds its files and locks.
     /// </summary>
     internal static bool Runs(int pid)
     {
@@ -74,7 +75,9 @@ internal static class NodeProcess
         {
             // The state follows the name in parentheses, which may hold anything.
             string stat = File.ReadAllText($"/proc/{pid}/stat");
-            return stat[(stat.LastIndexOf(')') + 2)..][0] is not ('Z' or 'X');
+            string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+            int threads = int.Parse(fields[17], CultureInfo.InvariantCulture);
+            return fields[0] is not ("Z" or "X") || threads > 1;
         }
         catch (IOException)
         {

@@ -49,5 +49,13 @@ internal sealed class PairStatus
                     + (reason.Length == 0 ? "" : $": {reason}");
             }
         }
+
+        foreach (JsonNode? volume in node["volumes"] as JsonArray ?? [])
+        {
+            if ($"{volume?["waits"]}" is { Length: > 0 } waits)
+            {
+                yield return $"{name}'s copy of {volume!["name"]} waits: {waits}";
+            }
+        }
     }
 }

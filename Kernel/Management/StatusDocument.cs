@@ -186,6 +186,7 @@ internal static class StatusDocument
                 ["sync"] = group?["sync"]?.DeepClone(),
                 ["state"] = group?["state"]?.DeepClone(),
                 ["why"] = group?["why"]?.DeepClone(),
+                ["waits"] = volume["waits"]?.DeepClone(),
                 ["uri"] = export?["uri"]?.DeepClone(),
             });
         }

@@ -62,9 +62,13 @@ internal sealed class PairRun : IAsyncDisposable
     }
 
     /// <summary>Makes the files of the pair and starts nothing.</summary>
-    public void Make(params string[] plugins) => PairLayout.At(Folder).Make(new PairOptions(
-        "loopback",
-        [Path.Combine(Root, "artifacts", "plugins"), .. plugins], 64L << 20, Port));
+    public void Make(params string[] plugins) => Make(64L << 20, plugins);
+
+    /// <summary>The same with volumes of another size.</summary>
+    public void Make(long volumeBytes, params string[] plugins) => PairLayout.At(Folder).Make(
+        new PairOptions(
+            "loopback", [Path.Combine(Root, "artifacts", "plugins"), .. plugins],
+            volumeBytes, Port));
 
     /// <summary>Boots one node of a pair that was made; its log is where the command puts it.</summary>
     public Process Boot(string node)
