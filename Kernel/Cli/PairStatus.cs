@@ -54,7 +54,7 @@ internal sealed class PairStatus
         {
             if ($"{volume?["waits"]}" is { Length: > 0 } waits)
             {
-                yield return $"{name}'s copy of {volume!["name"]} waits: {waits}";
+                yield return $"{name}'s {volume!["name"]} waits: {waits}";
             }
         }
     }

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using StorageOs.Kernel.Tests;
@@ -211,6 +213,30 @@ public sealed class TroubleTests
         pair.Compare(file);
         Assert.Equal(0, pair.Ask("takeover", "--node", "a", "--group", "0").Code);
         pair.Compare(file);
+    }
+
+    [Fact]
+    public async Task A_service_address_that_is_taken_at_boot_is_waited_for_with_the_reason()
+    {
+        await using PairRun pair = new();
+        pair.Make();
+        using (TcpListener squatter = new(IPAddress.Loopback, pair.Port))
+        {
+            squatter.Start();
+            pair.Boot("a");
+            pair.Boot("b");
+            await PairRun.UntilAsync(
+                () => $"{pair.Volume("a")["waits"]}".Contains("in use"), "the reason in status");
+            await pair.InSyncAsync();
+            Assert.Equal("Ready", pair.Client("a", "nbd-export"));
+            var (code, output, _) = pair.Ask("status");
+            Assert.Equal(3, code);
+            Assert.Contains("can't listen", output);
+        }
+
+        await PairRun.UntilAsync(
+            () => $"{pair.Volume("a")["waits"]}".Length == 0, "the address is had");
+        pair.Compare(pair.WriteBytes(1 << 20));
     }
 
     [Fact]
