@@ -11,8 +11,9 @@ namespace StorageOs.Contracts.Plugins;
 public interface IPlugin
 {
     /// <summary>
-    /// Registers the plugin's services. Called once, before anything of it runs. Throwing refuses
-    /// the plugin by name; the node boots on without it.
+    /// Registers the plugin's services. Called once, before anything of it runs. Throwing, or not
+    /// returning within ten seconds, refuses the plugin by name; the node boots on without it. The
+    /// same holds for the constructors of what is registered.
     /// </summary>
     void Register(IPluginRegistry registry);
 }

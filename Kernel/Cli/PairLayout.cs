@@ -26,6 +26,9 @@ internal sealed class PairLayout
     /// <summary>Names of the nodes.</summary>
     internal static IReadOnlyList<string> Names { get; } = ["a", "b"];
 
+    /// <summary>The group at home on a node: the lower system id has the first.</summary>
+    internal static int HomeGroup(string name) => name == "a" ? 0 : 1;
+
     /// <summary>Full path of the pair's directory.</summary>
     internal string Directory { get; }
 

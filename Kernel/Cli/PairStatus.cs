@@ -27,6 +27,16 @@ internal sealed class PairStatus
     internal JsonObject ToJson() =>
         new() { ["nodes"] = new JsonArray([.. Nodes.Select(node => node.DeepClone())]) };
 
+    /// <summary>How a node stands to its witness, for people; empty when it has none.</summary>
+    internal static string Witness(JsonObject node) => node["witness"] is not JsonObject witness
+        ? ""
+        : $"{witness["state"]}" switch
+        {
+            "Found" => "reachable",
+            "Missing" => "empty",
+            _ => "unreachable",
+        };
+
     private static IEnumerable<string> LacksOf(JsonObject node)
     {
         string name = $"{node["name"]}";
@@ -48,6 +58,12 @@ internal sealed class PairStatus
                 yield return $"{name}'s client {client?["name"]} is {client?["state"]}"
                     + (reason.Length == 0 ? "" : $": {reason}");
             }
+        }
+
+        if (Witness(node) is { Length: > 0 } witness and not "reachable")
+        {
+            yield return $"{name}'s witness is {witness}: {node["witness"]!["detail"]}"
+                .TrimEnd(' ', ':');
         }
 
         foreach (JsonNode? volume in node["volumes"] as JsonArray ?? [])

@@ -34,7 +34,7 @@ internal static class StatusTable
                 Coloured($"{node["phase"]}", "Serving"),
                 Coloured($"{session?["state"]}", "Ready"),
                 Cell(session?["step"]),
-                Cell(node["witness"] is JsonObject witness ? witness["state"] : node["witness"]),
+                Coloured(PairStatus.Witness(node), "reachable"),
                 new Text(takeover switch { true => "possible", false => "no", null => "" }));
         }
 

@@ -137,6 +137,39 @@ public sealed class PluginHostTests : IDisposable
     }
 
     [Fact]
+    public async Task A_plugin_that_hangs_while_it_is_made_is_refused_and_costs_nobody_else()
+    {
+        const string Hang = "Thread.Sleep(-1);";
+        PluginBuilder.Put(Plugins, "a-register", PluginBuilder.Entry(Hang));
+        PluginBuilder.Put(
+            Plugins, "b-services",
+            PluginBuilder.Entry(
+                $"registry.Services.AddSingleton<IClient>(_ => {{ {Hang} return null!; }});"),
+            reactor: "storage");
+        foreach (string good in new[] { "c-good", "d-good" })
+        {
+            PluginBuilder.Put(
+                Plugins, good, PluginBuilder.ClientPlugin(good), reactor: "storage");
+        }
+
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Limits.RegistrationTimeMax + Soon);
+        foreach (string good in new[] { "c-good", "d-good" })
+        {
+            Assert.Equal(ModuleState.Running, Find(node, good).State);
+            Assert.Equal("storage", Find(node, good).Reactor!.Name);
+        }
+
+        Refusal register = Find(node, "a-register").Standing.Refusal!;
+        Assert.Equal("plugin a-register", register.Subject);
+        Assert.Equal("its constructor and Register to return within 10 s", register.Expected);
+        Refusal services = Find(node, "b-services").Standing.Refusal!;
+        Assert.Equal("plugin b-services", services.Subject);
+        Assert.Equal(
+            "the construction of its services to return within 10 s", services.Expected);
+    }
+
+    [Fact]
     public async Task A_client_whose_callback_throws_is_ended_by_name_and_its_neighbour_lives()
     {
         PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin(

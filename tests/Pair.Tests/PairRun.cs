@@ -109,6 +109,10 @@ internal sealed class PairRun : IAsyncDisposable
     public JsonNode Volume(string node) => Node(node)["volumes"]?.AsArray()
         .FirstOrDefault(v => $"{v!["name"]}" == "vol0") ?? new JsonObject();
 
+    /// <summary>Who owns each volume, as a node knows it.</summary>
+    public string Owners(string node) => string.Join(
+        ' ', (Node(node)["volumes"] as JsonArray ?? []).Select(volume => $"{volume!["owner"]}"));
+
     public int Pid(string node) => Node(node)["pid"]!.GetValue<int>();
 
     public string Log(string node)

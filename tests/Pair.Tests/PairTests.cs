@@ -52,6 +52,24 @@ public sealed class PairTests
     }
 
     [Fact]
+    public async Task A_takeover_without_a_group_moves_home_what_is_at_home_there_and_no_more()
+    {
+        await using PairRun pair = new();
+        pair.Start();
+        await pair.InSyncAsync();
+        Assert.Equal(0, pair.Ask("takeover", "--node", "b", "--group", "all").Code);
+        await PairRun.UntilAsync(
+            () => pair.Owners("a") == "b b" && pair.Owners("b") == "b b", "b has both");
+        await pair.InSyncAsync();
+        var (code, output, error) = pair.Ask("takeover");
+        Assert.True(code == 0, output + error);
+        Assert.Contains("a serves group 0 in term", output);
+        await PairRun.UntilAsync(
+            () => pair.Owners("a") == "a b" && pair.Owners("b") == "a b", "home, and no more");
+        Assert.Contains("a serves group 0 already", pair.Ask("takeover").Out);
+    }
+
+    [Fact]
     public async Task A_declared_stop_hands_over_and_a_start_brings_back()
     {
         await using PairRun pair = new();

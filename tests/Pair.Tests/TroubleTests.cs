@@ -145,6 +145,23 @@ public sealed class TroubleTests
         Assert.DoesNotContain("   at ", error);
     }
 
+    [Theory]
+    [InlineData("takeover --group 2", "'2' not recognized. Must be one of: '0' '1' 'all'")]
+    [InlineData("takeover --term x", "Cannot parse argument 'x' for option '--term'.")]
+    [InlineData("pair --nbd-port x", "Cannot parse argument 'x' for option '--nbd-port'.")]
+    [InlineData("status --dir", "Required argument missing for option: '--dir'")]
+    [InlineData("takeover --force --term 1", "--force needs --group")]
+    [InlineData("takeover --force --group 0", "--force needs --term")]
+    [InlineData("sing", "'sing'")]
+    public void A_garbage_command_line_is_bad_usage_in_one_line(string line, string expected)
+    {
+        var (code, output, error) = PairRun.StorageOs(line.Split(' '));
+        Assert.Equal(2, code);
+        Assert.Equal("", output);
+        Assert.Contains(expected, error);
+        Assert.Single(error.Trim().Split('\n'));
+    }
+
     [Fact]
     public async Task A_garbage_manifest_is_refused_by_name_and_the_pair_is_ready()
     {
@@ -182,10 +199,12 @@ public sealed class TroubleTests
             await PairRun.UntilAsync(
                 () => $"{pair.Node(node)["witness"]!["state"]}" != "Found", $"{node} sees it");
             Assert.Contains("expected", $"{pair.Node(node)["witness"]!["detail"]}");
-            Assert.False(pair.Node(node)["takeover"]!["possible"]!.GetValue<bool>());
+            await PairRun.UntilAsync(
+                () => !pair.Node(node)["takeover"]!["possible"]!.GetValue<bool>(), "no takeover");
             Assert.Equal("Ready", pair.Session(node));
         }
 
+        Assert.Contains("a's witness is unreachable: ", pair.Ask("status").Out);
         pair.Compare(file); // A mirrored pair needs no witness to go on.
         pair.Compare(pair.WriteBytes(1 << 20, "more"));
     }
