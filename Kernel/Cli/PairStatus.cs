@@ -42,7 +42,7 @@ internal sealed class PairStatus
         string name = $"{node["name"]}";
         if ($"{node["phase"]}" != "Serving")
         {
-            yield return $"{name} is {node["phase"]} {node["reason"]}".TrimEnd();
+            yield return $"{name} is {node["phase"]}: {node["reason"]}".TrimEnd(' ', ':');
         }
 
         if (node["session"] is JsonObject session && $"{session["state"]}" != "Ready")
@@ -52,7 +52,8 @@ internal sealed class PairStatus
 
         foreach (JsonNode? client in node["clients"] as JsonArray ?? [])
         {
-            if ($"{client?["state"]}" != "Ready")
+            // That all of them wait for the session goes without saying.
+            if ($"{client?["state"]}" is not ("Ready" or "WaitingForSession"))
             {
                 string reason = $"{client?["reason"]}";
                 yield return $"{name}'s client {client?["name"]} is {client?["state"]}"

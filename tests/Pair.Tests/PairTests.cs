@@ -31,6 +31,13 @@ public sealed class PairTests
         await PairRun.UntilAsync(
             () => pair.Node("b")["takeover"]!["possible"]!.GetValue<bool>(), "takeover possible");
         Assert.Equal(0, PairRun.Run("nbdinfo", pair.Uri).Code);
+        foreach (string command in new[] { "status", "plugin list" })
+        {
+            string shown = pair.Ask(command.Split(' ')).Out;
+            Assert.All(shown.Split('\n'), line => Assert.True(line.Length <= 80, line));
+        }
+
+        Assert.Contains("reachable", pair.Ask("status").Out);
     }
 
     [Fact]
