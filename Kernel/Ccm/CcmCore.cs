@@ -7,9 +7,9 @@
 //
 // Both nodes run the same steps at the same time. Whatever fails before Ready or after leads to
 // Closed, and from there to a new attempt, for ever.
+using Stateless;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
-using Stateless;
 
 namespace StorageOs.Kernel.Ccm;
 

@@ -167,40 +167,40 @@ internal sealed class PairLayout
 
     private JsonObject Configuration(
         string name, string pairId, string fast, PairOptions options) => new()
-    {
-        ["node"] = new JsonObject
         {
-            ["name"] = name,
-            ["systemId"] = SystemId(name),
-            ["dataDirectory"] = "data",
-            ["nvramDirectory"] = Path.Combine(fast, $"nvram-{name}"),
-            ["persistence"] = "process",
-        },
-        ["partner"] = new JsonObject
-        {
-            ["name"] = Other(name),
-            ["systemId"] = SystemId(Other(name)),
-            ["address"] = FabricAddress(Other(name)),
-            ["port"] = 1,
-            ["memoryAddress"] = MemoryAddress,
-        },
-        ["pair"] = new JsonObject { ["id"] = pairId, ["keyFile"] = "../pair.key" },
-        ["transport"] = new JsonObject
-        {
-            ["name"] = options.Transport,
-            ["address"] = FabricAddress(name),
-            ["port"] = 1,
-            ["memoryAddress"] = MemoryAddress,
-            ["options"] = new JsonObject { ["fabric"] = Path.Combine(fast, "fabric") },
-        },
-        ["management"] = new JsonObject { ["socket"] = "manage.sock" },
-        ["plugins"] = new JsonObject
-        {
-            ["directories"] = new JsonArray(
+            ["node"] = new JsonObject
+            {
+                ["name"] = name,
+                ["systemId"] = SystemId(name),
+                ["dataDirectory"] = "data",
+                ["nvramDirectory"] = Path.Combine(fast, $"nvram-{name}"),
+                ["persistence"] = "process",
+            },
+            ["partner"] = new JsonObject
+            {
+                ["name"] = Other(name),
+                ["systemId"] = SystemId(Other(name)),
+                ["address"] = FabricAddress(Other(name)),
+                ["port"] = 1,
+                ["memoryAddress"] = MemoryAddress,
+            },
+            ["pair"] = new JsonObject { ["id"] = pairId, ["keyFile"] = "../pair.key" },
+            ["transport"] = new JsonObject
+            {
+                ["name"] = options.Transport,
+                ["address"] = FabricAddress(name),
+                ["port"] = 1,
+                ["memoryAddress"] = MemoryAddress,
+                ["options"] = new JsonObject { ["fabric"] = Path.Combine(fast, "fabric") },
+            },
+            ["management"] = new JsonObject { ["socket"] = "manage.sock" },
+            ["plugins"] = new JsonObject
+            {
+                ["directories"] = new JsonArray(
                 [.. options.PluginFolders.Select(folder => (JsonNode)folder)]),
-            ["settings"] = PluginSettings(fast, options),
-        },
-    };
+                ["settings"] = PluginSettings(fast, options),
+            },
+        };
 
     private JsonObject PluginSettings(string fast, PairOptions options)
     {

@@ -13,7 +13,8 @@ public sealed class ClientClaims
 
     private static TestClient Small(bool hangs = false) => new(new(
         "small", new(1, 1), [new("words", 4)],
-        [new("page", Pages * Size.Page, RemoteAccess.Write)])) { Hangs = hangs };
+        [new("page", Pages * Size.Page, RemoteAccess.Write)]))
+    { Hangs = hangs };
 
     private static TestClient Large() => new(new(
         "large", new(1, 3), [new("one", 8), new("two", 16), new("three", 32)],
@@ -180,7 +181,7 @@ public sealed class ClientClaims
         Assert.All(hanging, client => Assert.False(client.Starting.IsCompleted));
         await TwoManagers.UntilAsync(
             () => pair.A.Partner is
-                { Condition: PartnerCondition.Booting, BootPhase: BootPhase.Recovering }
+            { Condition: PartnerCondition.Booting, BootPhase: BootPhase.Recovering }
                 && pair.B.Partner is
                 { Condition: PartnerCondition.Booting, BootPhase: BootPhase.Recovering },
             "each sees the other boot");
