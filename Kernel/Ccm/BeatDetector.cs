@@ -78,7 +78,7 @@ internal sealed class BeatDetector(BeatLimits limits)
     {
         // Longer than any limit would ride out: a stop, which says nothing of how steadily the
         // beat goes. What is shorter was a hiccup, and the next one like it is to be ridden out.
-        if ((gap * limits.GapFactor) + limits.Slack > limits.Ceiling)
+        if (((now - lastMove) * limits.GapFactor) + limits.Slack > limits.Ceiling)
         {
             return;
         }
