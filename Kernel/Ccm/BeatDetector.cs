@@ -14,6 +14,7 @@ internal sealed class BeatDetector(BeatLimits limits)
     private Instant recentSince;
     private Instant settledAt;
     private bool settling = true;
+    private ulong boot;
     private ulong last;
     private bool seen;
     private Instant lastLook;
@@ -40,12 +41,12 @@ internal sealed class BeatDetector(BeatLimits limits)
     /// <summary>Takes one reading; true when the beat has stood still past the limit.</summary>
     public bool Observe(ulong beat, Instant now)
     {
-        if (!seen)
+        if (!seen && settling)
         {
             settledAt = now + limits.SettleTime;
         }
 
-        settling = now < settledAt;
+        settling = settling && now < settledAt;
         if (!seen || beat != last)
         {
             if (seen)
@@ -63,11 +64,25 @@ internal sealed class BeatDetector(BeatLimits limits)
         return still > Limit;
     }
 
-    /// <summary>Forgets the running stillness, not the gaps: for a new session with the same machine.</summary>
-    public void Restart() => (seen, settling, still) = (false, true, TimeSpan.Zero);
+    /// <summary>
+    /// Forgets the running stillness, not the gaps: for a new session with the same machine. Only a
+    /// partner that was booted anew has to settle again.
+    /// </summary>
+    public void Restart(ulong bootEpoch)
+    {
+        settling = settling || boot != bootEpoch;
+        (seen, boot, still) = (false, bootEpoch, TimeSpan.Zero);
+    }
 
     private void Remember(Instant now, TimeSpan gap)
     {
+        // Longer than any limit would ride out: a stop, which says nothing of how steadily the
+        // beat goes. What is shorter was a hiccup, and the next one like it is to be ridden out.
+        if (((now - lastMove) * limits.GapFactor) + limits.Slack > limits.Ceiling)
+        {
+            return;
+        }
+
         // Two buckets of half the memory each: constant space, and no gap is forgotten too early.
         if (now - recentSince > limits.Memory / 2)
         {
@@ -93,9 +108,9 @@ internal sealed record BeatLimits(
 {
     /// <summary>What the product uses.</summary>
     public static BeatLimits Default { get; } = new(
-        GapFactor: 2.5,
-        Slack: TimeSpan.FromMilliseconds(5),
-        Floor: TimeSpan.FromMilliseconds(20),
+        GapFactor: 2,
+        Slack: TimeSpan.FromMilliseconds(6),
+        Floor: TimeSpan.FromMilliseconds(16),
         Ceiling: TimeSpan.FromSeconds(2),
         TurnMax: TimeSpan.FromMilliseconds(4),
         GapAssumed: TimeSpan.FromMilliseconds(100),

@@ -259,7 +259,7 @@ internal sealed partial class CcmCore
             Detail = "waiting for the partner's confirmation";
             phase = HandshakePhase.Confirmed;
             PublishStatus();
-            beat.Restart();
+            beat.Restart(partner.BootEpoch);
             rewriteAt = now + RewriteDelay;
             effects.Add(new CcmEffect.WatchStatus(true));
             OnInbox();

@@ -23,6 +23,7 @@ internal static class CommandLine
             StatusCommand.Make(),
             TakeoverCommand.Make(),
             Drill.DrillCommand.Make(),
+            Bench.BenchCommand.Make(),
             PluginCommand.Make(),
         };
         ParseResult parsed;

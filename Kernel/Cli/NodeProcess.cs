@@ -85,6 +85,26 @@ internal static class NodeProcess
         }
     }
 
+    /// <summary>
+    /// Waits until every thread of a process stands still: a stop signal is sent at once and
+    /// reaches each thread when it next comes out of the system.
+    /// </summary>
+    internal static async Task HasStoppedAsync(int pid, CancellationToken cancellation)
+    {
+        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(1));
+        while (!Directory.EnumerateDirectories($"/proc/{pid}/task").All(IsStopped))
+        {
+            _ = await timer.WaitForNextTickAsync(cancellation);
+        }
+
+        // The state follows the name, which stands in parentheses (proc_pid_stat(5)).
+        static bool IsStopped(string thread)
+        {
+            string stat = File.ReadAllText(Path.Combine(thread, "stat"));
+            return stat[stat.LastIndexOf(')') + 2] == 'T';
+        }
+    }
+
     /// <summary>Ends a process at once.</summary>
     internal static void Kill(int pid)
     {

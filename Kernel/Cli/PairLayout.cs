@@ -166,7 +166,9 @@ internal sealed class PairLayout
     }
 
     private JsonObject Configuration(
-        string name, string pairId, string fast, PairOptions options) => new()
+        string name, string pairId, string fast, PairOptions options)
+    {
+        return new JsonObject
         {
             ["node"] = new JsonObject
             {
@@ -194,13 +196,26 @@ internal sealed class PairLayout
                 ["options"] = new JsonObject { ["fabric"] = Path.Combine(fast, "fabric") },
             },
             ["management"] = new JsonObject { ["socket"] = "manage.sock" },
-            ["plugins"] = new JsonObject
-            {
-                ["directories"] = new JsonArray(
-                [.. options.PluginFolders.Select(folder => (JsonNode)folder)]),
-                ["settings"] = PluginSettings(fast, options),
-            },
+            ["plugins"] = Plugins(fast, options),
         };
+    }
+
+    private JsonObject Plugins(string fast, PairOptions options)
+    {
+        JsonObject plugins = new()
+        {
+            ["directories"] = List(options.PluginFolders),
+            ["settings"] = PluginSettings(fast, options),
+        };
+        if (options.Clients is { } clients)
+        {
+            plugins["clients"] = List(clients);
+        }
+
+        return plugins;
+
+        static JsonArray List(IEnumerable<string> items) => [.. items.Select(i => (JsonNode)i)];
+    }
 
     private JsonObject PluginSettings(string fast, PairOptions options)
     {
@@ -243,4 +258,8 @@ internal sealed class PairLayout
 /// <param name="SizeBytes">Size of each volume.</param>
 /// <param name="NbdPort">TCP port of group 0's service address; group 1 has the next.</param>
 internal sealed record PairOptions(
-    string Transport, IReadOnlyList<string> PluginFolders, long SizeBytes, int NbdPort);
+    string Transport, IReadOnlyList<string> PluginFolders, long SizeBytes, int NbdPort)
+{
+    /// <summary>Ids of the plugins to load beside the transport; null for all found.</summary>
+    internal IReadOnlyList<string>? Clients { get; init; }
+}

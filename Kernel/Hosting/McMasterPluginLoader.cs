@@ -26,7 +26,7 @@ internal sealed class McMasterPluginLoader : IPluginLoader
     public ILoadedPlugin Load(PluginManifest manifest)
     {
         PluginLoader loader = PluginLoader.CreateFromAssemblyFile(
-            manifest.Assembly, isUnloadable: true, sharedTypes: Shared);
+            manifest.Assembly, isUnloadable: CanUnload(manifest), sharedTypes: Shared);
         try
         {
             return new Loaded(loader, Create(loader, manifest));
@@ -37,6 +37,12 @@ internal sealed class McMasterPluginLoader : IPluginLoader
             throw;
         }
     }
+
+    // The runtime takes no code compiled ahead of time in a context that can be unloaded, and what a
+    // takeover runs must not be compiled in it (docs/adr/0005). What everything else stands on does
+    // not leave a running node anyway; a client on a reactor of its own may.
+    private static bool CanUnload(PluginManifest manifest) =>
+        manifest is { Kind: PluginKind.Client, Placement: PluginPlacement.Own };
 
     // A plugin built against a newer Contracts or abstraction asks for that version; without this
     // it would silently get a private copy, and then "no type implements IPlugin".

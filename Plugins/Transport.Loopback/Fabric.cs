@@ -19,6 +19,7 @@ internal sealed class Fabric : IDisposable
     private readonly string own;
     private readonly SafeFileHandle lockFile;
     private readonly SafeFileHandle rootHandle;
+    private readonly LifeMark life;
     private readonly Lock partnerBoardsLock = new();
     private readonly Dictionary<FabricId, MappedBoard> partnerBoards = [];
 
@@ -30,6 +31,7 @@ internal sealed class Fabric : IDisposable
         Id = id;
         RetireOldBoot();
         Board = MappedBoard.Create(Path.Combine(own, BoardName));
+        life = new LifeMark(Board);
         int handle = Libc.open(root, Libc.OpenDirectory | Libc.OpenCloseOnExec);
         rootHandle = handle >= 0
             ? new SafeFileHandle(handle, ownsHandle: true)
@@ -145,6 +147,7 @@ internal sealed class Fabric : IDisposable
     public void Dispose()
     {
         Board.ClearAll();
+        life.Dispose();
         foreach (string file in Directory.EnumerateFiles(own))
         {
             if (Path.GetFileName(file) != LockName)

@@ -7,7 +7,8 @@ namespace StorageOs.Transport.Loopback;
 /// The socket that joins two nodes: carries one greeting each way, then single bytes that mean
 /// "look again", and by its end tells that the partner's process has ended; a partner that is
 /// merely stopped keeps it open. One thread of its own sits in receive, so that the end is
-/// noticed at once however busy the thread pool is. Shared by the well-known port and every port
+/// noticed at once however busy the thread pool is, and another sleeps on the partner's life word,
+/// which tells of a kill long before the socket does. Shared by the well-known port and every port
 /// connected meanwhile; closed with the last of them.
 /// </summary>
 internal sealed class Link
@@ -20,6 +21,7 @@ internal sealed class Link
     private volatile bool gone;
     private volatile Refusal? refusal;
     private volatile object? greeting;
+    private volatile MappedBoard? board;
     private int holders = 1;
 
     /// <summary>Takes the socket over and starts to listen to it.</summary>
@@ -62,6 +64,17 @@ internal sealed class Link
         }
     }
 
+    /// <summary>From here on the death of the board's process ends this link, too.</summary>
+    public void EndsWith(MappedBoard partnerBoard)
+    {
+        board = partnerBoard;
+        new Thread(() => AwaitDeath(partnerBoard))
+        {
+            IsBackground = true,
+            Name = $"life of {partner}",
+        }.Start();
+    }
+
     /// <summary>One more user.</summary>
     public void Retain() => Interlocked.Increment(ref holders);
 
@@ -85,6 +98,7 @@ internal sealed class Link
     public void Close()
     {
         gone = true;
+        EndWatch();
         try
         {
             socket.Shutdown(SocketShutdown.Both); // Wakes the receiving thread.
@@ -99,6 +113,27 @@ internal sealed class Link
         }
 
         socket.Dispose();
+    }
+
+    private void AwaitDeath(MappedBoard partnerBoard)
+    {
+        while (!gone)
+        {
+            if (LifeMark.AwaitDeath(partnerBoard, Limits.LifeLookPeriod) && !gone)
+            {
+                gone = true;
+                changed(); // First: closing a socket may take its time.
+                Close();
+            }
+        }
+    }
+
+    private void EndWatch()
+    {
+        if (board is { } watched)
+        {
+            LifeMark.Wake(watched);
+        }
     }
 
     private void Receive()

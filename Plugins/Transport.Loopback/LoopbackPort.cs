@@ -50,6 +50,9 @@ internal sealed class LoopbackPort : IPort
         }
     }
 
+    /// <summary>Where the partner's end stands.</summary>
+    public MappedBoard PartnerBoard => partnerBoard;
+
     /// <inheritdoc/>
     public int PostsInFlightMax { get; }
 

@@ -181,6 +181,7 @@ internal sealed class LoopbackWellKnownPort : IWellKnownPort
         }
 
         prepared = null;
+        link!.EndsWith(port.PartnerBoard);
         partnerPage = Import(theirs.PageKey, need.PartnerMemoryAddress, theirs.PageLength);
         partnerInbox = Import(theirs.InboxKey, theirs.InboxAddress, theirs.InboxLength);
         Detail = $"connected to {partner} VI {need.PartnerPort}";

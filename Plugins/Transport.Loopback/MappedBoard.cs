@@ -20,6 +20,7 @@ internal sealed unsafe class MappedBoard : IDisposable
 {
     private const ulong Magic = 0x3130_4452_4231_4253; // "SB1BRD01" as it lies in memory.
     private const int BootOffset = 8;
+    private const int LifeOffset = 16;
     private const int AccessOffset = 8;
     private const int AddressOffset = 16;
     private const int LengthOffset = 24;
@@ -37,6 +38,9 @@ internal sealed unsafe class MappedBoard : IDisposable
 
     /// <summary>Random number of the boot that made the board.</summary>
     public ulong Boot => *(ulong*)(file.Address + BootOffset);
+
+    /// <summary>The futex that says whether the board's process lives; see LifeMark.</summary>
+    public uint* LifeWord => (uint*)(file.Address + LifeOffset);
 
     /// <summary>Makes this boot's board under a temporary name and moves it into place.</summary>
     public static MappedBoard Create(string path)

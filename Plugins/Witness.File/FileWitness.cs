@@ -4,22 +4,22 @@ using StorageOs.Contracts.Services;
 namespace StorageOs.Witness.File;
 
 /// <summary>
-/// The register as files in a directory that both nodes reach. Blocking calls run on one thread of
-/// its own, in order, so that no reactor waits for a disk; answers come back to whoever awaits.
+/// The register as files in a directory that both nodes reach. Blocking calls run on one thread for
+/// each group, in order, so that no reactor waits for a disk and, when a node dies, the takeover of
+/// its group does not wait until it is marked stale in the other; answers come back to whoever
+/// awaits.
 /// </summary>
 internal sealed class FileWitness : IWitness
 {
-    private readonly BlockingCollection<Action> work = [];
     private readonly TermDirectory directory;
-    private readonly Thread worker;
+    private readonly Worker[] workers;
 
     /// <summary>Uses, and makes when missing, the directory.</summary>
     public FileWitness(string path, Action<string>? trace = null)
     {
         Description = $"files in {path}";
         directory = new TermDirectory(path) { Trace = trace };
-        worker = new Thread(Run) { IsBackground = true, Name = "witness-file" };
-        worker.Start();
+        workers = [.. GroupId.All.Select(static group => new Worker(group))];
     }
 
     /// <inheritdoc/>
@@ -27,7 +27,7 @@ internal sealed class FileWitness : IWitness
 
     /// <inheritdoc/>
     public ValueTask<WitnessReading> ReadAsync(GroupId group, CancellationToken cancellation) =>
-        OnWorker(
+        workers[group.Value].Run(
             () => directory.Read(group),
             new WitnessReading(ReadOutcome.Unavailable, null, "the witness is closed"),
             cancellation);
@@ -35,48 +35,63 @@ internal sealed class FileWitness : IWitness
     /// <inheritdoc/>
     public ValueTask<SwapOutcome> TrySwapAsync(
         GroupId group, RegisterEntry next, CancellationToken cancellation) =>
-        OnWorker(
+        workers[group.Value].Run(
             () => directory.Swap(next with { Group = group }),
             new SwapOutcome(SwapResult.Undecided, null, "the witness is closed"),
             cancellation);
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        work.CompleteAdding();
-        worker.Join();
-        work.Dispose();
-    }
+    public void Dispose() => Array.ForEach(workers, static worker => worker.Dispose());
 
-    private ValueTask<T> OnWorker<T>(Func<T> call, T closed, CancellationToken cancellation)
+    /// <summary>One thread and what it is to do.</summary>
+    private sealed class Worker : IDisposable
     {
-        TaskCompletionSource<T> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (work.IsAddingCompleted)
+        private readonly BlockingCollection<Action> work = [];
+        private readonly Thread thread;
+
+        public Worker(GroupId group)
         {
-            return ValueTask.FromResult(closed);
+            thread = new Thread(Loop) { IsBackground = true, Name = $"witness-file {group}" };
+            thread.Start();
         }
 
-        work.Add(() => Complete(done, call), cancellation);
-        return new ValueTask<T>(done.Task);
-    }
+        public ValueTask<T> Run<T>(Func<T> call, T closed, CancellationToken cancellation)
+        {
+            TaskCompletionSource<T> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (work.IsAddingCompleted)
+            {
+                return ValueTask.FromResult(closed);
+            }
 
-    private static void Complete<T>(TaskCompletionSource<T> done, Func<T> call)
-    {
-        try
-        {
-            done.SetResult(call());
+            work.Add(() => Complete(done, call), cancellation);
+            return new ValueTask<T>(done.Task);
         }
-        catch (Exception bug) when (bug is not OutOfMemoryException)
-        {
-            done.SetException(bug); // Not expected here; the caller hears of it.
-        }
-    }
 
-    private void Run()
-    {
-        foreach (Action call in work.GetConsumingEnumerable())
+        public void Dispose()
         {
-            call();
+            work.CompleteAdding();
+            thread.Join();
+            work.Dispose();
+        }
+
+        private static void Complete<T>(TaskCompletionSource<T> done, Func<T> call)
+        {
+            try
+            {
+                done.SetResult(call());
+            }
+            catch (Exception bug) when (bug is not OutOfMemoryException)
+            {
+                done.SetException(bug); // Not expected here; the caller hears of it.
+            }
+        }
+
+        private void Loop()
+        {
+            foreach (Action call in work.GetConsumingEnumerable())
+            {
+                call();
+            }
         }
     }
 }

@@ -12,7 +12,9 @@ namespace StorageOs.Witness.File;
 // The directory is flushed by whoever links and by whoever first sees a term and acts on it, for a
 // term that is seen but not durable could vanish from under its reader.
 
-/// <summary>Reads and swaps in one directory; blocking, one thread at a time.</summary>
+/// <summary>
+/// Reads and swaps in one directory; blocking, for each group one thread at a time.
+/// </summary>
 internal sealed class TermDirectory(string path)
 {
     private readonly ulong[] lastSeen = new ulong[GroupId.Count];

@@ -115,6 +115,12 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
         foreach (string name in plan.Victims)
         {
             Signal(name, plan.Stop ? Libc.SIGSTOP : Libc.SIGKILL);
+            if (plan.Stop)
+            {
+                // What a node still answers while its threads come to a halt is answered rightly.
+                await NodeProcess.HasStoppedAsync(pids[name], cancellation);
+            }
+
             string done = plan.Stop ? "stopped" : "killed";
             Note($"{done} {name}, {writer.AckedBytes:N0} bytes acknowledged");
         }

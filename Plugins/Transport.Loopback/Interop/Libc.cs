@@ -21,6 +21,27 @@ internal static partial class Libc
     internal const int SetStatusFlags = 4;
     internal const int SocketCloseOnExec = 0x80000;
 
+    internal const nint SYS_gettid = 186; // x86-64
+    internal const nint SYS_futex = 202; // x86-64
+    internal const nint SYS_set_robust_list = 273; // x86-64
+    internal const int FUTEX_WAIT = 0;
+    internal const int FUTEX_WAKE = 1;
+    internal const int EINTR = 4;
+    internal const int EAGAIN = 11;
+    internal const int ETIMEDOUT = 110;
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    internal static partial nint gettid(nint number);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    internal static unsafe partial nint set_robust_list(
+        nint number, RobustListHead* head, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    internal static unsafe partial nint futex(
+        nint number, uint* word, int operation, uint value, Timespec* timeout, uint* second,
+        uint third);
+
     [LibraryImport("libc", SetLastError = true)]
     internal static partial nint mmap(
         nint address, nuint length, int protection, int flags, SafeHandle file, long offset);
@@ -49,4 +70,34 @@ internal static partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int connect(SafeHandle socket, ReadOnlySpan<byte> address, int length);
+}
+
+/// <summary>struct robust_list of linux/futex.h.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct RobustListEntry
+{
+    internal RobustListEntry* Next;
+}
+
+/// <summary>struct robust_list_head of linux/futex.h.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct RobustListHead
+{
+    internal RobustListEntry* First;
+    internal nint FutexOffset;
+    internal RobustListEntry* Pending;
+}
+
+/// <summary>struct timespec of time.h.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct Timespec
+{
+    internal long Seconds;
+    internal long Nanoseconds;
+
+    internal static Timespec Of(TimeSpan time) => new()
+    {
+        Seconds = (long)time.TotalSeconds,
+        Nanoseconds = time.Ticks % TimeSpan.TicksPerSecond * TimeSpan.NanosecondsPerTick,
+    };
 }

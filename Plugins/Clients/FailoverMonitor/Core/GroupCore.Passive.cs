@@ -71,8 +71,10 @@ internal sealed partial class GroupCore
             return session is null;
         }
 
-        bool ownerForgot = partner is { Forgot: true, Role: LogRole.Idle }
-            && entry.Sync == SyncState.InSync;
+        // Said of this very entry: an owner that forgot before it pushed and swapped to this entry
+        // has been made good by that, and what it said before is merely late.
+        bool ownerForgot = partner is { Forgot: true, Role: LogRole.Idle, Entry: { } theirs }
+            && theirs.Term == entry.Term && entry.Sync == SyncState.InSync;
         return entry.Sync == SyncState.InSync && !forgot && (PartnerGone || ownerForgot);
     }
 

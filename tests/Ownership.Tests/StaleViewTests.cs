@@ -1,0 +1,72 @@
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.FailoverMonitor.Core;
+
+namespace StorageOs.Ownership.Tests;
+
+/// <summary>What a partner said may be older than what the register says.</summary>
+public sealed class StaleViewTests
+{
+    private static readonly GroupId Group = new(0);
+    private static readonly SessionId Session = new(1, 2, 1, 1);
+    private static readonly Guid Register = Guid.NewGuid();
+
+    private static readonly RegisterEntry New = new(
+        Register, Group, new Term(1), 1, SyncState.New, 0, default, Guid.NewGuid());
+
+    private static readonly RegisterEntry InSync =
+        New with { Term = new Term(2), Sync = SyncState.InSync, SwapId = Guid.NewGuid() };
+
+    [Fact]
+    public void L7_an_owner_that_forgot_before_it_was_made_good_is_not_taken_over()
+    {
+        GroupCore passive = PassiveNode();
+        Assert.DoesNotContain(
+            passive.Step(View(New), default), static effect => effect is Fence or Swap);
+
+        // The register says InSync before the partner's page was read again.
+        ulong asked = Asked(passive, TimeSpan.FromSeconds(1));
+        IReadOnlyList<GroupEffect> effects = passive.Step(
+            new ReadDone(asked, new(ReadOutcome.Found, InSync)), At(1));
+
+        Assert.DoesNotContain(effects, static effect => effect is Fence or Swap);
+        Assert.Equal("passive", passive.State);
+    }
+
+    [Fact]
+    public void L7_an_owner_that_forgot_under_the_entry_in_force_is_taken_over()
+    {
+        GroupCore passive = PassiveNode();
+        ulong asked = Asked(passive, TimeSpan.FromSeconds(1));
+        _ = passive.Step(new ReadDone(asked, new(ReadOutcome.Found, InSync)), At(1));
+
+        IReadOnlyList<GroupEffect> effects = passive.Step(View(InSync), At(1));
+
+        Assert.Contains(effects, static effect => effect is Fence);
+    }
+
+    private static GroupCore PassiveNode()
+    {
+        DurableMemory memory = DurableMemory.Empty with
+        {
+            RegisterId = Register,
+            HighestTerm = new Term(1),
+        };
+        GroupCore core = new(
+            new GroupCoreOptions(Group, 2, 1, "a", 1, Guid.NewGuid), memory, false, true, default);
+        ulong asked = core.Step(new Tick(), default).OfType<ReadRegister>().Single().Operation;
+        _ = core.Step(new ReadDone(asked, new(ReadOutcome.Found, New)), default);
+        _ = core.Step(new SessionUp(Session), default);
+        return core;
+    }
+
+    private static ulong Asked(GroupCore core, TimeSpan later) =>
+        core.Step(new Tick(), default(Instant) + later)
+            .OfType<ReadRegister>().Single().Operation;
+
+    private static Instant At(int seconds) => default(Instant) + TimeSpan.FromSeconds(seconds);
+
+    private static ViewArrived View(RegisterEntry known) => new(Session, new GroupView(
+        Register, known, LogRole.Idle, SwapIntent.None, default, Forgot: true, default, 0, 0, ""));
+}
