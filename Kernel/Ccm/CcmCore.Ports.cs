@@ -7,10 +7,10 @@ namespace StorageOs.Kernel.Ccm;
 
 internal sealed partial class CcmCore
 {
-    // A port at run time. Each ask makes a new generation. The higher generation wins; in the same one
-    // both ends' opens are one, and a close beats an open, so that two nodes that ask at the same
-    // moment end alike. An end that cannot be connected closes its own generation at both nodes: an
-    // ask that came after it has a higher one and is not touched.
+    // A port at run time. Each ask makes a new generation. The higher generation wins; in the same
+    // one both ends' opens are one, and a close beats an open, so that two nodes that ask at the
+    // same moment end alike. An end that cannot be connected closes its own generation at both
+    // nodes: an ask that came after it has a higher one and is not touched.
     private sealed class RunTimePort
     {
         public uint Generation { get; set; }
@@ -44,10 +44,12 @@ internal sealed partial class CcmCore
             case CcmEvent.PortRefused e when Runs(e.Client, out Client client)
                 && client.Port(e.Port) is { Open: true } port && port.Generation == e.Generation:
                 port.Next(e.Generation, open: false);
-                effects.Add(new CcmEffect.CloseClientPort(e.Client, e.Port, port.Request, e.Refusal));
+                effects.Add(new CcmEffect.CloseClientPort(
+                    e.Client, e.Port, port.Request, e.Refusal));
                 Send(new PortMessage(e.Client, e.Port, e.Generation, null));
                 break;
-            case CcmEvent.RegionOffered e when e.Session == Session && clients.ContainsKey(e.Client):
+            case CcmEvent.RegionOffered e when e.Session == Session
+                && clients.ContainsKey(e.Client):
                 Send(new RegionMessage(
                     e.Client, e.Region,
                     e.Offer is { } offer ? RegionOffer.Of(e.Region, offer) : null));
@@ -84,7 +86,9 @@ internal sealed partial class CcmCore
         }
     }
 
-    /// <summary>Whether the client's ports of this session exist: its twin may be ahead of it.</summary>
+    /// <summary>
+    /// Whether the client's ports of this session exist: its twin may be ahead of it.
+    /// </summary>
     private bool Runs(string name, out Client client) =>
         clients.TryGetValue(name, out client!) && client.Link >= Link.Connected;
 
@@ -130,14 +134,17 @@ internal sealed partial class CcmCore
 
     private Refusal? TakeRegion(RegionMessage message)
     {
-        if (!clients.TryGetValue(message.Client ?? "", out Client? client) || client.Link < Link.Connecting)
+        if (!clients.TryGetValue(message.Client ?? "", out Client? client)
+            || client.Link < Link.Connecting)
         {
             return null;
         }
 
         if (!client.Info.Regions.Any(r => r.Name == message.Region && r.OfferedOnRequest))
         {
-            return new($"partner's region of {message.Client}", "a region of its needs", $"'{message.Region}'");
+            return new(
+                $"partner's region of {message.Client}", "a region of its needs",
+                $"'{message.Region}'");
         }
 
         effects.Add(new CcmEffect.ChangeMemory(message.Client!, message.Region, message.Offer));

@@ -19,7 +19,8 @@ internal sealed class ClientEdge : IClientServices
     private readonly ConnectionManager manager;
     private readonly ITransport transport;
     private readonly Dictionary<string, IRegion> regions = [];
-    private readonly TaskCompletionSource gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource gone =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Owned by the manager's thread.
     private readonly Dictionary<string, IPreparedPort> prepared = [];
@@ -40,7 +41,8 @@ internal sealed class ClientEdge : IClientServices
 
     /// <summary>Maps the client's regions.</summary>
     public ClientEdge(
-        string name, IClient client, ClientNeeds needs, IReactor reactor, ConnectionManager manager, ITransport transport)
+        string name, IClient client, ClientNeeds needs, IReactor reactor, ConnectionManager manager,
+        ITransport transport)
     {
         (this.name, this.client, this.needs, this.reactor) = (name, client, needs, reactor);
         (this.manager, this.transport) = (manager, transport);
@@ -58,7 +60,9 @@ internal sealed class ClientEdge : IClientServices
         }
     }
 
-    /// <summary>Completes when the client holds nothing any more and its regions are unmapped.</summary>
+    /// <summary>
+    /// Completes when the client holds nothing any more and its regions are unmapped.
+    /// </summary>
     public Task Gone => gone.Task;
 
     /// <inheritdoc/>
@@ -68,15 +72,18 @@ internal sealed class ClientEdge : IClientServices
     public IRegion Region(string name) => regions.TryGetValue(name, out IRegion? region)
         ? region
         : throw new RefusedException(new(
-            $"client {this.name}", $"one of {string.Join(", ", regions.Keys)}", $"region '{name}'"));
+            $"client {this.name}", $"one of {string.Join(", ", regions.Keys)}",
+            $"region '{name}'"));
 
     /// <inheritdoc/>
-    public async ValueTask<IPort> OpenPortAsync(string name, CancellationToken cancellation = default)
+    public async ValueTask<IPort> OpenPortAsync(
+        string name, CancellationToken cancellation = default)
     {
         RequirePort(name);
         if (alertedSession is null)
         {
-            throw new RefusedException(new($"port {name} of {this.name}", "a session", "none", "wait for partner ready"));
+            throw new RefusedException(new(
+                $"port {name} of {this.name}", "a session", "none", "wait for partner ready"));
         }
 
         // A second ask before the first is answered joins it: both get the newest port.
@@ -116,9 +123,12 @@ internal sealed class ClientEdge : IClientServices
     }
 
     /// <inheritdoc/>
-    public void Reconnect(string why) => manager.FromClient(new CcmEvent.ReconnectAsked($"{name}: {why}"));
+    public void Reconnect(string why) =>
+        manager.FromClient(new CcmEvent.ReconnectAsked($"{name}: {why}"));
 
-    /// <summary>The first granted port that failed by itself; null when none did. Manager's thread.</summary>
+    /// <summary>
+    /// The first granted port that failed by itself; null when none did. Manager's thread.
+    /// </summary>
     public (string Port, PortState State)? FailedPort()
     {
         KeyValuePair<string, IPort>[] open = openPorts; // An array: this runs on every turn.
@@ -189,7 +199,8 @@ internal sealed class ClientEdge : IClientServices
     private void AlertReady(CcmEffect.AlertReady ready)
     {
         var grant = new ClientGrant(
-            ready.Session, ready.PartnerEpoch, ready.Version, ports, new Dictionary<string, IRemoteMemory>(imports));
+            ready.Session, ready.PartnerEpoch, ready.Version, ports,
+            new Dictionary<string, IRemoteMemory>(imports));
         OnReactor(() =>
         {
             alertedSession = ready.Session;
@@ -221,7 +232,9 @@ internal sealed class ClientEdge : IClientServices
         OnReactor(() => Lose(drop, mine));
     }
 
-    /// <summary>On the reactor: nothing may be offered or posted after the client has heard of the loss.</summary>
+    /// <summary>
+    /// On the reactor: nothing may be offered or posted after the client has heard of the loss.
+    /// </summary>
     private void Lose(CcmEffect.DropClient drop, Dictionary<string, IRemoteMemory> mine)
     {
         alertedSession = null;
@@ -416,7 +429,8 @@ internal sealed class ClientEdge : IClientServices
         if (!needs.Ports.Any(p => p.Name == port))
         {
             throw new RefusedException(new(
-                $"client {name}", $"one of {string.Join(", ", needs.Ports.Select(p => p.Name))}", $"port '{port}'"));
+                $"client {name}", $"one of {string.Join(", ", needs.Ports.Select(p => p.Name))}",
+                $"port '{port}'"));
         }
     }
 

@@ -19,7 +19,8 @@ internal sealed partial class ConnectionManager
 
     /// <inheritdoc/>
     public Refusal? Admit(
-        string name, IClient client, ClientNeeds needs, IReactor reactor, out IClientServices? services)
+        string name, IClient client, ClientNeeds needs, IReactor reactor,
+        out IClientServices? services)
     {
         services = null;
         lock (admission)
@@ -101,14 +102,17 @@ internal sealed partial class ConnectionManager
         }
     }
 
-    /// <summary>A client's port that failed ends the session, for no other path can take it over.</summary>
+    /// <summary>
+    /// A client's port that failed ends the session, for no other path can take it over.
+    /// </summary>
     private void CheckClientPorts()
     {
         foreach ((string name, ClientEdge edge) in edgesToCheck)
         {
             if (edge.FailedPort() is { } failed)
             {
-                FailPort(SessionEndReason.EndpointGone, $"port {failed.Port} of {name}: {failed.State}");
+                FailPort(
+                    SessionEndReason.EndpointGone, $"port {failed.Port} of {name}: {failed.State}");
             }
         }
     }

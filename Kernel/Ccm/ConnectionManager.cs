@@ -29,7 +29,8 @@ internal sealed record WellKnownSettings(
 /// <summary>Runs the core on a thread of its own.</summary>
 internal sealed partial class ConnectionManager : IConnectionManager, IDisposable
 {
-    // Twice a beat of 2 ms is what an idle pair's detector sees at most; each turn costs some 10 µs.
+    // Twice a beat of 2 ms is what an idle pair's detector sees at most; each turn costs some 10
+    // µs.
     private static readonly TimeSpan TurnPeriod = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan DeclareWait = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan ViewPeriod = TimeSpan.FromMilliseconds(100);
@@ -47,7 +48,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
 
     private readonly List<CcmEffect> effects = [];
     private readonly Thread thread;
-    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource ended =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ITransport? transport;
     private volatile CcmStatus? status;
     private volatile bool stopping;
@@ -55,7 +57,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
 
     /// <summary>Makes a manager at rest.</summary>
     public ConnectionManager(
-        CcmSettings settings, WellKnownSettings wellKnown, ITransportProvider provider, ILoggerFactory logs)
+        CcmSettings settings, WellKnownSettings wellKnown, ITransportProvider provider,
+        ILoggerFactory logs)
     {
         this.settings = settings;
         this.wellKnown = wellKnown;
@@ -79,7 +82,9 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     {
         transport = provider.Open(wellKnown.Transport, Wake);
         MapRegionZero();
-        log.LogInformation("region 0 mapped at {Address:x}; beginning the handshake", wellKnown.LocalMemoryAddress);
+        log.LogInformation(
+            "region 0 mapped at {Address:x}; beginning the handshake",
+            wellKnown.LocalMemoryAddress);
         thread.Start();
     }
 
@@ -127,7 +132,9 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         {
             if (!RealTimeThread.TryEnter())
             {
-                log.LogInformation("no real-time priority for the beat; busy programs may delay it (CAP_SYS_NICE)");
+                log.LogInformation(
+                    "no real-time priority for the beat; busy programs may delay it "
+                    + "(CAP_SYS_NICE)");
             }
 
             status = BuildStatus();
@@ -212,7 +219,9 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
                 LogMove(e);
                 break;
             case CcmEffect.SessionEnded e:
-                log.LogWarning("session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason, e.End.Detail);
+                log.LogWarning(
+                    "session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason,
+                    e.End.Detail);
                 break;
             default: DoForClient(effect, now); break;
         }
@@ -252,7 +261,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         };
         return new(
             state, core.State.ToString(), core.Session,
-            core.State == HandshakeState.Opening && port is not null ? port.Detail : core.Detail, core.Refusal,
+            core.State == HandshakeState.Opening && port is not null ? port.Detail : core.Detail,
+            core.Refusal,
             [.. core.ClientStatus], partner, core.SessionsReady);
     }
 
@@ -261,13 +271,17 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         HandshakeState.Closed or HandshakeState.Opening or HandshakeState.Refused
             or HandshakeState.Stopped or HandshakeState.FirstRead => PartnerCondition.Dead,
         HandshakeState.Watching => PartnerCondition.Stuck,
-        _ when core.PartnerPhase is BootPhase.Stopping or BootPhase.Panicked => PartnerCondition.Stopping,
-        _ => core.PartnerPhase == BootPhase.Serving ? PartnerCondition.Serving : PartnerCondition.Booting,
+        _ when core.PartnerPhase is BootPhase.Stopping or BootPhase.Panicked =>
+            PartnerCondition.Stopping,
+        _ => core.PartnerPhase == BootPhase.Serving
+            ? PartnerCondition.Serving
+            : PartnerCondition.Booting,
     };
 
     private sealed class MachineRandom : IRandomSource
     {
-        public void Fill(Span<byte> bytes) => System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
+        public void Fill(Span<byte> bytes) =>
+            System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
 
         public double NextDouble() => Random.Shared.NextDouble();
     }

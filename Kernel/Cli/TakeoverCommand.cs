@@ -76,7 +76,9 @@ internal static class TakeoverCommand
         }
     }
 
-    /// <summary>The group asked for; null for all. Moving home is what is meant by default.</summary>
+    /// <summary>
+    /// The group asked for; null for all. Moving home is what is meant by default.
+    /// </summary>
     private static int? GroupOf(string node, string? asked) => asked switch
     {
         null => PairLayout.HomeGroup(node),

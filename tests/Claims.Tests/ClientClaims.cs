@@ -6,7 +6,9 @@ using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Claims.Tests;
 
-/// <summary>Rows about what is exchanged for clients and what they may ask for, over the real transport.</summary>
+/// <summary>
+/// Rows about what is exchanged for clients and what they may ask for, over the real transport.
+/// </summary>
 public sealed class ClientClaims
 {
     private const int Pages = 2;
@@ -35,7 +37,8 @@ public sealed class ClientClaims
         await ReadyAsync(a, b);
         foreach (string node in new[] { "a", "b" })
         {
-            string[] log = [.. pair.Log.Where(line => line.StartsWith(node, StringComparison.Ordinal))];
+            string[] log =
+                [.. pair.Log.Where(line => line.StartsWith(node, StringComparison.Ordinal))];
             int[] places =
             [
                 .. Order.Select(step => Array.FindLastIndex(
@@ -149,7 +152,8 @@ public sealed class ClientClaims
         await using TwoManagers pair = new();
         pair.StartA();
         pair.StartB();
-        TestClient odd = await pair.LoadAsync(pair.A, new(new("odd", new(1, 1), [new("x", 1)], [])));
+        TestClient odd =
+            await pair.LoadAsync(pair.A, new(new("odd", new(1, 1), [new("x", 1)], [])));
         await pair.LoadAsync(pair.B, new(new("odd", new(1, 1), [new("x", 2)], [])));
         TestClient a = await pair.LoadAsync(pair.A, Small());
         TestClient b = await pair.LoadAsync(pair.B, Small());
@@ -306,7 +310,9 @@ public sealed class ClientClaims
     private static Task<IPort> OpenAsync(TestClient client, string port = "words") =>
         client.Reactor.CallAsync(() => client.Services.OpenPortAsync(port));
 
-    /// <summary>Opens, opens twice, closes, or opens and closes; a refusal is one good answer.</summary>
+    /// <summary>
+    /// Opens, opens twice, closes, or opens and closes; a refusal is one good answer.
+    /// </summary>
     private static async Task<bool> AskAsync(TestClient client, int what)
     {
         try
@@ -333,5 +339,6 @@ public sealed class ClientClaims
     }
 
     private static Task HearsAsync(TestClient client, string word) => TwoManagers.UntilAsync(
-        () => client.Told.LastOrDefault() == word, $"'{word}', not {string.Join(", ", client.Told)}");
+        () => client.Told.LastOrDefault() == word,
+        $"'{word}', not {string.Join(", ", client.Told)}");
 }

@@ -5,7 +5,8 @@ using StorageOs.Kernel.Ccm;
 namespace StorageOs.Claims.Tests;
 
 /// <summary>
-/// Rows of the specification about how a session is initiated, seen on the wire of the real transport.
+/// Rows of the specification about how a session is initiated, seen on the wire of the real
+/// transport.
 /// </summary>
 public sealed class HandshakeClaims
 {
@@ -19,7 +20,8 @@ public sealed class HandshakeClaims
         foreach (RecordingProvider wire in new[] { pair.WireOfA, pair.WireOfB })
         {
             string kinds = string.Concat(wire.Wire.Select(o => o.Kind[0]));
-            Assert.Matches("^rw(rr)+w", kinds); // R2 is a read of page and inbox, repeated while in order.
+            // R2 is a read of page and inbox, repeated while in order.
+            Assert.Matches("^rw(rr)+w", kinds);
         }
     }
 
@@ -38,15 +40,17 @@ public sealed class HandshakeClaims
         string kinds = string.Concat(wire.Select(o => o.Kind[0]));
         string before = kinds[..(failed + 1)];
         Assert.Equal("rwr"[..(failed + 1)], before);
-        int next = failed == 2 ? failed + 2 : failed + 1; // The inbox read was posted with the page's.
-        await TwoManagers.UntilAsync(() => pair.WireOfA.Wire.Count > next, "the next attempt's first read");
+        // The inbox read was posted with the page's.
+        int next = failed == 2 ? failed + 2 : failed + 1;
+        await TwoManagers.UntilAsync(
+            () => pair.WireOfA.Wire.Count > next, "the next attempt's first read");
         WireOperation first = pair.WireOfA.Wire.ElementAt(next);
         Assert.Equal(("read", TwoManagers.MemoryOfB), (first.Kind, first.Address));
         await pair.BothReadyAsync(); // And for ever: the next attempt comes up.
     }
 
     [Fact]
-    public async Task Claim02_Claim19_the_first_read_asks_for_the_preset_address_of_the_boot_status()
+    public async Task Claim02_Claim19_the_first_read_asks_for_the_boot_status_at_its_address()
     {
         await using TwoManagers pair = new();
         pair.StartA();
@@ -72,7 +76,7 @@ public sealed class HandshakeClaims
     }
 
     [Fact]
-    public async Task Claim04_versions_that_overlap_agree_and_others_are_refused_with_expected_and_actual()
+    public async Task Claim04_versions_that_overlap_agree_and_others_are_refused()
     {
         await using (TwoManagers pair = new())
         {
@@ -157,7 +161,7 @@ public sealed class HandshakeClaims
     }
 
     [Fact]
-    public async Task Claim14_to_18_and_22_a_preset_Fibre_Channel_id_and_VI_number_and_nothing_else()
+    public async Task Claim14_to_18_and_22_a_preset_fabric_id_and_VI_number_and_nothing_else()
     {
         await using TwoManagers pair = new();
         pair.StartA();

@@ -7,8 +7,8 @@ namespace StorageOs.Claims.Tests;
 internal sealed record WireOperation(string Kind, ulong Address, long Offset);
 
 /// <summary>
-/// The real transport, with every operation on the well-known port written down, and one that can be
-/// made to fail or to stay unanswered.
+/// The real transport, with every operation on the well-known port written down, and one that can
+/// be made to fail or to stay unanswered.
 /// </summary>
 internal sealed class RecordingProvider(ITransportProvider inner) : ITransportProvider
 {
@@ -16,12 +16,14 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
 
     public ConcurrentQueue<WellKnownNeed> Opened { get; } = new();
 
-    /// <summary>Number of the operation, from 0, whose completion shall say that it failed; -1 for none.</summary>
+    /// <summary>
+    /// Number of the operation, from 0, whose completion shall say that it failed; -1 for none.
+    /// </summary>
     public int FailAt { get; set; } = -1;
 
     /// <summary>
-    /// Number of the operation, from 0, whose completion shall not be seen until this is -1 again: a
-    /// node that stops right there.
+    /// Number of the operation, from 0, whose completion shall not be seen until this is -1 again:
+    /// a node that stops right there.
     /// </summary>
     public int HoldAt { get; set; } = -1;
 

@@ -81,7 +81,8 @@ internal sealed class TwoManagers : IAsyncDisposable
         using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(2));
         for (long from = Stopwatch.GetTimestamp(); !condition();)
         {
-            Assert.True(Stopwatch.GetElapsedTime(from) < Patience, $"not within {Patience}: {what}");
+            Assert.True(
+                Stopwatch.GetElapsedTime(from) < Patience, $"not within {Patience}: {what}");
             _ = await timer.WaitForNextTickAsync();
         }
     }
@@ -129,7 +130,8 @@ internal sealed class TwoManagers : IAsyncDisposable
         return manager;
     }
 
-    private sealed class LogTo(string node, ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
+    private sealed class LogTo(
+        string node, ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
     {
         public ILogger CreateLogger(string categoryName) => this;
 

@@ -55,7 +55,8 @@ public sealed class PluginHostTests : IDisposable
     [Theory]
     [InlineData("throw new InvalidOperationException(\"no\");", "InvalidOperationException: no")]
     [InlineData("", "IClient")]
-    [InlineData("registry.Services.AddSingleton<IClient>(_ => throw new Exception(\"late\"));", "late")]
+    [InlineData(
+        "registry.Services.AddSingleton<IClient>(_ => throw new Exception(\"late\"));", "late")]
     [InlineData("registry.Provide<IVolumes>();", "provides")]
     public async Task A_plugin_that_fails_to_register_is_refused_and_the_node_boots_on(
         string register, string reason)
@@ -82,7 +83,8 @@ public sealed class PluginHostTests : IDisposable
     [Theory]
     [InlineData("rubbish", "JSON")]
     [InlineData("{}", "key id")]
-    [InlineData("""{"id":"bad","version":"1","kind":"sausage"}""", "transport or client or witness")]
+    [InlineData(
+        """{"id":"bad","version":"1","kind":"sausage"}""", "transport or client or witness")]
     [InlineData("""{"id":"bad","colour":"red"}""", "an unknown key")]
     public async Task A_wrong_manifest_is_refused_before_any_code_is_loaded(
         string manifest, string reason)

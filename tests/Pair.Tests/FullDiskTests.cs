@@ -4,7 +4,9 @@ using System.Text.Json.Nodes;
 
 namespace StorageOs.Pair.Tests;
 
-/// <summary>A data directory on a small file system of its own, filled by a client's writes.</summary>
+/// <summary>
+/// A data directory on a small file system of its own, filled by a client's writes.
+/// </summary>
 [Trait("Category", "Slow")]
 [Collection("processes")]
 public sealed class FullDiskTests

@@ -25,14 +25,17 @@ internal sealed class PairRun : IAsyncDisposable
     public string Folder { get; } =
         Path.Combine(Directory.CreateTempSubdirectory("pair-test-").FullName, "p");
 
-    /// <summary>Where a test may put plugins of its own; not a plugin folder until asked for.</summary>
+    /// <summary>
+    /// Where a test may put plugins of its own; not a plugin folder until asked for.
+    /// </summary>
     public string Plugins => Path.Combine(Path.GetDirectoryName(Folder)!, "plugins");
 
     public int Port { get; } = DrillCommand.FreePorts();
 
     public string Uri => $"nbd://127.0.0.1:{Port}/vol0";
 
-    public static (int Code, string Out, string Error) Run(string program, params string[] arguments)
+    public static (int Code, string Out, string Error) Run(
+        string program, params string[] arguments)
     {
         ProcessStartInfo start = new(program)
         {
@@ -57,7 +60,8 @@ internal sealed class PairRun : IAsyncDisposable
     public void Start(params string[] more)
     {
         var (code, output, error) = StorageOs([
-            "pair", "--detach", "--dir", Folder, "--nbd-port", $"{Port}", "--size", "64M", .. more]);
+            "pair", "--detach", "--dir", Folder, "--nbd-port", $"{Port}", "--size", "64M",
+            .. more]);
         Assert.True(code == 0, $"exit {code}: {output}{error}");
     }
 
@@ -70,7 +74,9 @@ internal sealed class PairRun : IAsyncDisposable
             "loopback", [Path.Combine(Root, "artifacts", "plugins"), .. plugins],
             volumeBytes, Port));
 
-    /// <summary>Boots one node of a pair that was made; its log is where the command puts it.</summary>
+    /// <summary>
+    /// Boots one node of a pair that was made; its log is where the command puts it.
+    /// </summary>
     public Process Boot(string node)
     {
         Process process = Process.Start("/bin/sh", [

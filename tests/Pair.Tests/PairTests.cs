@@ -129,7 +129,8 @@ public sealed class PairTests
         {
             using TcpClient client = new("127.0.0.1", pair.Port);
             client.Client.Send(RandomNumberGenerator.GetBytes(5000));
-            using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            using Socket socket =
+                new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             socket.Connect(
                 new UnixDomainSocketEndPoint(Path.Combine(pair.Folder, "a", "manage.sock")));
             socket.Send(RandomNumberGenerator.GetBytes(5000));
@@ -147,9 +148,11 @@ public sealed class PairTests
         Assert.True(build.Code == 0, build.Out);
         await using PairRun pair = new();
         pair.Start("--plugin", Path.Combine(sample, "bin", "plugin"));
-        await PairRun.UntilAsync(() => pair.Log("a").Contains("greet", StringComparison.OrdinalIgnoreCase)
+        await PairRun.UntilAsync(
+            () => pair.Log("a").Contains("greet", StringComparison.OrdinalIgnoreCase)
             && pair.Log("b").Contains("greet", StringComparison.OrdinalIgnoreCase), "greetings");
-        Assert.Contains(pair.Node("a")["clients"]!.AsArray(), c => $"{c!["name"]}".Contains("greeter"));
+        Assert.Contains(
+            pair.Node("a")["clients"]!.AsArray(), c => $"{c!["name"]}".Contains("greeter"));
     }
 
     [Fact]
