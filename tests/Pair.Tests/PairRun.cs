@@ -18,7 +18,11 @@ internal sealed class PairRun : IAsyncDisposable
 
     public string Uri => $"nbd://127.0.0.1:{Port}/vol0";
 
-    public static (int Code, string Out, string Error) Run(string program, params string[] arguments)
+    public static (int Code, string Out, string Error) Run(string program, params string[] arguments) =>
+        Run(TimeSpan.FromSeconds(120), program, arguments);
+
+    public static (int Code, string Out, string Error) Run(
+        TimeSpan limit, string program, params string[] arguments)
     {
         ProcessStartInfo start = new(program) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string argument in arguments)
@@ -29,12 +33,15 @@ internal sealed class PairRun : IAsyncDisposable
         using Process process = Process.Start(start)!;
         Task<string> error = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
-        Assert.True(process.WaitForExit(TimeSpan.FromSeconds(120)), $"{program} did not end");
+        Assert.True(process.WaitForExit(limit), $"{program} did not end");
         return (process.ExitCode, output, error.Result);
     }
 
     public static (int Code, string Out, string Error) StorageOs(params string[] arguments) =>
-        Run(Path.Combine(Root, "artifacts", "kernel", "StorageOs.Kernel"), arguments);
+        Run(Kernel, arguments);
+
+    public static string Kernel { get; } =
+        Path.Combine(Root, "artifacts", "kernel", "StorageOs.Kernel");
 
     public void Start(params string[] more)
     {
