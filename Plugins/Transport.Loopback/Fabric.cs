@@ -19,7 +19,7 @@ internal sealed class Fabric : IDisposable
     private readonly string own;
     private readonly SafeFileHandle lockFile;
     private readonly SafeFileHandle rootHandle;
-    private readonly LifeMark life;
+    private readonly MappedLife life;
     private readonly Lock partnerBoardsLock = new();
     private readonly Dictionary<FabricId, MappedBoard> partnerBoards = [];
 
@@ -31,7 +31,7 @@ internal sealed class Fabric : IDisposable
         Id = id;
         RetireOldBoot();
         Board = MappedBoard.Create(Path.Combine(own, BoardName));
-        life = new LifeMark(Board);
+        life = new MappedLife(Board);
         int handle = Libc.open(root, Libc.OpenDirectory | Libc.OpenCloseOnExec);
         rootHandle = handle >= 0
             ? new SafeFileHandle(handle, ownsHandle: true)

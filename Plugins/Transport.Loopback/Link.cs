@@ -119,7 +119,7 @@ internal sealed class Link
     {
         while (!gone)
         {
-            if (LifeMark.AwaitDeath(partnerBoard, Limits.LifeLookPeriod) && !gone)
+            if (MappedLife.AwaitDeath(partnerBoard, Limits.LifeLookPeriod) && !gone)
             {
                 gone = true;
                 changed(); // First: closing a socket may take its time.
@@ -132,7 +132,7 @@ internal sealed class Link
     {
         if (board is { } watched)
         {
-            LifeMark.Wake(watched);
+            MappedLife.Wake(watched);
         }
     }
 

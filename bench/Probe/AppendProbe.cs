@@ -24,7 +24,9 @@ internal sealed class AppendProbe(ProbeClient client, IMirroredLogs logs, IReact
     private int depth;
     private long allocated;
 
-    /// <summary>On the partner: takes the owner's records and says at once that they are on disk.</summary>
+    /// <summary>
+    /// On the partner: takes the owner's records and says at once that they are on disk.
+    /// </summary>
     public ValueTask<JsonNode?> BecomePassive(JsonObject arguments)
     {
         log.BecomePassive();
@@ -61,7 +63,9 @@ internal sealed class AppendProbe(ProbeClient client, IMirroredLogs logs, IReact
         return new JsonObject { ["rounds"] = results, ["checksums"] = checksums };
     }
 
-    /// <summary>Arguments: <c>appends</c>. Counts what so many appends allocate, and collections.</summary>
+    /// <summary>
+    /// Arguments: <c>appends</c>. Counts what so many appends allocate, and collections.
+    /// </summary>
     public async ValueTask<JsonNode?> AllocatedAsync(JsonObject arguments)
     {
         int appends = arguments["appends"]!.GetValue<int>();
@@ -107,7 +111,9 @@ internal sealed class AppendProbe(ProbeClient client, IMirroredLogs logs, IReact
         log.ServeWithPartner(term, acknowledgeOnBoth: true);
     }
 
-    /// <summary>Waits until so many appends fit: the wait is not part of what is measured.</summary>
+    /// <summary>
+    /// Waits until so many appends fit: the wait is not part of what is measured.
+    /// </summary>
     private async Task RoomAsync(int appends)
     {
         long needed = (long)appends * (Bytes + 128);

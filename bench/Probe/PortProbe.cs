@@ -21,7 +21,9 @@ internal sealed class PortProbe(ProbeClient client)
     private IRegion source = null!;
     private IRegion local = null!;
 
-    /// <summary>Arguments: <c>bytes</c>, <c>rounds</c>, <c>echo</c> (path of the partner's socket).</summary>
+    /// <summary>
+    /// Arguments: <c>bytes</c>, <c>rounds</c>, <c>echo</c> (path of the partner's socket).
+    /// </summary>
     public async ValueTask<JsonNode?> RunAsync(JsonObject arguments)
     {
         bytes = arguments["bytes"]!.GetValue<int>();

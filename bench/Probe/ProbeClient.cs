@@ -9,10 +9,15 @@ using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Probe;
 
-/// <summary>The session's part: a port, a ring at the partner, and rings for the copies beside.</summary>
-internal sealed class ProbeClient(NodeInfo node, IConfiguration settings, IReactor reactor) : IClient
+/// <summary>
+/// The session's part: a port, a ring at the partner, and rings for the copies beside.
+/// </summary>
+internal sealed class ProbeClient(NodeInfo node, IConfiguration settings, IReactor reactor)
+    : IClient
 {
-    /// <summary>Setting that asks for rings, as large as a log; without it only reconnects are measured.</summary>
+    /// <summary>
+    /// Setting that asks for rings, as large as a log; without it only reconnects are measured.
+    /// </summary>
     private const string RingKey = "ringBytes";
 
     /// <summary>Bytes of what is written over and over.</summary>
@@ -80,7 +85,9 @@ internal sealed class ProbeClient(NodeInfo node, IConfiguration settings, IReact
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Ends the session; answers when the next one is ready, with how long that took.</summary>
+    /// <summary>
+    /// Ends the session; answers when the next one is ready, with how long that took.
+    /// </summary>
     public async ValueTask<JsonNode?> ReconnectAsync(JsonObject arguments)
     {
         ready = new TaskCompletionSource();
@@ -96,11 +103,14 @@ internal sealed class ProbeClient(NodeInfo node, IConfiguration settings, IReact
     private static RegionNeed Local(string name, int bytes) =>
         new(name, bytes, RemoteAccess.Read) { OfferedOnRequest = true };
 
-    /// <summary>A plain server over a UNIX socket: what two processes had to do without a transport.</summary>
+    /// <summary>
+    /// A plain server over a UNIX socket: what two processes had to do without a transport.
+    /// </summary>
     private void Echo(string path)
     {
         File.Delete(path);
-        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        using Socket listener =
+            new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(path));
         listener.Listen();
         byte[] bytes = new byte[SourceBytes];
@@ -114,7 +124,9 @@ internal sealed class ProbeClient(NodeInfo node, IConfiguration settings, IReact
         }
     }
 
-    /// <summary>Small, large and long-lived objects without a pause: every generation is collected.</summary>
+    /// <summary>
+    /// Small, large and long-lived objects without a pause: every generation is collected.
+    /// </summary>
     private void Allocate()
     {
         List<byte[]> kept = [];

@@ -31,7 +31,7 @@ public sealed class ProbePlugin : IPlugin
     {
         public string Name => name;
 
-        public ValueTask<JsonNode?> RunAsync(JsonObject arguments, CancellationToken cancellation) =>
-            run(arguments);
+        public ValueTask<JsonNode?> RunAsync(
+            JsonObject arguments, CancellationToken cancellation) => run(arguments);
     }
 }

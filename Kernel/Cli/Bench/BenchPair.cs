@@ -7,7 +7,9 @@ using StorageOs.Kernel.Loop.Interop;
 
 namespace StorageOs.Kernel.Cli.Bench;
 
-/// <summary>A pair of its own in a temporary directory, for as long as something is measured.</summary>
+/// <summary>
+/// A pair of its own in a temporary directory, for as long as something is measured.
+/// </summary>
 internal sealed class BenchPair : IAsyncDisposable
 {
     /// <summary>Size of each volume that is written to over the export.</summary>

@@ -61,7 +61,8 @@ internal static class BenchTable
                     $"{result["sessionsEnded"]} sessions ended", "", result);
                 break;
             default:
-                Add(table, "idle pair", $"{result["percentOfOneCore"]} % of a core", "", "", "", result);
+                Add(table, "idle pair", $"{result["percentOfOneCore"]} % of a core", "", "", "",
+                    result);
                 break;
         }
     }

@@ -7,7 +7,8 @@ internal sealed class BenchView(bool quiet)
     private string last = "";
 
     /// <summary>Says what runs and how far it is.</summary>
-    internal void Progress(string what, int done, int all) => Progress($"{what}, {done + 1} of {all}");
+    internal void Progress(string what, int done, int all) =>
+        Progress($"{what}, {done + 1} of {all}");
 
     /// <summary>Says what runs.</summary>
     internal void Progress(string what)

@@ -45,7 +45,9 @@ internal sealed class Comparison
         ratios.Add(our / their);
     }
 
-    /// <summary>In figures, beside what it was compared with and the aim, if there is one.</summary>
+    /// <summary>
+    /// In figures, beside what it was compared with and the aim, if there is one.
+    /// </summary>
     internal JsonObject ToJson(string beside, string? aim, bool reached)
     {
         JsonObject json = new()

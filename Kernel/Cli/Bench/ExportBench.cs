@@ -83,7 +83,8 @@ internal sealed class ExportBench(BenchView view, int rounds, int seconds)
         JsonObject report = [];
         for (int i = 0; i < servers.Length; i++)
         {
-            Samples ratios = new(runs[0].Zip(runs[i], static (our, their) => our.Iops / their.Iops));
+            Samples ratios = new(runs[0].Zip(
+                runs[i], static (our, their) => our.Iops / their.Iops));
             report[servers[i].Name] = new JsonObject
             {
                 ["iops"] = Math.Round(new Samples(runs[i].Select(r => r.Iops)).Median),

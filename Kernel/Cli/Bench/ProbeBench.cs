@@ -93,7 +93,8 @@ internal sealed class ProbeBench(BenchView view, int rounds)
             results[$"write{bytes}"] = write.ToJson(
                 "a plain copy", bytes == 4096 ? $"at most {WriteAim} times" : null,
                 write.MedianRatio <= WriteAim);
-            results[$"read{bytes}"] = Comparison.Of(answer["read"]!).ToJson("a plain copy", null, false);
+            results[$"read{bytes}"] =
+                Comparison.Of(answer["read"]!).ToJson("a plain copy", null, false);
             results[$"socket{bytes}"] = socket.ToJson(
                 "a UNIX-socket ping-pong", bytes == 4096 ? $"{SocketAim} times faster" : null,
                 1 / socket.MedianRatio >= SocketAim);

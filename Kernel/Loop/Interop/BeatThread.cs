@@ -49,7 +49,9 @@ internal sealed unsafe class BeatThread : IDisposable
     /// <summary>
     /// Starts the thread, with the scheduling of the thread that calls this.
     /// </summary>
-    /// <param name="word">What moves: aligned, never moved in memory, and mapped until this is disposed.</param>
+    /// <param name="word">
+    /// What moves: aligned, never moved in memory, and mapped until this is disposed.
+    /// </param>
     /// <param name="period">Time between two moves.</param>
     /// <param name="credit">For how long it goes on by itself.</param>
     public BeatThread(ref ulong word, TimeSpan period, TimeSpan credit)
@@ -92,7 +94,9 @@ internal sealed unsafe class BeatThread : IDisposable
         return made;
     }
 
-    /// <summary>No signal is this thread's: the runtime's handlers expect threads it knows.</summary>
+    /// <summary>
+    /// No signal is this thread's: the runtime's handlers expect threads it knows.
+    /// </summary>
     private nint Start()
     {
         ulong* all = stackalloc ulong[SignalSetWords];

@@ -13,7 +13,7 @@ namespace StorageOs.Transport.Loopback;
 // mark: what else a partner puts there harms nobody.
 
 /// <summary>Owns the life word of this process's board, until disposed or dead.</summary>
-internal sealed unsafe class LifeMark : IDisposable
+internal sealed unsafe class MappedLife : IDisposable
 {
     private const uint Waiters = 0x8000_0000; // Set from the start: wake whoever sleeps on it.
     private const uint OwnerDied = 0x4000_0000;
@@ -23,7 +23,7 @@ internal sealed unsafe class LifeMark : IDisposable
     private readonly MappedBoard board;
 
     /// <summary>Starts the thread; returns when the word is owned.</summary>
-    public LifeMark(MappedBoard board)
+    public MappedLife(MappedBoard board)
     {
         this.board = board;
         thread = new Thread(Hold) { IsBackground = true, Name = "loopback life" };
