@@ -121,8 +121,8 @@ internal sealed record BeatLimits(
     /// <summary>What the product uses.</summary>
     public static BeatLimits Default { get; } = new(
         GapFactor: 2,
-        Slack: TimeSpan.FromMilliseconds(6),
-        Floor: TimeSpan.FromMilliseconds(16),
+        Slack: TimeSpan.FromMilliseconds(4),
+        Floor: TimeSpan.FromMilliseconds(12),
         Ceiling: TimeSpan.FromSeconds(2),
         TurnMax: TimeSpan.FromMilliseconds(4),
         GapAssumed: TimeSpan.FromMilliseconds(100),

@@ -292,6 +292,7 @@ internal sealed partial class CcmCore
         }
 
         (phase, Refusal, Detail) = (HandshakePhase.Ready, null, "");
+        HandshakeTook = now - firstReadAt;
         SessionsReady++;
         backoff.Reset();
         PublishStatus();

@@ -30,6 +30,7 @@ internal sealed partial class CcmCore
     private List<CcmEffect> effects = [];
     private Instant now;
     private Instant openAt;
+    private Instant firstReadAt;
     private Instant rewriteAt;
     private uint attempt;
     private uint operation;
@@ -74,6 +75,9 @@ internal sealed partial class CcmCore
 
     /// <summary>Sessions that became ready.</summary>
     public long SessionsReady { get; private set; }
+
+    /// <summary>From the first read of the last session that became ready to its being ready.</summary>
+    public TimeSpan HandshakeTook { get; private set; }
 
     /// <summary>The partner's boot epoch; 0 when never read.</summary>
     public ulong PartnerEpoch => partner.BootEpoch;
@@ -218,6 +222,7 @@ internal sealed partial class CcmCore
         if (Fire(Trigger.PortConnected))
         {
             Detail = "reading the partner's boot status";
+            firstReadAt = now;
             ReadFirst();
         }
     }

@@ -278,8 +278,6 @@ internal sealed partial class ConnectionManager
 /// <summary>Our side of region 0: what the partner reads of us, and the word it writes.</summary>
 internal sealed class RegionZero
 {
-    private ulong beat;
-
     /// <summary>Writes the identity of this boot.</summary>
     public RegionZero(IRegion page, IRegion inbox, Identity self)
     {
@@ -299,8 +297,8 @@ internal sealed class RegionZero
     /// <summary>Before an attempt: nothing of an earlier one stands.</summary>
     public void ClearInbox() => Volatile.Write(ref Word(Inbox, StatusPage.InboxWordOffset), 0);
 
-    /// <summary>This node's loop has made a turn.</summary>
-    public void Beat() => Volatile.Write(ref Word(Page, StatusPage.BeatOffset), ++beat);
+    /// <summary>The word that moves while this node is well.</summary>
+    public ref ulong BeatWord => ref Word(Page, StatusPage.BeatOffset);
 
     /// <summary>Sets the status word.</summary>
     public void PublishStatus(StatusWord word) =>

@@ -1,6 +1,7 @@
 // The connection manager's edge: one thread that owns the core, feeds it and carries out what it
-// asks for. The only reader of the clock and the only place of I/O of this module. On every turn it
-// moves this node's beat, so a beat that stands still means a manager that does.
+// asks for. The only reader of the clock and the only place of I/O of this module. Its beat is moved
+// by a thread that the collector cannot stop, on credit that each turn here renews: a beat that
+// stands still means a process that does, or a manager that has hung for as long as the credit.
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
@@ -8,6 +9,7 @@ using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Loop;
+using StorageOs.Kernel.Loop.Interop;
 
 namespace StorageOs.Kernel.Ccm;
 
@@ -32,6 +34,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     // Twice a beat of 2 ms is what an idle pair's detector sees at most; each turn costs some 10
     // µs.
     private static readonly TimeSpan TurnPeriod = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan BeatPeriod = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan BeatCredit = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan DeclareWait = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan ViewPeriod = TimeSpan.FromMilliseconds(100);
 
@@ -137,10 +141,12 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
                     + "(CAP_SYS_NICE)");
             }
 
+            using BeatThread beats = new(ref Page.BeatWord, BeatPeriod, BeatCredit);
             status = BuildStatus();
             while (!stopping || !inbox.IsEmpty)
             {
                 _ = wake.WaitOne(TurnPeriod);
+                beats.Renew();
                 Turn(Now());
             }
 
@@ -156,7 +162,6 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
 
     private void Turn(Instant now)
     {
-        Page.Beat();
         bool changed = false;
         bool progress;
         do
@@ -262,8 +267,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         return new(
             state, core.State.ToString(), core.Session,
             core.State == HandshakeState.Opening && port is not null ? port.Detail : core.Detail,
-            core.Refusal,
-            [.. core.ClientStatus], partner, core.SessionsReady);
+            core.Refusal, [.. core.ClientStatus], partner, core.SessionsReady,
+            core.HandshakeTook);
     }
 
     private PartnerCondition Condition() => core.State switch

@@ -61,6 +61,7 @@ public interface IConnectionManager
 /// <param name="Clients">Clients known to the connection manager.</param>
 /// <param name="Partner">The partner.</param>
 /// <param name="Sessions">How many sessions became ready since boot.</param>
+/// <param name="HandshakeTook">From the first read of the last session that became ready to its being ready.</param>
 public sealed record CcmStatus(
     string State,
     string Step,
@@ -69,7 +70,8 @@ public sealed record CcmStatus(
     Refusal? Refusal,
     IReadOnlyList<CcmClientStatus> Clients,
     PartnerView Partner,
-    long Sessions);
+    long Sessions,
+    TimeSpan HandshakeTook);
 
 /// <summary>One client in the status document.</summary>
 /// <param name="Name">Its name.</param>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
@@ -8,6 +9,7 @@ using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Hosting;
+using StorageOs.Kernel.Loop;
 
 namespace StorageOs.Kernel.Cli;
 
@@ -43,6 +45,13 @@ internal static class BootCommand
         }
 
         using ILoggerFactory logs = Logs(toError: output.Json);
+        GCSettings.LatencyMode = GCLatencyMode.SustainedLowLatency;
+        if (!NodePriority.TryRaise())
+        {
+            logs.CreateLogger("boot").LogInformation(
+                "no priority over other programs; busy ones may delay the node (CAP_SYS_NICE)");
+        }
+
         await using Node node = await Node.BootAsync(settings, core(), logs);
         using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, node);
         using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, node);

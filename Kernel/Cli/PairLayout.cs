@@ -238,7 +238,7 @@ internal sealed class PairLayout
             });
         }
 
-        return new JsonObject
+        JsonObject settings = new()
         {
             ["nvram-mirror"] = new JsonObject { ["logBytes"] = LogBytes },
             ["volumes"] = new JsonObject { ["volumes"] = volumes },
@@ -249,6 +249,12 @@ internal sealed class PairLayout
             ["nbd-export"] = new JsonObject { ["addresses"] = addresses },
             ["failover-monitor"] = new JsonObject(),
         };
+        foreach ((string id, JsonNode? more) in options.MoreSettings)
+        {
+            settings[id] = more?.DeepClone();
+        }
+
+        return settings;
     }
 }
 
@@ -262,4 +268,7 @@ internal sealed record PairOptions(
 {
     /// <summary>Ids of the plugins to load beside the transport; null for all found.</summary>
     internal IReadOnlyList<string>? Clients { get; init; }
+
+    /// <summary>Settings of further plugins, by id.</summary>
+    internal JsonObject MoreSettings { get; init; } = [];
 }

@@ -38,9 +38,9 @@ internal sealed class McMasterPluginLoader : IPluginLoader
         }
     }
 
-    // The runtime takes no code compiled ahead of time in a context that can be unloaded, and what a
-    // takeover runs must not be compiled in it (docs/adr/0005). What everything else stands on does
-    // not leave a running node anyway; a client on a reactor of its own may.
+    // The runtime takes no code compiled ahead of time in a context that can be unloaded, and what
+    // a takeover runs must not be compiled in it (docs/adr/0005). What everything else stands on
+    // does not leave a running node anyway; a client on a reactor of its own may.
     private static bool CanUnload(PluginManifest manifest) =>
         manifest is { Kind: PluginKind.Client, Placement: PluginPlacement.Own };
 

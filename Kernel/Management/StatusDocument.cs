@@ -123,6 +123,7 @@ internal static class StatusDocument
         ["reason"] = status.Reason,
         ["refusal"] = Of(status.Refusal),
         ["count"] = status.Sessions,
+        ["handshakeMs"] = status.HandshakeTook.TotalMilliseconds,
     };
 
     private static JsonObject Partner(Node node, CcmStatus status) => new()

@@ -39,7 +39,7 @@ internal sealed unsafe class MappedBoard : IDisposable
     /// <summary>Random number of the boot that made the board.</summary>
     public ulong Boot => *(ulong*)(file.Address + BootOffset);
 
-    /// <summary>The futex that says whether the board's process lives; see LifeMark.</summary>
+    /// <summary>The futex that says whether the board's process lives; see MappedLife.</summary>
     public uint* LifeWord => (uint*)(file.Address + LifeOffset);
 
     /// <summary>Makes this boot's board under a temporary name and moves it into place.</summary>

@@ -21,7 +21,7 @@ internal sealed class FakeManager : IConnectionManager, IPlugin
     public PartnerView Partner => Nobody;
 
     public CcmStatus Status =>
-        new("Connecting", "FirstRead", null, "nobody is there", null, [], Nobody, 0);
+        new("Connecting", "FirstRead", null, "nobody is there", null, [], Nobody, 0, TimeSpan.Zero);
 
     public void Register(IPluginRegistry registry) =>
         registry.Services.AddSingleton<IConnectionManager>(this);

@@ -46,6 +46,27 @@ public sealed class StaleViewTests
         Assert.Contains(effects, static effect => effect is Fence);
     }
 
+    [Fact]
+    public void S7_an_offer_that_came_before_the_session_was_told_is_not_forgotten()
+    {
+        GroupCore owner = new(
+            new GroupCoreOptions(Group, 1, 2, "b", 1, Guid.NewGuid),
+            DurableMemory.Empty with { RegisterId = Register, HighestTerm = new Term(1) },
+            false, true, default);
+        ulong asked = owner.Step(new Tick(), default).OfType<ReadRegister>().Single().Operation;
+        _ = owner.Step(new ReadDone(asked, new(ReadOutcome.Found, New)), default);
+
+        // The mirrored log hears of the session, and of the offer, by itself.
+        _ = owner.Step(new LogChanged(PartnerOffered: true, false, default), default);
+        _ = owner.Step(new SessionUp(Session), default);
+        IReadOnlyList<GroupEffect> effects = owner.Step(
+            new ViewArrived(Session, new GroupView(
+                Register, New, LogRole.Passive, SwapIntent.None, default, true, default, 0, 0, "")),
+            default);
+
+        Assert.Contains(effects, static effect => effect is Push);
+    }
+
     private static GroupCore PassiveNode()
     {
         DurableMemory memory = DurableMemory.Empty with

@@ -35,7 +35,11 @@ internal sealed class PairRun : IAsyncDisposable
     public string Uri => $"nbd://127.0.0.1:{Port}/vol0";
 
     public static (int Code, string Out, string Error) Run(
-        string program, params string[] arguments)
+        string program, params string[] arguments) =>
+        Run(TimeSpan.FromSeconds(120), program, arguments);
+
+    public static (int Code, string Out, string Error) Run(
+        TimeSpan limit, string program, params string[] arguments)
     {
         ProcessStartInfo start = new(program)
         {
@@ -50,7 +54,7 @@ internal sealed class PairRun : IAsyncDisposable
         using Process process = Process.Start(start)!;
         Task<string> error = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
-        Assert.True(process.WaitForExit(TimeSpan.FromSeconds(120)), $"{program} did not end");
+        Assert.True(process.WaitForExit(limit), $"{program} did not end");
         return (process.ExitCode, output, error.Result);
     }
 

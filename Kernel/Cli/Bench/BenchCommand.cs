@@ -11,15 +11,21 @@ internal static class BenchCommand
     private static readonly string[] Parts =
         ["port", "append", "handshake", "export", "takeover", "idle"];
 
+    private const string Soak = "soak";
+
+    /// <summary>What needs the client that measures from within.</summary>
+    private static readonly string[] Probed = ["port", "append", "handshake"];
+
     internal static Command Make()
     {
         Option<string[]> only = new("--only")
         {
-            Description = "parts to run: " + string.Join(", ", Parts),
+            Description = "parts to run; all but soak unless chosen",
             DefaultValueFactory = _ => Parts,
+            HelpName = string.Join('|', [.. Parts, Soak]),
             AllowMultipleArgumentsPerToken = true,
         };
-        only.AcceptOnlyFromAmong(Parts);
+        only.AcceptOnlyFromAmong([.. Parts, Soak]);
         Option<int> rounds = new("--rounds")
         {
             Description = "rounds in which both sides take turns",
@@ -30,36 +36,86 @@ internal static class BenchCommand
             Description = "takeovers of each kind",
             DefaultValueFactory = _ => 50,
         };
+        Option<int> seconds = new("--seconds")
+        {
+            Description = "seconds of one run of fio",
+            DefaultValueFactory = _ => 2,
+        };
+        Option<int> minutes = new("--minutes")
+        {
+            Description = "minutes of the soak",
+            DefaultValueFactory = _ => 30,
+        };
+        foreach (Option<int> option in new[] { rounds, times, seconds, minutes })
+        {
+            option.Validators.Add(result =>
+            {
+                if (result.GetValueOrDefault<int>() is < 1 or > 1000)
+                {
+                    result.AddError($"{option.Name} takes 1 to 1000.");
+                }
+            });
+        }
+
         Command command = new("bench", "Measures the pair beside what bounds it.")
         {
-            only, rounds, times,
+            only, rounds, times, seconds, minutes,
         };
         command.SetAction((parsed, cancellation) => RunAsync(
             Output.Of(parsed),
             parsed.GetValue(only)!,
-            parsed.GetValue(rounds),
-            parsed.GetValue(times),
+            new(parsed.GetValue(rounds), parsed.GetValue(times), parsed.GetValue(seconds),
+                parsed.GetValue(minutes)),
             cancellation));
         return command;
     }
 
+    private readonly record struct Extent(int Rounds, int Times, int Seconds, int Minutes);
+
     private static async Task<int> RunAsync(
-        Output output, string[] only, int rounds, int times, CancellationToken cancellation)
+        Output output, string[] only, Extent extent, CancellationToken cancellation)
     {
         BenchView view = new(output.Json);
         JsonObject results = [];
-        foreach (string part in Parts.Where(only.Contains))
+        if (only.Intersect(Probed).Any())
         {
-            JsonObject result = part switch
-            {
-                "takeover" => await new TakeoverBench(view, times).RunAsync(cancellation),
-                _ => [],
-            };
-            results[part] = result;
+            await new ProbeBench(view, extent.Rounds).RunAsync(only, results, cancellation);
+        }
+
+        if (only.Contains("export"))
+        {
+            results["export"] = await new ExportBench(view, extent.Rounds, extent.Seconds)
+                .RunAsync(cancellation);
+        }
+
+        if (only.Contains("takeover"))
+        {
+            results["takeover"] =
+                await new TakeoverBench(view, extent.Times).RunAsync(cancellation);
+        }
+
+        if (only.Contains("idle"))
+        {
+            results["idle"] = await new IdleBench(view).RunAsync(cancellation);
+        }
+
+        if (only.Contains(Soak))
+        {
+            results[Soak] = await new SoakBench(view, TimeSpan.FromMinutes(extent.Minutes))
+                .RunAsync(cancellation);
         }
 
         view.End();
-        Output.Write(results);
+        if (output.Json)
+        {
+            Output.Write(results);
+        }
+        else
+        {
+            output.Say("one machine, persistence level process, transport loopback");
+            Output.Tables().Write(BenchTable.Of(results));
+        }
+
         return ExitCode.Good;
     }
 }

@@ -7,7 +7,9 @@ using StorageOs.Kernel.Loop.Interop;
 
 namespace StorageOs.Kernel.Cli.Bench;
 
-/// <summary>A pair of its own in a temporary directory, for as long as something is measured.</summary>
+/// <summary>
+/// A pair of its own in a temporary directory, for as long as something is measured.
+/// </summary>
 internal sealed class BenchPair : IAsyncDisposable
 {
     /// <summary>Size of each volume that is written to over the export.</summary>
@@ -27,8 +29,8 @@ internal sealed class BenchPair : IAsyncDisposable
 
     /// <summary>Makes and starts one; returns when both nodes are ready.</summary>
     internal static async Task<BenchPair> StartAsync(
-        string transport, IReadOnlyList<string> folders, IReadOnlyList<string>? clients,
-        long volumeBytes, CancellationToken cancellation)
+        IReadOnlyList<string> folders, IReadOnlyList<string>? clients, long volumeBytes,
+        JsonObject? probe, CancellationToken cancellation)
     {
         string folder = Directory.CreateTempSubdirectory("storageos-bench-").FullName;
         int port = DrillCommand.FreePorts();
@@ -36,9 +38,10 @@ internal sealed class BenchPair : IAsyncDisposable
         try
         {
             pair.Layout.Make(new PairOptions(
-                transport, [NodeConfiguration.BuiltPlugins, .. folders], volumeBytes, port)
+                "loopback", [NodeConfiguration.BuiltPlugins, .. folders], volumeBytes, port)
             {
                 Clients = clients,
+                MoreSettings = probe is null ? [] : new() { ["bench-probe"] = probe },
             });
             int code = await PairCommand.StartAsync(
                 Output.Quiet(), pair.Layout, PairLayout.Names, wait: true, cancellation);
@@ -121,6 +124,13 @@ internal sealed class BenchPair : IAsyncDisposable
 
             _ = await timer.WaitForNextTickAsync(cancellation);
         }
+    }
+
+    /// <summary>Lets time pass.</summary>
+    internal static async Task WaitAsync(TimeSpan time, CancellationToken cancellation)
+    {
+        using PeriodicTimer timer = new(time);
+        _ = await timer.WaitForNextTickAsync(cancellation);
     }
 
     /// <inheritdoc/>

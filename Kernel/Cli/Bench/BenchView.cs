@@ -1,18 +1,22 @@
 namespace StorageOs.Kernel.Cli.Bench;
 
-/// <summary>What the user sees while a measurement runs: one line on standard error, on a terminal.</summary>
+/// <summary>What the user sees while something is measured: one line on standard error.</summary>
 internal sealed class BenchView(bool quiet)
 {
     private readonly bool terminal = !quiet && !Console.IsErrorRedirected;
     private string last = "";
 
     /// <summary>Says what runs and how far it is.</summary>
-    internal void Progress(string what, int done, int all)
+    internal void Progress(string what, int done, int all) =>
+        Progress($"{what}, {done + 1} of {all}");
+
+    /// <summary>Says what runs.</summary>
+    internal void Progress(string what)
     {
         if (terminal)
         {
-            last = $"{what}, {done + 1} of {all}".PadRight(last.Length);
-            Console.Error.Write($"\r{last}");
+            Console.Error.Write($"\r{what.PadRight(last.Length)}");
+            last = what;
         }
     }
 

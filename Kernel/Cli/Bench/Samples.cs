@@ -23,7 +23,9 @@ internal sealed class Samples
     /// <summary>Adds one value.</summary>
     internal void Add(double value) => values.Add(value);
 
-    /// <summary>The smallest value that at least so many percent are not above (nearest rank).</summary>
+    /// <summary>
+    /// The smallest value that at least so many percent are not above (nearest rank).
+    /// </summary>
     internal double Percentile(double percent)
     {
         if (values.Count == 0)

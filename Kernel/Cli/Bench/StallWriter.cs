@@ -20,7 +20,9 @@ internal sealed class StallWriter(int port, string export, long volumeBytes)
     /// <summary>Acknowledgements so far. Any thread.</summary>
     internal long Answers => Volatile.Read(ref answers);
 
-    /// <summary>The longest time without an acknowledgement since the last reset. Any thread.</summary>
+    /// <summary>
+    /// The longest time without an acknowledgement since the last reset. Any thread.
+    /// </summary>
     internal TimeSpan LargestGap => Stopwatch.GetElapsedTime(0, Volatile.Read(ref largestGap));
 
     /// <summary>Forgets the largest gap.</summary>

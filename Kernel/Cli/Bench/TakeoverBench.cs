@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Loop.Interop;
 
 namespace StorageOs.Kernel.Cli.Bench;
@@ -10,9 +11,13 @@ namespace StorageOs.Kernel.Cli.Bench;
 /// </summary>
 internal sealed class TakeoverBench(BenchView view, int times)
 {
+    private const long VolumeBytes = 64L * Size.MiB;
     private const double KillAimMedianMs = 20;
     private const double KillAimWorstMs = 50;
     private static readonly TimeSpan Before = TimeSpan.FromMilliseconds(700);
+
+    // A node that was just booted is given time to settle; both have been up for a while here.
+    private static readonly TimeSpan Settle = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan After = TimeSpan.FromMilliseconds(100);
 
     // Long enough for the detector to take it for a stop and not for a hiccup to be learnt from.
@@ -29,8 +34,8 @@ internal sealed class TakeoverBench(BenchView view, int times)
     internal async Task<JsonObject> RunAsync(CancellationToken cancellation)
     {
         await using BenchPair pair = await BenchPair.StartAsync(
-            "loopback", [], null, 64 * Contracts.Runtime.Size.MiB, cancellation);
-        StallWriter writer = new(pair.Port, "vol0", 64 * Contracts.Runtime.Size.MiB);
+            [], null, VolumeBytes, null, cancellation);
+        StallWriter writer = new(pair.Port, "vol0", VolumeBytes);
         using CancellationTokenSource stop =
             CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         Task writing = Task.Run(() => writer.RunAsync(stop.Token), cancellation);
@@ -52,6 +57,8 @@ internal sealed class TakeoverBench(BenchView view, int times)
     {
         bool kill = signal == Libc.SIGKILL;
         List<Take> takes = [];
+        _ = await pair.InSyncAsync(cancellation);
+        await BenchPair.WaitAsync(Settle, cancellation);
         for (int i = 0; i < times; i++)
         {
             view.Progress(kill ? "takeover after kill -9" : "takeover after SIGSTOP", i, times);
@@ -89,7 +96,7 @@ internal sealed class TakeoverBench(BenchView view, int times)
     {
         string owner = await pair.InSyncAsync(cancellation);
         string survivor = owner == "a" ? "b" : "a";
-        await WaitAsync(Before, cancellation);
+        await BenchPair.WaitAsync(Before, cancellation);
         JsonObject before = await pair.StatusAsync(survivor, cancellation);
         long answers = writer.Answers;
         writer.Reset();
@@ -97,14 +104,14 @@ internal sealed class TakeoverBench(BenchView view, int times)
         long from = Stopwatch.GetTimestamp();
         while (writer.Answers < answers + 100 || writer.LargestGap < TimeSpan.FromMilliseconds(2))
         {
-            await WaitAsync(TimeSpan.FromMilliseconds(5), cancellation);
+            await BenchPair.WaitAsync(TimeSpan.FromMilliseconds(5), cancellation);
             if (Stopwatch.GetElapsedTime(from) > TimeSpan.FromSeconds(30))
             {
                 throw new TimeoutException("nobody served within 30 s after the owner went");
             }
         }
 
-        await WaitAsync(signal == Libc.SIGKILL ? After : Stopped, cancellation);
+        await BenchPair.WaitAsync(signal == Libc.SIGKILL ? After : Stopped, cancellation);
         double stall = writer.LargestGap.TotalMilliseconds;
         JsonObject after = await pair.StatusAsync(survivor, cancellation);
         JsonNode? takeover = after["sections"]?["ownership"]?["groups"]?[0]?["lastTakeover"];
@@ -137,10 +144,4 @@ internal sealed class TakeoverBench(BenchView view, int times)
         ["largestBeatGapMs"] = Round(take.GapMs),
         ["steps"] = take.Steps,
     };
-
-    private static async Task WaitAsync(TimeSpan time, CancellationToken cancellation)
-    {
-        using PeriodicTimer timer = new(time);
-        _ = await timer.WaitForNextTickAsync(cancellation);
-    }
 }

@@ -18,12 +18,43 @@ internal static partial class Libc
     internal const int EFD_NONBLOCK = 0x800;
     internal const int EINTR = 4;
     internal const int SCHED_RR = 2;
+    internal const int MAP_ANONYMOUS = 0x20;
+    internal const int MAP_PRIVATE = 2;
+    internal const int PRIO_PROCESS = 0;
+    internal const int PROT_EXEC = 4;
+    internal const int PROT_READ = 1;
+    internal const int PROT_WRITE = 2;
+    internal const int SIG_SETMASK = 2;
     internal const int SIGKILL = 9;
     internal const int SIGCONT = 18;
     internal const int SIGSTOP = 19;
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int sched_setscheduler(int pid, int policy, in int priority);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint mmap(
+        nint address, nuint length, int protection, int flags, int fd, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int mprotect(nint address, nuint length, int protection);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int munmap(nint address, nuint length);
+
+    /// <summary>Returns the error number, not -1; so do all of pthread.</summary>
+    [LibraryImport("libc")]
+    internal static unsafe partial int pthread_create(
+        out nint thread, nint attributes, nint routine, void* argument);
+
+    [LibraryImport("libc")]
+    internal static partial int pthread_join(nint thread, nint result);
+
+    [LibraryImport("libc")]
+    internal static unsafe partial int pthread_sigmask(int how, ulong* set, ulong* old);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int setpriority(int which, int who, int prio);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int kill(int pid, int signal);

@@ -111,10 +111,13 @@ internal sealed partial class GroupCore
         }
     }
 
+    /// <summary>
+    /// What the partner said holds for one session. That its copy is offered is the log's own fact,
+    /// told when it changes: the log may have heard of a session before this module has.
+    /// </summary>
     private void ForgetPartner()
     {
         partner = null;
-        offered = false;
         failedSince = null;
         mirrorFailed = false;
         passiveIn = null;
