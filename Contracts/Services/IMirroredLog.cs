@@ -73,11 +73,21 @@ public interface IGroupLog
     /// </summary>
     void StepDown();
 
-    /// <summary>Durably clears the forgot mark (rule L7); only when the register says InSync.</summary>
+    /// <summary>
+    /// Durably clears the forgot mark (rule L7); only when the register says InSync. The mark
+    /// stays when this copy was found damaged since it was made anew. Raises <see cref="Changed"/>.
+    /// </summary>
     void ClearForgot();
 
     /// <summary>Whether the partner has offered its copy in this session.</summary>
     bool PartnerOffered { get; }
+
+    /// <summary>
+    /// Whether mirrored rules hold for all that was ever acknowledged (rule S11): false from the
+    /// switch to them until what was acknowledged before it is at the partner, too. Only then may
+    /// the register say that both copies are good. <see cref="Changed"/> is called when it turns.
+    /// </summary>
+    bool PartnerHoldsAll { get; }
 
     /// <summary>LSN up to which the partner has said that its disk holds everything; survives the session.</summary>
     Lsn PartnerFlushed { get; }

@@ -68,6 +68,13 @@ public sealed class ExplorationTests
                 node.Forgot = false;
                 return effect;
             },
+        ["L2: damage found while following is not told"] = static node =>
+            node.EventMutation = input => input is LogChanged log
+                ? log with { Forgot = log.Forgot && !node.Damaged }
+                : input,
+        ["S11: in sync before the partner holds all"] = static node =>
+            node.EventMutation = static input =>
+                input is LogChanged log ? log with { PartnerHoldsAll = true } : input,
         ["S11: in sync without a copy"] = static node =>
             node.Mutation = effect =>
             {

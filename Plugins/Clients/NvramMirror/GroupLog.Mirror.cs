@@ -20,6 +20,7 @@ internal sealed partial class GroupLog
     private ulong posted;
     private ulong tailPosted;
     private ulong ackedPosted;
+    private ulong headPosted;
     private ulong mirrored;
     private ulong beatsPosted;
     private ulong beatsDone;
@@ -48,6 +49,9 @@ internal sealed partial class GroupLog
 
     /// <inheritdoc/>
     public Lsn PartnerFlushed => new(partnerFlushed);
+
+    /// <inheritdoc/>
+    public bool PartnerHoldsAll => Role == LogRole.Mirrored && mirrored >= acked;
 
     private int ScratchOffset => ScratchAt + (Group.Value * 1024);
 
@@ -142,8 +146,7 @@ internal sealed partial class GroupLog
         switch (op.Kind)
         {
             case OpKind.Tail:
-                mirrored = op.Value;
-                Acknowledge(AcknowledgeLimit());
+                TailLanded(op.Value);
                 break;
             case OpKind.Head:
                 Freed(op.Value);
@@ -159,6 +162,17 @@ internal sealed partial class GroupLog
             case OpKind.PushDone:
                 EndPush(true);
                 break;
+        }
+    }
+
+    private void TailLanded(ulong tail)
+    {
+        bool held = PartnerHoldsAll;
+        mirrored = tail;
+        Acknowledge(AcknowledgeLimit());
+        if (!held && PartnerHoldsAll)
+        {
+            pending |= Notice.Changed; // Now the register may say that both copies are good.
         }
     }
 
@@ -243,6 +257,11 @@ internal sealed partial class GroupLog
             FinishPush(port);
         }
 
+        if (headPosted < head)
+        {
+            PostHead(); // There was no room when it moved.
+        }
+
         // S5: only a beat posted after a request came proves for it; those who come while one is
         // under way share the next.
         if (Role == LogRole.Mirrored && !beatInFlight && beatWanted > beatsPosted)
@@ -258,6 +277,7 @@ internal sealed partial class GroupLog
     {
         if (host.Port is { Room: > 0 } port)
         {
+            headPosted = head;
             port.WriteWord(Op(OpKind.Head, head), head, target!, LogLayout.HeadWord);
         }
     }
@@ -284,11 +304,17 @@ internal sealed partial class GroupLog
         {
             pushStep = PushStep.None;
             Interlocked.Exchange(ref push, null)!.SetException(new RefusedException(refusal));
+            Raise(Notice.Changed);
             return;
         }
 
         pushStep = PushStep.Sending;
         StartGeneration();
+        if (!pushFormats)
+        {
+            TakeWords(scratch);
+        }
+
         posted = head; // All that is live goes out; what is there already is the same.
         tailPosted = mirrored = 0;
         ackedPosted = acked;
@@ -303,6 +329,7 @@ internal sealed partial class GroupLog
             partnerFlushed = Math.Min(partnerFlushed, head);
         }
 
+        headPosted = head;
         port.WriteWord(Op(OpKind.Data), head, target, LogLayout.HeadWord);
     }
 
@@ -324,16 +351,49 @@ internal sealed partial class GroupLog
 
         ulong tail = LogLayout.ReadWord(theirs, LogLayout.TailWord);
         ulong partnerAcked = LogLayout.ReadWord(theirs, LogLayout.AckedWord);
+        ulong partnerHead = LogLayout.ReadWord(theirs, LogLayout.HeadWord);
         bool fits = found.LogId == header.LogId
             && generation != 0 && generation <= cursor.Generation
-            && tail >= head && tail <= cursor.End && partnerAcked <= cursor.End;
-        return fits ? null : new Refusal(
+            && tail >= head && tail <= cursor.End && partnerAcked <= cursor.End
+            && partnerHead <= Math.Max(Flushed.Value, head);
+        if (fits && tail >= acked)
+        {
+            return null;
+        }
+
+        if (fits)
+        {
+            // L2: it lacks what both had; counts as gone, so that the register calls it stale.
+            PartnerFailed = true;
+            FailedWhy = $"the partner's copy ends at {tail}; {acked} was acknowledged";
+        }
+        else if (found.LogId == header.LogId && Math.Max(tail, partnerAcked) > cursor.End)
+        {
+            // L2: this copy lacks what the partner knows to have been in both.
+            Forget($"records chain to {cursor.End}; the partner's end at {tail}, "
+                + $"{partnerAcked} acknowledged");
+            facts!.Save(sync: true);
+        }
+
+        return new Refusal(
             regionName,
             $"log {header.LogId}, tail from {head} to {cursor.End}, "
                 + $"generation to {cursor.Generation}",
             $"log {found.LogId}, tail {tail}, acknowledged {partnerAcked}, "
                 + $"generation {generation}",
             "full copy");
+    }
+
+    /// <summary>
+    /// L2: what either side knows to be acknowledged, is. A partner that owned the group until now
+    /// is ahead in its words, which reached this copy late or never; they must not go back there.
+    /// </summary>
+    private void TakeWords(ReadOnlySpan<byte> theirs)
+    {
+        Acknowledge(LogLayout.ReadWord(theirs, LogLayout.AckedWord));
+        ulong partnerHead = LogLayout.ReadWord(theirs, LogLayout.HeadWord);
+        head = WalkTo(Math.Min(partnerHead, cursor.LastStart)); // One record is kept.
+        LogLayout.WriteWord(Copy, LogLayout.HeadWord, head);
     }
 
     private void EndPush(bool good)

@@ -10,7 +10,8 @@ namespace StorageOs.NvramMirror;
 /// </summary>
 internal sealed partial class GroupLog
 {
-    private bool damaged;
+    private bool damaged; // Found while following; until this copy is made anew.
+    private bool broken; // Found by the last recovery.
     private ulong publishedGeneration;
 
     /// <summary>Looks for what the owner has done since.</summary>
@@ -35,7 +36,9 @@ internal sealed partial class GroupLog
 
         if (found.LogId != header.LogId || found.FormatId != header.FormatId)
         {
-            return Adopt();
+            // A format that began after the first word was read is not finished: its head may be
+            // the old one still. One that is finished has its generation again.
+            return LogLayout.ReadWord(Copy, LogLayout.GenerationWord) == generation && Adopt();
         }
 
         bool moved = !damaged && FollowWords();
@@ -95,7 +98,7 @@ internal sealed partial class GroupLog
     {
         damaged = false;
         Recover();
-        damaged = header.LogId == Guid.Empty;
+        damaged = header.LogId == Guid.Empty || broken;
         facts!.Save(sync: true);
         PublishPage();
         Raise(Notice.Reset | Notice.Changed);

@@ -13,6 +13,7 @@ internal sealed partial class GroupLog
     private void Recover()
     {
         head = acked = 0;
+        broken = false;
         cursor = LogCursor.At(0);
         header = default;
         if (!LogHeader.TryRead(Copy, capacity, out LogHeader found, out string why))
@@ -35,6 +36,7 @@ internal sealed partial class GroupLog
         if (head > published || published > tail || tail > limit
             || head % LogLayout.Alignment != 0)
         {
+            broken = true;
             Forget($"head {head}, acknowledged {published}, tail {tail} make no sense");
             acked = head;
             facts!.Flushed = Math.Min(facts.Flushed, head);
@@ -64,13 +66,21 @@ internal sealed partial class GroupLog
 
     private void CheckPrefix(ulong published, ulong tail)
     {
-        if (acked < published || cursor.End < tail)
+        broken = acked < published || cursor.End < tail;
+        if (broken)
         {
             Forget($"records chain to {cursor.End}; {published} was acknowledged, "
                 + $"{tail} published");
         }
 
-        if (facts!.Flushed > cursor.End)
+        if (facts!.Flushed < head && !powerCycled)
+        {
+            // L3: the owner frees only what this node has said to be on its disk, and it says so
+            // after it has written it down; the file may lag only behind a loss of power.
+            Forget($"{head} was freed, but {facts.Flushed} is on disk");
+        }
+
+        if (facts.Flushed > cursor.End)
         {
             Forget($"records chain to {cursor.End}, but {facts.Flushed} was on disk already");
             facts.Flushed = cursor.End;

@@ -29,6 +29,7 @@ internal sealed partial class GroupLog : IGroupLog
     private Term term;
     private bool needsReclaim; // The partner was given this copy since it was last reclaimed.
     private bool generationStarted;
+    private bool powerCycled; // The machine was booted since the facts were written.
     private FenceReport? fenced;
 
     /// <summary>Makes a log that holds nothing until <see cref="Attach"/>.</summary>
@@ -91,6 +92,7 @@ internal sealed partial class GroupLog : IGroupLog
         capacity = (mapped.Length - LogLayout.HeaderBytes) & -LogLayout.Alignment;
         bool fresh = facts.Fresh;
         bool otherBoot = !fresh && facts.MachineBootId != node.MachineBootId;
+        powerCycled = otherBoot;
         facts.MachineBootId = node.MachineBootId;
         partnerFlushed = facts.PartnerFlushed;
         if (fresh)
@@ -207,9 +209,13 @@ internal sealed partial class GroupLog : IGroupLog
     /// <inheritdoc/>
     public void ClearForgot()
     {
-        facts!.Forgot = false;
-        facts.ForgotWhy = "";
-        facts.Save(sync: true);
+        if (!damaged)
+        {
+            facts!.Forgot = false;
+            facts.ForgotWhy = "";
+            facts.Save(sync: true);
+        }
+
         Raise(Notice.Changed);
     }
 

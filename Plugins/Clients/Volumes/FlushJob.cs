@@ -12,12 +12,14 @@ internal sealed class FlushJob(Action<FlushJob> ended) : WorkItem
     /// <summary>Most payload of one job, but for a single record.</summary>
     public const int BytesMax = 4 << 20;
 
+    private const int BytesAtFirst = 64 << 10;
+
     /// <summary>Most records of one job.</summary>
     public const int PiecesMax = 4096;
 
-    private readonly List<Piece> pieces = new(PiecesMax);
+    private readonly List<Piece> pieces = new(64);
     private readonly List<ReadOnlyMemory<byte>> buffers = new(64);
-    private byte[] bytes = new byte[BytesMax];
+    private byte[] bytes = new byte[BytesAtFirst]; // Grows to the largest job there was.
     private int used;
 
     /// <summary>What to write to; by number of the volume.</summary>
@@ -52,7 +54,7 @@ internal sealed class FlushJob(Action<FlushJob> ended) : WorkItem
         int length = record.Payload.Length;
         if (used + length > bytes.Length)
         {
-            Array.Resize(ref bytes, used + length); // A single large record only.
+            Array.Resize(ref bytes, Math.Max(used + length, Math.Min(bytes.Length * 2, BytesMax)));
         }
 
         record.Payload.Span.CopyTo(bytes.AsSpan(used));

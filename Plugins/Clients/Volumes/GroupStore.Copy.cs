@@ -10,9 +10,10 @@ namespace StorageOs.Volumes;
 /// </summary>
 internal sealed partial class GroupStore
 {
-    private readonly byte[] extent = new byte[Size.MiB];
+    private byte[] extent = []; // Has room while a copy runs.
     private readonly ReadJob copyRead;
     private TaskCompletionSource<bool>? copy;
+    private TaskCompletionSource<bool>? readFor; // The copy that the read under way is for.
     private IProgress<CopyProgress>? progress;
     private CancellationToken copyCancellation;
     private int copyVolume;
@@ -34,6 +35,7 @@ internal sealed partial class GroupStore
         copyVolume = 0;
         copyOffset = copied = 0;
         copyReady = 0;
+        extent = extent.Length == pieceBytes ? extent : new byte[pieceBytes];
         copyEnd = log.Acknowledged.Value;
         PumpCopy();
         return result;
@@ -87,6 +89,7 @@ internal sealed partial class GroupStore
     private void ReadExtent(Volume volume)
     {
         copyReading = true;
+        readFor = copy;
         int length = (int)Math.Min(pieceBytes, volume.SizeBytes - copyOffset);
         copyRead.Volume = volume;
         copyRead.Offset = copyOffset;
@@ -98,8 +101,9 @@ internal sealed partial class GroupStore
     {
         copyReading = false;
         EndRead(read);
-        if (copy is null)
+        if (copy is null || readFor != copy)
         {
+            PumpCopy(); // What was read belongs to a copy that has ended.
             return;
         }
 

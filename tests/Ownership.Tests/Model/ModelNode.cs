@@ -26,6 +26,9 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
     public bool Forgot { get; set; } = true;
 
+    /// <summary>Found damaged since it was last made anew.</summary>
+    public bool Damaged { get; set; }
+
     public bool HasRecords { get; set; }
 
     public LogRole Role { get; private set; }
@@ -38,6 +41,11 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     public SessionId? OfferedIn { get; private set; }
 
     public bool PartnerFailed { get; private set; }
+
+    /// <summary>What was acknowledged while resyncing and is on its way to the partner.</summary>
+    public ulong Late { get; set; }
+
+    public bool PartnerHoldsAll => Role == LogRole.Mirrored && Late == 0;
 
     public bool Paused { get; set; }
 
@@ -70,6 +78,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     {
         boot++;
         Role = LogRole.Idle;
+        Late = 0;
         Paused = false;
         PartnerFailed = false;
         Holding = false;
@@ -119,6 +128,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     /// <summary>S5: a beat or write that fails freezes the log at once.</summary>
     public void FailMirror()
     {
+        Late = 0;
         if (Role is LogRole.Mirrored or LogRole.Resyncing)
         {
             PartnerFailed = true;
@@ -154,7 +164,8 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
             Feed(new ViewArrived(session, theirs.View(default)));
         }
 
-        Feed(new LogChanged(PartnerOffered, PartnerFailed, default));
+        Feed(EventMutation(new LogChanged(
+            PartnerOffered, PartnerFailed, default, PartnerHoldsAll, Forgot)));
     }
 
     private void Feed(GroupEvent input)
@@ -243,7 +254,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
                 Role = LogRole.Idle;
                 break;
             case ClearForgot:
-                Forgot = false;
+                Forgot = Damaged;
                 break;
             default:
                 break;
@@ -264,6 +275,8 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
             Other.Copy = push.Format ? (Role == LogRole.Alone ? 0 : Copy)
                 : Other.Forgot ? Other.Copy : Copy;
             Other.HasRecords = HasRecords = true;
+            Other.Forgot |= push.Format;
+            Other.Damaged &= !push.Format;
         }
 
         Post(new LogDone(push.Operation, ok));
@@ -279,7 +292,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         bool ok = PartnerOffered && Role == LogRole.Resyncing;
         if (ok)
         {
-            Other.Copy = Copy;
+            Other.Copy = Copy & ~Late;
         }
 
         Post(new LogDone(copy.Operation, ok));

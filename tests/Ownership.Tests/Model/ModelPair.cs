@@ -150,16 +150,36 @@ internal sealed class ModelPair
 
     public void Append(ModelNode node)
     {
-        if (node.CanAnswer && !node.Paused && node.Role != LogRole.Frozen && writes < WritesMax)
+        // Mirrored acknowledgements come in order: none before those that are late.
+        if (node.CanAnswer && !node.Paused && node.Role != LogRole.Frozen && writes < WritesMax
+            && (node.Role != LogRole.Mirrored || node.Late == 0))
         {
             ulong bit = 1UL << writes++;
             node.Copy |= bit;
-            if (node.Role is LogRole.Mirrored or LogRole.Resyncing && node.PartnerOffered)
+            if (node.Role == LogRole.Mirrored && node.PartnerOffered)
             {
                 node.Other.Copy |= bit;
             }
+            else if (node.Role == LogRole.Resyncing && node.PartnerOffered)
+            {
+                node.Late |= bit;
+                Later(() => LandLate(node, bit));
+            }
 
             acked |= bit;
+        }
+    }
+
+    private static void LandLate(ModelNode node, ulong bit)
+    {
+        if ((node.Late & bit) != 0 && node.PartnerOffered)
+        {
+            node.Late &= ~bit;
+            node.Other.Copy |= bit;
+        }
+        else if ((node.Late & bit) != 0)
+        {
+            node.FailMirror(); // A write that cannot land fails the mirror, as a beat does.
         }
     }
 
@@ -185,7 +205,7 @@ internal sealed class ModelPair
 
     private void Violence(ModelNode node)
     {
-        switch (random.Next(14))
+        switch (random.Next(15))
         {
             case < 5:
                 Connect();
@@ -215,10 +235,17 @@ internal sealed class ModelPair
             case 13 when random.Next(3) == 0:
                 Forget(node);
                 break;
+            case 14 when random.Next(3) == 0 && node.Role == LogRole.Passive && HasAll(node.Other):
+                // L2: the copy is found damaged while it follows.
+                node.Copy = 0;
+                node.Forgot = node.Damaged = true;
+                break;
             default:
                 break;
         }
     }
+
+    private bool HasAll(ModelNode node) => (node.Copy & acked) == acked && !node.Forgot;
 
     public static void Kill(ModelNode node)
     {
@@ -234,7 +261,7 @@ internal sealed class ModelPair
     /// </summary>
     private void Forget(ModelNode node)
     {
-        if ((node.Other.Copy & acked) == acked && !node.Other.Forgot)
+        if (HasAll(node.Other))
         {
             Kill(node);
             node.Copy = 0;

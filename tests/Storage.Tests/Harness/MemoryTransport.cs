@@ -88,6 +88,7 @@ internal sealed class TestPort : IPort
 {
     private readonly Queue<Pending> waiting = new();
     private readonly Queue<Completion> done = new();
+    private readonly Queue<Completion> lost = new();
 
     public PortState State { get; private set; } = PortState.Open;
 
@@ -140,6 +141,20 @@ internal sealed class TestPort : IPort
         }
     }
 
+    /// <summary>Some of the posts that wait land, and nobody at this end will hear of it.</summary>
+    public void Land(int count)
+    {
+        while (count-- > 0 && State == PortState.Open && waiting.TryDequeue(out Pending? post))
+        {
+            if (!post.Reads && !post.Target.Dead)
+            {
+                Put(post);
+            }
+
+            lost.Enqueue(new Completion(post.Token, CompletionStatus.PortClosed));
+        }
+    }
+
     /// <summary>The node at this end dies: of the next post only the first bytes land.</summary>
     public void Tear(int bytes)
     {
@@ -159,6 +174,11 @@ internal sealed class TestPort : IPort
     public void Break()
     {
         State = PortState.PartnerGone;
+        while (lost.TryDequeue(out Completion completion))
+        {
+            done.Enqueue(completion);
+        }
+
         Carry();
     }
 
@@ -187,6 +207,12 @@ internal sealed class TestPort : IPort
             return;
         }
 
+        Put(post);
+        done.Enqueue(new Completion(post.Token, CompletionStatus.Success));
+    }
+
+    private static void Put(Pending post)
+    {
         Span<byte> far = post.Target.Memory.AsSpan(post.Offset, post.Length);
         if (post.Value is { } value)
         {
@@ -200,8 +226,6 @@ internal sealed class TestPort : IPort
         {
             post.Local!.Bytes.Slice(post.LocalOffset, post.Length).CopyTo(far);
         }
-
-        done.Enqueue(new Completion(post.Token, CompletionStatus.Success));
     }
 
     private sealed record Pending(

@@ -65,9 +65,9 @@ internal sealed partial class GroupDriver : IDisposable
     public GroupView View => core.View(log.Summary.Tail);
 
     /// <summary>Takes an event now, or after the one under way.</summary>
-    public void Feed(GroupEvent input)
+    public void Feed(GroupEvent news)
     {
-        inbox.Enqueue(input);
+        inbox.Enqueue(news);
         if (running)
         {
             return;
@@ -78,7 +78,9 @@ internal sealed partial class GroupDriver : IDisposable
         {
             while (inbox.TryDequeue(out GroupEvent? next))
             {
-                foreach (GroupEffect effect in core.Step(next, reactor.Now))
+                // What has waited here may be untrue by now.
+                GroupEvent input = next is LogChanged ? LogFacts() : next;
+                foreach (GroupEffect effect in core.Step(input, reactor.Now))
                 {
                     CarryOut(effect);
                 }
@@ -100,8 +102,11 @@ internal sealed partial class GroupDriver : IDisposable
         memory.Dispose();
     }
 
-    private void OnLogChanged() =>
-        Feed(new LogChanged(log.PartnerOffered, log.PartnerFailed, log.PartnerFlushed));
+    private void OnLogChanged() => Feed(LogFacts());
+
+    private LogChanged LogFacts() => new(
+        log.PartnerOffered, log.PartnerFailed, log.PartnerFlushed, log.PartnerHoldsAll,
+        log.Summary.Forgot);
 
     private void Tell()
     {
