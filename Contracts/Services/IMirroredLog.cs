@@ -145,6 +145,30 @@ public interface IGroupLog
     /// </summary>
     void SetFlushed(Lsn lsn);
 
+    /// <summary>
+    /// How many differences found by comparisons are told to the owner at a time: it asks for no
+    /// more comparisons than this before the partner has said that their records are flushed.
+    /// </summary>
+    const int MismatchesKept = 24;
+
+    /// <summary>
+    /// On a passive node: says that the comparison whose record ends at <paramref name="compared"/>
+    /// found a difference; told to the owner with the next <see cref="SetFlushed"/>.
+    /// </summary>
+    void ReportMismatch(Lsn compared);
+
+    /// <summary>
+    /// On the owner: whether the partner found a difference by the comparison whose record ends at
+    /// <paramref name="compared"/>. Known once <see cref="PartnerFlushed"/> has reached it.
+    /// </summary>
+    bool PartnerFound(Lsn compared);
+
+    /// <summary>
+    /// On a passive node: says that its disk is not good any more (rule L3). Sets the forgot mark
+    /// durably, so that the owner calls this node stale; nothing in any other role.
+    /// </summary>
+    void MarkDamaged(string why);
+
     /// <summary>LSN last passed to <see cref="SetFlushed"/> (recovered after a boot).</summary>
     Lsn Flushed { get; }
 
@@ -251,6 +275,15 @@ public enum LogEntryKind : byte
 
     /// <summary>Like <see cref="Copy"/>, for an extent that reads as zeros.</summary>
     CopyZeroes = 5,
+
+    /// <summary>
+    /// Asks a partner that was copied to whether the extent, as it is at this record, has the
+    /// checksums of the payload (rule S11); changes nothing anywhere.
+    /// </summary>
+    Compare = 6,
+
+    /// <summary>Like <see cref="Compare"/>, for an extent that reads as zeros.</summary>
+    CompareZeroes = 7,
 }
 
 /// <summary>A record as read back.</summary>

@@ -27,8 +27,11 @@ internal sealed partial class GroupLog
     private ulong beatWanted;
     private bool beatInFlight;
     private ulong partnerFlushed;
+    private readonly ulong[] found = new ulong[IGroupLog.MismatchesKept]; // By the partner.
     private TaskCompletionSource<bool>? push;
     private PushStep pushStep;
+    private readonly StandstillWatch standstill = new();
+    private Instant? heldOff; // Until then a partner given up for its disk is left alone.
     private Term pushTerm;
     private bool pushFormats;
 
@@ -42,7 +45,7 @@ internal sealed partial class GroupLog
     }
 
     /// <inheritdoc/>
-    public bool PartnerOffered => target is not null;
+    public bool PartnerOffered => target is not null && heldOff is null;
 
     /// <inheritdoc/>
     public bool PartnerFailed { get; private set; }
@@ -53,18 +56,21 @@ internal sealed partial class GroupLog
     /// <inheritdoc/>
     public bool PartnerHoldsAll => Role == LogRole.Mirrored && mirrored >= acked;
 
+    /// <inheritdoc/>
+    public bool PartnerFound(Lsn compared) => Array.IndexOf(found, compared.Value) >= 0;
+
     private int ScratchOffset => ScratchAt + (Group.Value * 1024);
 
     /// <inheritdoc/>
     public ValueTask<bool> PushAsync(Term term, bool format)
     {
         Invariant.Require(Role is not (LogRole.Passive or LogRole.Mirrored) && push is null);
-        if (target is null || host.Port is not { } port || port.Room < WordsOfPush)
+        if (!PartnerOffered || host.Port is not { } port || port.Room < WordsOfPush)
         {
             return new(false);
         }
 
-        if (target.Region.Length != (ulong)region!.Length)
+        if (target!.Region.Length != (ulong)region!.Length)
         {
             throw new RefusedException(new Refusal(
                 regionName, $"a copy of {region.Length} bytes at the partner",
@@ -80,7 +86,7 @@ internal sealed partial class GroupLog
         pushStep = PushStep.Reading;
         ValueTask<bool> result = new(push.Task);
         port.Read(
-            Op(OpKind.PushRead), host.Page, ScratchOffset, target, 0, LogLayout.HeaderUsedBytes);
+            Op(OpKind.PushRead), host.Page, ScratchOffset, target!, 0, LogLayout.HeaderUsedBytes);
         host.Poll();
         return result;
     }
@@ -94,7 +100,32 @@ internal sealed partial class GroupLog
         }
 
         target = memory;
+        heldOff = null; // Whatever was wrong with it may be over.
         Raise(Notice.Changed);
+    }
+
+    /// <summary>Rule L4: gives up a partner whose disk stands still while the log fills.</summary>
+    public void WatchPartner(Instant now)
+    {
+        if (heldOff <= now)
+        {
+            heldOff = null;
+            Raise(Notice.Changed);
+        }
+
+        if (!mirroring || push is not null || Role is not (LogRole.Mirrored or LogRole.Resyncing))
+        {
+            standstill.Begin(now);
+            return;
+        }
+
+        LogFill fill = new(
+            cursor.End, freedHead, (ulong)capacity, Flushed.Value, partnerFlushed);
+        if (standstill.Stands(now, fill))
+        {
+            heldOff = now + Limits.PartnerHoldOff;
+            Fail($"the partner's disk stood still at {partnerFlushed} while the log filled (L4)");
+        }
     }
 
     /// <summary>A session began: offers this copy again when the partner may write it.</summary>
@@ -194,12 +225,17 @@ internal sealed partial class GroupLog
     }
 
     /// <summary>What the partner says of its disk; from memory that it writes.</summary>
-    public void PartnerSays(ulong generation, ulong flushed)
+    public void PartnerSays(in PartnerPage page)
     {
-        if (mirroring && generation == cursor.Generation
-            && flushed > partnerFlushed && flushed <= acked)
+        if (!mirroring || page.Generation != cursor.Generation || page.Flushed > acked)
         {
-            partnerFlushed = flushed;
+            return;
+        }
+
+        ((ReadOnlySpan<ulong>)page.Mismatches).CopyTo(found);
+        if (page.Flushed > partnerFlushed)
+        {
+            partnerFlushed = page.Flushed;
             MoveHead();
             Notify();
         }

@@ -13,6 +13,8 @@ internal sealed partial class GroupLog
     private bool damaged; // Found while following; until this copy is made anew.
     private bool broken; // Found by the last recovery.
     private ulong publishedGeneration;
+    private readonly ulong[] mismatches = new ulong[IGroupLog.MismatchesKept];
+    private int mismatchCount;
 
     /// <summary>Looks for what the owner has done since.</summary>
     /// <returns>Whether there was anything.</returns>
@@ -116,6 +118,19 @@ internal sealed partial class GroupLog
         return Damage("the partner is making this copy anew");
     }
 
+    /// <inheritdoc/>
+    public void ReportMismatch(Lsn compared) =>
+        mismatches[mismatchCount++ % mismatches.Length] = compared.Value;
+
+    /// <inheritdoc/>
+    public void MarkDamaged(string why)
+    {
+        if (Role == LogRole.Passive)
+        {
+            Damage(why);
+        }
+    }
+
     private bool Damage(string why)
     {
         if (damaged)
@@ -134,7 +149,8 @@ internal sealed partial class GroupLog
     private void PublishPage()
     {
         publishedGeneration = LogLayout.ReadWord(Copy, LogLayout.GenerationWord);
-        PartnerPage page = PartnerPage.Make(publishedGeneration, Flushed.Value);
+        PartnerPage page = PartnerPage.Make(
+            publishedGeneration, Flushed.Value, mismatches);
         MemoryMarshal.Write(host.Page.Bytes[PartnerPage.OffsetOf(Group)..], in page);
     }
 }

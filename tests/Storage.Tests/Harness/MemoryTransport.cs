@@ -14,7 +14,17 @@ internal sealed class TestRegion(RegionNeed need, byte[] memory) : IRegion
 
     public int Length => memory.Length;
 
-    public Span<byte> Bytes => memory;
+    public Span<byte> Bytes
+    {
+        get
+        {
+            Looked?.Invoke();
+            return memory;
+        }
+    }
+
+    /// <summary>Called before each look at the memory: the partner may write in between.</summary>
+    public Action? Looked { get; set; }
 
     public Memory<byte> Memory => memory;
 
@@ -96,6 +106,9 @@ internal sealed class TestPort : IPort
 
     /// <summary>Whether posts wait for <see cref="Carry"/>.</summary>
     public bool Held { get; set; }
+
+    /// <summary>From the first word posted to this offset on, posts wait.</summary>
+    public int? HoldsAtWord { get; set; }
 
     /// <summary>Posts that wait.</summary>
     public int Waiting => waiting.Count;
@@ -187,6 +200,7 @@ internal sealed class TestPort : IPort
     private bool Post(Pending post)
     {
         waiting.Enqueue(post);
+        Held |= post.Value is not null && post.Offset == HoldsAtWord;
         if (!Held || State != PortState.Open)
         {
             Carry();

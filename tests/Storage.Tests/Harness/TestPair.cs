@@ -1,6 +1,7 @@
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
+using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Storage.Tests.Harness;
 
@@ -19,7 +20,7 @@ internal sealed class TestPair : IDisposable
     public TestReactor Reactor { get; } = new();
 
     /// <summary>Takes reports of a copy, at once.</summary>
-    public IProgress<CopyProgress> Copied { get; } = new NoProgress();
+    public IProgress<CopyProgress> Copied { get; } = new TestProgress();
 
     public TestNode A { get; }
 
@@ -38,12 +39,14 @@ internal sealed class TestPair : IDisposable
         return pair;
     }
 
-    public void Connect()
+    public void Connect() => Connect(new TestPort(), new TestPort());
+
+    public void Connect(IPort toB, IPort toA)
     {
         attempt++;
         SessionId session = new(1, 2, attempt, attempt);
-        A.Ready(session, new TestPort());
-        B.Ready(session, new TestPort());
+        A.Ready(session, toB);
+        B.Ready(session, toA);
         Reactor.Drain();
     }
 
@@ -100,11 +103,17 @@ internal sealed class TestPair : IDisposable
 }
 
 /// <summary>Hears how far a copy has come.</summary>
-internal sealed class NoProgress : IProgress<CopyProgress>
+internal sealed class TestProgress : IProgress<CopyProgress>
 {
     public CopyProgress Last { get; private set; }
 
-    public void Report(CopyProgress value) => Last = value;
+    public Action<CopyProgress>? Told { get; set; }
+
+    public void Report(CopyProgress value)
+    {
+        Last = value;
+        Told?.Invoke(value);
+    }
 }
 
 /// <summary>A request that remembers its answer.</summary>

@@ -51,7 +51,8 @@ internal sealed class Story : IDisposable
 
     public void Dispose() => pair.Dispose();
 
-    private void Tell(string what) => told.Add($"{pair.Reactor.Now.Nanoseconds / 1_000_000}: {what}");
+    private void Tell(string what) =>
+        told.Add($"{pair.Reactor.Now.Nanoseconds / 1_000_000}: {what}");
 
     private void Step()
     {
