@@ -75,7 +75,7 @@ public interface IGroupLog
 
     /// <summary>
     /// Durably clears the forgot mark (rule L7); only when the register says InSync. The mark
-    /// stays when this copy was found damaged since it was made anew. Raises <see cref="Changed"/>.
+    /// stays when this copy was lost or found damaged since it was made anew. Raises <see cref="Changed"/>.
     /// </summary>
     void ClearForgot();
 

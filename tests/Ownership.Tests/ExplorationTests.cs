@@ -23,6 +23,53 @@ public sealed class ExplorationTests
         }
     }
 
+    [Fact]
+    public void L4_A_partner_given_up_for_its_disk_is_marked_and_taken_back_later()
+    {
+        ModelPair pair = InSync(out ModelNode owner);
+        ModelPair.GiveUpPartner(owner, held: true);
+        pair.Pass(20);
+        Assert.Equal(SyncState.Stale, pair.Register.Entry!.Sync);
+        Assert.Equal(owner.Other.Id, pair.Register.Entry.StaleNode);
+        Assert.True(owner.Core!.Serves && owner.CanAnswer);
+        ModelPair.GiveUpPartner(owner, held: false);
+        pair.Pass(20);
+        Assert.Equal(SyncState.InSync, pair.Register.Entry.Sync);
+    }
+
+    [Fact]
+    public void L3_S14_An_owner_whose_disk_fails_hands_over_by_itself()
+    {
+        ModelPair pair = InSync(out ModelNode owner);
+        owner.DiskFailed = true;
+        pair.Pass(20);
+        Assert.Equal(owner.Other.Id, pair.Register.Entry!.Owner);
+        Assert.True(owner.Other.Core!.Serves && owner.Other.CanAnswer);
+    }
+
+    [Fact]
+    public void L2_L7_An_owner_that_forgets_at_run_time_steps_down_for_its_partner()
+    {
+        ModelPair pair = InSync(out ModelNode owner);
+        owner.Forgot = owner.Damaged = true;
+        pair.Pass(20);
+        Assert.Equal(owner.Other.Id, pair.Register.Entry!.Owner);
+        Assert.False(owner.CanAnswer);
+        Assert.True(owner.Other.Core!.Serves);
+    }
+
+    private static ModelPair InSync(out ModelNode owner)
+    {
+        ModelPair pair = new(1);
+        pair.Register.Faulty = false;
+        Array.ForEach(pair.Nodes, static node => node.Start());
+        pair.Settle(20);
+        Assert.Equal(SyncState.InSync, pair.Register.Entry!.Sync);
+        owner = pair.Nodes[0];
+        Assert.True(owner.Core!.Serves);
+        return pair;
+    }
+
     public static TheoryData<string> Bugs => new(Mutants.Keys);
 
     [Theory]

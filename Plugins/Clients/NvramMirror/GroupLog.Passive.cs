@@ -101,7 +101,8 @@ internal sealed partial class GroupLog
         damaged = false;
         Recover();
         damaged = header.LogId == Guid.Empty || broken;
-        facts!.Save(sync: true);
+        facts!.Lost = damaged;
+        facts.Save(sync: true);
         PublishPage();
         Raise(Notice.Reset | Notice.Changed);
         return true;

@@ -116,6 +116,7 @@ internal sealed partial class GroupLog
         facts.FormatId = header.FormatId;
         facts.Flushed = start;
         Forget("this copy was made anew");
+        facts.Lost = false;
         facts.Save(sync: true);
         head = acked = start;
         cursor = LogCursor.At(start);

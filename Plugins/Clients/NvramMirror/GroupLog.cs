@@ -209,9 +209,9 @@ internal sealed partial class GroupLog : IGroupLog
     /// <inheritdoc/>
     public void ClearForgot()
     {
-        if (!damaged)
+        if (!facts!.Lost)
         {
-            facts!.Forgot = false;
+            facts.Forgot = false;
             facts.ForgotWhy = "";
             facts.Save(sync: true);
         }
@@ -222,11 +222,12 @@ internal sealed partial class GroupLog : IGroupLog
     /// <summary>Sets the forgot mark (L7); whoever calls saves the facts.</summary>
     private void Forget(string why)
     {
-        if (!facts!.Forgot)
+        if (!facts!.Forgot || !facts.Lost)
         {
-            facts.Forgot = true;
             facts.ForgotWhy = why;
         }
+
+        facts.Forgot = facts.Lost = true;
     }
 
     private void OfferCopy()

@@ -26,8 +26,14 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
     public bool Forgot { get; set; } = true;
 
-    /// <summary>Found damaged since it was last made anew.</summary>
-    public bool Damaged { get; set; }
+    /// <summary>L4: the log leaves the partner alone for a while.</summary>
+    public bool HeldOff { get; set; }
+
+    /// <summary>L3: this node's disk has failed.</summary>
+    public bool DiskFailed { get; set; }
+
+    /// <summary>Lost or found damaged since it was last made anew.</summary>
+    public bool Damaged { get; set; } = true;
 
     public bool HasRecords { get; set; }
 
@@ -79,6 +85,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         boot++;
         Role = LogRole.Idle;
         Late = 0;
+        HeldOff = DiskFailed = false;
         Paused = false;
         PartnerFailed = false;
         Holding = false;
@@ -165,7 +172,8 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         }
 
         Feed(EventMutation(new LogChanged(
-            PartnerOffered, PartnerFailed, default, PartnerHoldsAll, Forgot)));
+            PartnerOffered && !HeldOff, PartnerFailed, default, PartnerHoldsAll, Forgot,
+            DiskFailed)));
     }
 
     private void Feed(GroupEvent input)
@@ -277,6 +285,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
             Other.HasRecords = HasRecords = true;
             Other.Forgot |= push.Format;
             Other.Damaged &= !push.Format;
+            Damaged &= Role == LogRole.Alone || !push.Format; // New: this copy was made, too.
         }
 
         Post(new LogDone(push.Operation, ok));

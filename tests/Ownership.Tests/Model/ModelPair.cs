@@ -90,7 +90,8 @@ internal sealed class ModelPair
         for (int round = 0; round < rounds; round++)
         {
             milliseconds += 10;
-            Array.ForEach(Nodes, static node => node.Paused = false);
+            Array.ForEach(
+                Nodes, static node => node.Paused = node.HeldOff = node.DiskFailed = false);
             foreach (ModelNode node in Nodes)
             {
                 if (node.Core is null && round > 5)
@@ -235,13 +236,41 @@ internal sealed class ModelPair
             case 13 when random.Next(3) == 0:
                 Forget(node);
                 break;
-            case 14 when random.Next(3) == 0 && node.Role == LogRole.Passive && HasAll(node.Other):
+            case 14:
+                DiskViolence(node);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void DiskViolence(ModelNode node)
+    {
+        switch (random.Next(6))
+        {
+            case 0 when node.Role == LogRole.Passive && HasAll(node.Other):
                 // L2: the copy is found damaged while it follows.
                 node.Copy = 0;
                 node.Forgot = node.Damaged = true;
                 break;
+            case 1:
+                GiveUpPartner(node, !node.HeldOff);
+                break;
+            case 2:
+                node.DiskFailed = !node.DiskFailed;
+                break;
             default:
                 break;
+        }
+    }
+
+    /// <summary>L4: the partner's disk stood still while the log filled; or may be over.</summary>
+    public static void GiveUpPartner(ModelNode node, bool held)
+    {
+        node.HeldOff = held;
+        if (held && node.Core is not null)
+        {
+            node.FailMirror();
         }
     }
 
@@ -265,7 +294,7 @@ internal sealed class ModelPair
         {
             Kill(node);
             node.Copy = 0;
-            node.Forgot = true;
+            node.Forgot = node.Damaged = true;
             node.HasRecords = false;
         }
     }

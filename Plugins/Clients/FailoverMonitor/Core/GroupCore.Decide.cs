@@ -5,6 +5,11 @@ namespace StorageOs.FailoverMonitor.Core;
 /// <content>One look at the facts: what this node must do next with the group.</content>
 internal sealed partial class GroupCore
 {
+    /// <summary>
+    /// S14: an owner whose disk fails hands over by itself, before its log is full.
+    /// </summary>
+    private const ulong OwnWish = ulong.MaxValue;
+
     private bool mirrorFailed;
     private bool drained;
     private bool handingOver;
@@ -192,9 +197,11 @@ internal sealed partial class GroupCore
     private void DecideHandover()
     {
         ulong asked = partner?.Request ?? 0;
+        asked = asked == 0 && diskFailed ? OwnWish : asked;
         if (!handingOver)
         {
-            if (asked != 0 && asked != answeredRequest && !Undecided && LogFree
+            bool unanswered = asked == OwnWish || asked != answeredRequest;
+            if (asked != 0 && unanswered && !Undecided && LogFree
                 && partner is { Role: LogRole.Passive, Forgot: false })
             {
                 handingOver = true;

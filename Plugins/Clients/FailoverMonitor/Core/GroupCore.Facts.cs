@@ -27,6 +27,7 @@ internal sealed partial class GroupCore
     private Instant? failedSince;
     private Lsn partnerFlushed;
     private bool partnerHoldsAll;
+    private bool diskFailed;
     private SessionId? passiveIn;
     private Instant requestedAt;
     private ulong answeredRequest;
@@ -81,6 +82,7 @@ internal sealed partial class GroupCore
                 partnerFlushed = log.PartnerFlushed;
                 partnerHoldsAll = log.PartnerHoldsAll;
                 forgot = log.Forgot;
+                diskFailed = log.DiskFailed;
                 failedSince = !log.PartnerFailed || Role is not (LogRole.Mirrored or LogRole.Frozen)
                     ? null : session is null ? failedSince : failedSince ?? now;
                 mirrorFailed = log.PartnerFailed;

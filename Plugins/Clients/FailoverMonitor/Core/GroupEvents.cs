@@ -26,8 +26,10 @@ internal sealed record PartnerSeen(PartnerCondition Condition) : GroupEvent;
 /// Mirrored rules hold for all that was ever acknowledged (S11).
 /// </param>
 /// <param name="Forgot">The log's forgot mark (L7); set at run time, too.</param>
+/// <param name="DiskFailed">A write or flush of this node's disk failed (L3).</param>
 internal sealed record LogChanged(
-    bool PartnerOffered, bool PartnerFailed, Lsn PartnerFlushed, bool PartnerHoldsAll, bool Forgot)
+    bool PartnerOffered, bool PartnerFailed, Lsn PartnerFlushed, bool PartnerHoldsAll,
+    bool Forgot, bool DiskFailed)
     : GroupEvent;
 
 /// <summary>The register was read, or was not.</summary>

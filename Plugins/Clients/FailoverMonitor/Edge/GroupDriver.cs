@@ -12,6 +12,7 @@ namespace StorageOs.FailoverMonitor.Edge;
 /// </summary>
 internal sealed partial class GroupDriver : IDisposable
 {
+    private static readonly Tick TimePassed = new();
     private readonly Queue<GroupEvent> inbox = new();
     private readonly GroupCore core;
     private readonly IGroupLog log;
@@ -25,6 +26,7 @@ internal sealed partial class GroupDriver : IDisposable
     private CancellationTokenSource? cancelable;
     private ulong cancelableNumber;
     private bool running;
+    private bool diskFailed;
     private string lastState = "";
     private string lastWhy = "";
 
@@ -106,7 +108,20 @@ internal sealed partial class GroupDriver : IDisposable
 
     private LogChanged LogFacts() => new(
         log.PartnerOffered, log.PartnerFailed, log.PartnerFlushed, log.PartnerHoldsAll,
-        log.Summary.Forgot);
+        log.Summary.Forgot, volumes.DiskFault(Group) is not null);
+
+    /// <summary>Time has passed; the disk, too, may have something to say.</summary>
+    public void Tick()
+    {
+        bool failed = volumes.DiskFault(Group) is not null;
+        if (failed != diskFailed)
+        {
+            diskFailed = failed;
+            OnLogChanged();
+        }
+
+        Feed(TimePassed);
+    }
 
     private void Tell()
     {
