@@ -54,6 +54,47 @@ public sealed class FullAndFailingDiskTests
     }
 
     [Fact]
+    public void L4_AFullLogOutlivesAnyNumberOfSessionsAndBoots()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Disk.Writes = pair.B.Disk.Writes = DiskResult.NoSpace;
+        List<TestRequest> writes = [];
+        for (int i = 0; i < 2500; i++)
+        {
+            writes.Add(LogRuleTests.Write(pair, 0, 512, (byte)(i / 10)));
+        }
+
+        int acknowledged = writes.Count(write => write.Status == VolumeStatus.Ok) / 10;
+        for (int i = 0; i < 150; i++)
+        {
+            pair.Disconnect();
+            Assert.Equal(LogRole.Frozen, pair.A.Log.Role);
+            if (i % 3 == 0)
+            {
+                pair.A.Crash();
+                pair.A.Boot();
+                pair.A.Log.Freeze();
+            }
+
+            pair.B.Log.StepDown();
+            pair.Connect();
+            pair.Join(pair.A, pair.B, format: false);
+        }
+
+        pair.Disconnect();
+        pair.A.Log.ServeAlone(new Term(2));
+        pair.Connect();
+        pair.B.Log.BecomePassive();
+        pair.Reactor.Run(1);
+        Assert.IsType<RefusedException>(Record.Exception(
+            () => pair.Reactor.Await(() => pair.A.Log.PushAsync(new Term(2), format: true))));
+        pair.A.Disk.Writes = DiskResult.Ok;
+        pair.Reactor.Run(3000);
+        Assert.InRange(pair.A.Disk.Bytes[0], acknowledged - 1, 249);
+        Assert.True(pair.Reactor.Await(() => pair.A.Log.PushAsync(new Term(2), format: true)));
+    }
+
+    [Fact]
     public void L4_APartnerWhoseDiskStandsStillIsGivenUpAndTriedAgainLater()
     {
         using TestPair pair = TestPair.InSync();

@@ -336,7 +336,8 @@ internal sealed partial class GroupLog
         EnsureFormatted();
         Span<byte> scratch = host.Page.Bytes.Slice(ScratchOffset, LogLayout.HeaderUsedBytes);
         ulong theirs = LogLayout.ReadWord(scratch, LogLayout.GenerationWord);
-        if (!pushFormats && WhyNotContinue(scratch, theirs) is { } refusal)
+        Refusal? refusal = pushFormats ? WhyNotFormat() : WhyNotContinue(scratch, theirs);
+        if (refusal is not null)
         {
             pushStep = PushStep.None;
             Interlocked.Exchange(ref push, null)!.SetException(new RefusedException(refusal));
@@ -376,6 +377,10 @@ internal sealed partial class GroupLog
         port.WriteWord(
             Op(OpKind.PushDone), cursor.Generation, target!, LogLayout.GenerationWord);
     }
+
+    /// <summary>A copy is known by the generation it was made in: there must be a new one.</summary>
+    private Refusal? WhyNotFormat() => HasRoomForGeneration ? null : new Refusal(
+        regionName, "room for a record", "a full log", "make room on this node's disk");
 
     /// <summary>Rule S7: what the partner has must be a part of what we have.</summary>
     private Refusal? WhyNotContinue(ReadOnlySpan<byte> theirs, ulong generation)

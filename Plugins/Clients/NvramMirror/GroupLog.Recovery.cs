@@ -1,3 +1,4 @@
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
 namespace StorageOs.NvramMirror;
@@ -123,6 +124,9 @@ internal sealed partial class GroupLog
         Raise(Notice.Reset);
     }
 
+    private bool HasRoomForGeneration =>
+        cursor.End - head + RecordHeader.Bytes <= (ulong)capacity;
+
     /// <summary>
     /// Rule L2: before the first append in a new role both sides know where the old records end,
     /// because the new ones say so.
@@ -130,7 +134,19 @@ internal sealed partial class GroupLog
     private void StartGeneration()
     {
         freedHead = head;
-        AppendControl(ControlKind.GenerationStart, cursor.Generation + 1);
+        if (HasRoomForGeneration)
+        {
+            AppendControl(ControlKind.GenerationStart, cursor.Generation + 1);
+        }
+        else
+        {
+            // L4: a full log whose owner came and went until the reserve was used up. Its last
+            // record starts a generation, and nothing that could be torn was ever behind it.
+            Invariant.Require(
+                RecordCodec.TryReadHeader(Ring, cursor.LastStart, out RecordHeader last)
+                && last.Control == ControlKind.GenerationStart);
+        }
+
         generationStarted = true;
         Publish();
     }
