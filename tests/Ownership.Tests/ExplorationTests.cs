@@ -38,6 +38,22 @@ public sealed class ExplorationTests
     }
 
     [Fact]
+    public void S9_A_mark_says_since_when_and_a_lone_owner_stops_when_ownership_has_moved()
+    {
+        ModelPair pair = InSync(out ModelNode owner);
+        owner.PartnerFlushed = new Lsn(4711);
+        owner.Look();
+        ModelPair.Kill(owner.Other);
+        pair.Pass(20);
+        RegisterEntry marked = pair.Register.Entry!;
+        Assert.Equal(new Lsn(4711), marked.StaleSince);
+        Assert.Equal(LogRole.Alone, owner.Role);
+        pair.Register.Replace(marked with { Term = marked.Term.Next, Owner = owner.Other.Id });
+        pair.Pass(40);
+        Assert.False(owner.CanAnswer);
+    }
+
+    [Fact]
     public void L3_S14_An_owner_whose_disk_fails_hands_over_by_itself()
     {
         ModelPair pair = InSync(out ModelNode owner);

@@ -301,6 +301,8 @@ public sealed class LogRuleTests
             pair.Reactor.Drain();
         }
 
+        pair.Reactor.Run(10);
+        Assert.True(pair.B.Log.Summary.Forgot); // Before anything of it is taken for good.
         pair.B.Crash();
         pair.Disconnect();
         Assert.True(push.IsCompleted);
@@ -317,6 +319,42 @@ public sealed class LogRuleTests
         pair.B.Crash();
         pair.B.Boot();
         Assert.False(pair.B.Log.Summary.Forgot);
+    }
+
+    [Fact]
+    public void S9_WhatThePartnerHasFlushedIsKnownOverABootAndForgottenWithItsCopy()
+    {
+        using TestPair pair = TestPair.InSync();
+        Write(pair, 0, 4096, 1);
+        pair.Reactor.Run(200);
+        Lsn since = pair.A.Log.PartnerFlushed;
+        Assert.Equal(pair.A.Log.Acknowledged, since);
+        pair.B.HeldWorkers.Add("group0-flush");
+        Write(pair, 4096, 4096, 2);
+        pair.Reactor.Run(200);
+        Assert.Equal(since, pair.A.Log.PartnerFlushed); // Mirrored, and not on its disk.
+        pair.B.Crash();
+        pair.Disconnect();
+        pair.A.Crash();
+        pair.A.Boot();
+        Assert.Equal(since, pair.A.Log.PartnerFlushed);
+        pair.A.Log.Freeze();
+        pair.A.Log.ServeAlone(new Term(2));
+        TestRequest alone = Write(pair, 8192, 4096, 3);
+        Assert.Equal(VolumeStatus.Ok, alone.Status);
+        pair.A.Crash(); // What was recorded before it was acknowledged is there.
+        pair.A.Boot();
+        pair.A.Log.Freeze();
+        pair.A.Log.ServeAlone(new Term(2));
+        Assert.Equal(3, Byte(pair, pair.A, 8192));
+        Write(pair, 8192, 4096, 4);
+        pair.Reactor.Run(200);
+        pair.B.Boot();
+        pair.Connect();
+        pair.B.Log.BecomePassive();
+        pair.Reactor.Run(1);
+        Assert.True(pair.Reactor.Await(() => pair.A.Log.PushAsync(new Term(2), format: true)));
+        Assert.True(pair.A.Log.PartnerFlushed <= pair.A.Log.Summary.Head);
     }
 
     [Fact]

@@ -29,6 +29,8 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     /// <summary>L4: the log leaves the partner alone for a while.</summary>
     public bool HeldOff { get; set; }
 
+    public Lsn PartnerFlushed { get; set; }
+
     /// <summary>L3: this node's disk has failed.</summary>
     public bool DiskFailed { get; set; }
 
@@ -172,7 +174,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         }
 
         Feed(EventMutation(new LogChanged(
-            PartnerOffered && !HeldOff, PartnerFailed, default, PartnerHoldsAll, Forgot,
+            PartnerOffered && !HeldOff, PartnerFailed, PartnerFlushed, PartnerHoldsAll, Forgot,
             DiskFailed)));
     }
 
