@@ -322,6 +322,23 @@ public sealed class LogRuleTests
     }
 
     [Fact]
+    public void L7_S12_AForcedOwnersCopyCountsAndALostOneDoesNot()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Crash();
+        pair.Disconnect();
+        pair.A.MachineBootId = "boot-2";
+        pair.A.Boot();
+        pair.A.Log.ClearForgot(); // An InSync that was under way when the memory was lost.
+        Assert.True(pair.A.Log.Summary.Forgot);
+        pair.A.Log.Freeze();
+        pair.A.Log.ServeAlone(new Term(2)); // Forced.
+        Assert.True(pair.A.Log.Summary.Forgot); // Until a copy of it is in sync.
+        pair.A.Log.ClearForgot();
+        Assert.False(pair.A.Log.Summary.Forgot);
+    }
+
+    [Fact]
     public void S9_WhatThePartnerHasFlushedIsKnownOverABootAndForgottenWithItsCopy()
     {
         using TestPair pair = TestPair.InSync();

@@ -95,6 +95,13 @@ internal sealed partial class GroupLog
     {
         if (header.LogId != Guid.Empty)
         {
+            if (facts!.Lost)
+            {
+                // A new register, or the operator's word: what this copy has is what counts now.
+                facts.Lost = false;
+                facts.Save(sync: true);
+            }
+
             return;
         }
 
