@@ -170,7 +170,8 @@ public sealed class ConnectionTests
         using RawClient client = RawClient.Transmitting(rig.Port);
         string status = rig.Node.Reactor.Invoke(() => rig.Node.Client.Report()!.ToJsonString());
         Assert.Equal(
-            $$"""[{"volume":"vol0","uri":"{{rig.Uri}}","connections":1,"accepting":true}]""",
+            $$"""[{"volume":"vol0","uri":"{{rig.Uri}}","connections":1,"accepting":true,"""
+                + "\"waits\":\"\"}]",
             status);
     }
 }

@@ -67,6 +67,33 @@ public sealed class StaleViewTests
         Assert.Contains(effects, static effect => effect is Push);
     }
 
+    [Fact]
+    public void L7_an_owner_that_was_made_good_goes_on_serving_while_its_mark_is_cleared()
+    {
+        GroupCore owner = new(
+            new GroupCoreOptions(Group, 1, 2, "b", 1, Guid.NewGuid),
+            DurableMemory.Empty with { RegisterId = Register, HighestTerm = new Term(1) },
+            forgot: true, logHasRecords: false, default);
+        GroupView passive = new(
+            Register, New, LogRole.Passive, SwapIntent.None, default, true, default, 0, 0, "");
+        ulong asked = owner.Step(new Tick(), default).OfType<ReadRegister>().Single().Operation;
+        _ = owner.Step(new ReadDone(asked, new(ReadOutcome.Found, New)), default);
+        _ = owner.Step(new SessionUp(Session), default);
+        _ = owner.Step(new LogChanged(true, false, default, true, true, false), default);
+        ulong push = owner.Step(new ViewArrived(Session, passive), default)
+            .OfType<Push>().Single().Operation;
+        _ = owner.Step(new LogDone(push, true), default);
+        Swap swap = owner.Step(new LogChanged(true, false, default, true, true, false), default)
+            .OfType<Swap>().Single();
+
+        IReadOnlyList<GroupEffect> effects = owner.Step(
+            new SwapDone(swap.Operation, new(SwapResult.Won, swap.Next)), default);
+
+        Assert.Contains(effects, static effect => effect is ClearForgot);
+        Assert.DoesNotContain(effects, static effect => effect is StepDown or Freeze);
+        Assert.True(owner.Serves);
+    }
+
     private static GroupCore PassiveNode()
     {
         DurableMemory memory = DurableMemory.Empty with

@@ -209,7 +209,13 @@ internal sealed partial class GroupLog : IGroupLog
     /// <inheritdoc/>
     public void ClearForgot()
     {
-        if (!facts!.Lost)
+        if (facts!.Lost)
+        {
+            // The owner may have made this copy anew, and said so, since the last look at it.
+            _ = Look();
+        }
+
+        if (!facts.Lost)
         {
             facts.Forgot = false;
             facts.ForgotWhy = "";

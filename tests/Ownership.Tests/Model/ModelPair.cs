@@ -69,7 +69,8 @@ internal sealed class ModelPair
             case < 30:
                 Land();
                 break;
-            case < 34 when random.Next(8) == 0:
+            case < 34 when node.Role == LogRole.Resyncing || random.Next(8) == 0:
+                // Writes are few, and those that come during a copy are the ones that get lost.
                 Append(node);
                 break;
             case > 36:
@@ -171,9 +172,14 @@ internal sealed class ModelPair
         }
     }
 
-    private static void LandLate(ModelNode node, ulong bit)
+    private void LandLate(ModelNode node, ulong bit)
     {
-        if ((node.Late & bit) != 0 && node.PartnerOffered)
+        // A write may be much later than whatever else is under way: queue pairs have no order.
+        if (random.Next(8) != 0)
+        {
+            Later(() => LandLate(node, bit));
+        }
+        else if ((node.Late & bit) != 0 && node.PartnerOffered)
         {
             node.Late &= ~bit;
             node.Other.Copy |= bit;

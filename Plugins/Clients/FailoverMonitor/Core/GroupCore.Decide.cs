@@ -48,7 +48,7 @@ internal sealed partial class GroupCore
             answer = $"the owner is {State}: {Why}";
         }
 
-        if (forgot && entry.Sync != SyncState.New && !forced)
+        if (forgot && !clearing && entry.Sync != SyncState.New && !forced)
         {
             return OwnerThatForgot(entry);
         }

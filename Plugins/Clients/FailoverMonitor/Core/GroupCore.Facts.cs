@@ -13,6 +13,7 @@ internal sealed partial class GroupCore
     private string recordFault = "";
     private string fenceFault = "";
     private bool forgot;
+    private bool clearing;
     private bool excused;
     private bool forced;
     private Term? forceTerm;
@@ -82,6 +83,7 @@ internal sealed partial class GroupCore
                 partnerFlushed = log.PartnerFlushed;
                 partnerHoldsAll = log.PartnerHoldsAll;
                 forgot = log.Forgot;
+                clearing = false;
                 diskFailed = log.DiskFailed;
                 failedSince = !log.PartnerFailed || Role is not (LogRole.Mirrored or LogRole.Frozen)
                     ? null : session is null ? failedSince : failedSince ?? now;
@@ -240,6 +242,7 @@ internal sealed partial class GroupCore
         {
             // L7: made good by a push or copy that ended in this InSync. The log has the last word:
             // damage that it found since keeps the mark.
+            clearing = true;
             effects.Add(new ClearForgot());
         }
 
