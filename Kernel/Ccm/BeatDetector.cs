@@ -122,7 +122,7 @@ internal sealed record BeatLimits(
     public static BeatLimits Default { get; } = new(
         GapFactor: 2,
         Slack: TimeSpan.FromMilliseconds(4),
-        Floor: TimeSpan.FromMilliseconds(12),
+        Floor: TimeSpan.FromMilliseconds(20),
         Ceiling: TimeSpan.FromSeconds(2),
         TurnMax: TimeSpan.FromMilliseconds(4),
         GapAssumed: TimeSpan.FromMilliseconds(100),

@@ -125,8 +125,20 @@ internal sealed class AppendProbe(ProbeClient client, IMirroredLogs logs, IReact
         }
     }
 
+    /// <summary>Nobody here resumes a mirror whose session ended: what was measured is void.</summary>
+    private void RequireSession()
+    {
+        if (client.Grant is null || log.PartnerFailed)
+        {
+            throw new RefusedException(new Refusal(
+                "bench append", "one session for as long as is measured", "it ended",
+                "see the nodes' logs, and measure again"));
+        }
+    }
+
     private Task PauseAsync()
     {
+        RequireSession();
         TaskCompletionSource pause = new();
         _ = reactor.After(AskAgain, pause.SetResult);
         return pause.Task;
@@ -147,6 +159,7 @@ internal sealed class AppendProbe(ProbeClient client, IMirroredLogs logs, IReact
 
             do
             {
+                RequireSession();
                 log.Commit();
             }
             while (log.Acknowledged < last);
