@@ -125,7 +125,9 @@ internal sealed class AppendProbe(ProbeClient client, IMirroredLogs logs, IReact
         }
     }
 
-    /// <summary>Nobody here resumes a mirror whose session ended: what was measured is void.</summary>
+    /// <summary>
+    /// Nobody here resumes a mirror whose session ended: what was measured is void.
+    /// </summary>
     private void RequireSession()
     {
         if (client.Grant is null || log.PartnerFailed)
