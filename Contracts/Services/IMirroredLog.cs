@@ -73,11 +73,21 @@ public interface IGroupLog
     /// </summary>
     void StepDown();
 
-    /// <summary>Durably clears the forgot mark (rule L7); only when the register says InSync.</summary>
+    /// <summary>
+    /// Durably clears the forgot mark (rule L7); only when the register says InSync. The mark
+    /// stays when this copy was lost or found damaged since it was made anew. Raises <see cref="Changed"/>.
+    /// </summary>
     void ClearForgot();
 
     /// <summary>Whether the partner has offered its copy in this session.</summary>
     bool PartnerOffered { get; }
+
+    /// <summary>
+    /// Whether mirrored rules hold for all that was ever acknowledged (rule S11): false from the
+    /// switch to them until what was acknowledged before it is at the partner, too. Only then may
+    /// the register say that both copies are good. <see cref="Changed"/> is called when it turns.
+    /// </summary>
+    bool PartnerHoldsAll { get; }
 
     /// <summary>LSN up to which the partner has said that its disk holds everything; survives the session.</summary>
     Lsn PartnerFlushed { get; }
@@ -134,6 +144,30 @@ public interface IGroupLog
     /// flushed (rule L3); the space is used again once both nodes, or the lone owner, have said so.
     /// </summary>
     void SetFlushed(Lsn lsn);
+
+    /// <summary>
+    /// How many differences found by comparisons are told to the owner at a time: it asks for no
+    /// more comparisons than this before the partner has said that their records are flushed.
+    /// </summary>
+    const int MismatchesKept = 24;
+
+    /// <summary>
+    /// On a passive node: says that the comparison whose record ends at <paramref name="compared"/>
+    /// found a difference; told to the owner with the next <see cref="SetFlushed"/>.
+    /// </summary>
+    void ReportMismatch(Lsn compared);
+
+    /// <summary>
+    /// On the owner: whether the partner found a difference by the comparison whose record ends at
+    /// <paramref name="compared"/>. Known once <see cref="PartnerFlushed"/> has reached it.
+    /// </summary>
+    bool PartnerFound(Lsn compared);
+
+    /// <summary>
+    /// On a passive node: says that its disk is not good any more (rule L3). Sets the forgot mark
+    /// durably, so that the owner calls this node stale; nothing in any other role.
+    /// </summary>
+    void MarkDamaged(string why);
 
     /// <summary>LSN last passed to <see cref="SetFlushed"/> (recovered after a boot).</summary>
     Lsn Flushed { get; }
@@ -241,6 +275,15 @@ public enum LogEntryKind : byte
 
     /// <summary>Like <see cref="Copy"/>, for an extent that reads as zeros.</summary>
     CopyZeroes = 5,
+
+    /// <summary>
+    /// Asks a partner that was copied to whether the extent, as it is at this record, has the
+    /// checksums of the payload (rule S11); changes nothing anywhere.
+    /// </summary>
+    Compare = 6,
+
+    /// <summary>Like <see cref="Compare"/>, for an extent that reads as zeros.</summary>
+    CompareZeroes = 7,
 }
 
 /// <summary>A record as read back.</summary>

@@ -13,9 +13,11 @@ public interface IVolumes
 
     /// <summary>
     /// Copies every extent of a group's volumes to the stale partner through the group's log (rule
-    /// S11). The log must be <see cref="LogRole.Resyncing"/>. Completes when the partner's disk has taken the last.
+    /// S11), then has the partner compare every extent with its own and repairs what differs. The
+    /// log must be <see cref="LogRole.Resyncing"/>. Completes when the partner's disk has taken the
+    /// last and all is equal.
     /// </summary>
-    /// <returns>False when the partner was lost on the way.</returns>
+    /// <returns>False when the partner was lost, or an extent differs however often it is copied.</returns>
     ValueTask<bool> CopyAllAsync(GroupId group, IProgress<CopyProgress> progress, CancellationToken cancellation);
 
     /// <summary>
@@ -34,8 +36,13 @@ public interface IVolumes
     Refusal? DiskFault(GroupId group);
 }
 
-/// <summary>How far a copy has come.</summary>
-public readonly record struct CopyProgress(long BytesDone, long BytesTotal);
+/// <summary>How far a copy has come: everything is copied, then everything is compared.</summary>
+/// <param name="BytesDone">Copied at least once.</param>
+/// <param name="BytesTotal">To be copied, and to be compared.</param>
+/// <param name="BytesCompared">Compared at least once.</param>
+/// <param name="Mismatches">Extents that differed, and were copied and compared again.</param>
+public readonly record struct CopyProgress(
+    long BytesDone, long BytesTotal, long BytesCompared, long Mismatches);
 
 /// <summary>A block device with a copy on each node.</summary>
 public interface IVolume

@@ -23,6 +23,69 @@ public sealed class ExplorationTests
         }
     }
 
+    [Fact]
+    public void L4_A_partner_given_up_for_its_disk_is_marked_and_taken_back_later()
+    {
+        ModelPair pair = InSync(out ModelNode owner);
+        ModelPair.GiveUpPartner(owner, held: true);
+        pair.Pass(20);
+        Assert.Equal(SyncState.Stale, pair.Register.Entry!.Sync);
+        Assert.Equal(owner.Other.Id, pair.Register.Entry.StaleNode);
+        Assert.True(owner.Core!.Serves && owner.CanAnswer);
+        ModelPair.GiveUpPartner(owner, held: false);
+        pair.Pass(20);
+        Assert.Equal(SyncState.InSync, pair.Register.Entry.Sync);
+    }
+
+    [Fact]
+    public void S9_A_mark_says_since_when_and_a_lone_owner_stops_when_ownership_has_moved()
+    {
+        ModelPair pair = InSync(out ModelNode owner);
+        owner.PartnerFlushed = new Lsn(4711);
+        owner.Look();
+        ModelPair.Kill(owner.Other);
+        pair.Pass(20);
+        RegisterEntry marked = pair.Register.Entry!;
+        Assert.Equal(new Lsn(4711), marked.StaleSince);
+        Assert.Equal(LogRole.Alone, owner.Role);
+        pair.Register.Replace(marked with { Term = marked.Term.Next, Owner = owner.Other.Id });
+        pair.Pass(40);
+        Assert.False(owner.CanAnswer);
+    }
+
+    [Fact]
+    public void L3_S14_An_owner_whose_disk_fails_hands_over_by_itself()
+    {
+        ModelPair pair = InSync(out ModelNode owner);
+        owner.DiskFailed = true;
+        pair.Pass(20);
+        Assert.Equal(owner.Other.Id, pair.Register.Entry!.Owner);
+        Assert.True(owner.Other.Core!.Serves && owner.Other.CanAnswer);
+    }
+
+    [Fact]
+    public void L2_L7_An_owner_that_forgets_at_run_time_steps_down_for_its_partner()
+    {
+        ModelPair pair = InSync(out ModelNode owner);
+        owner.Forgot = owner.Damaged = true;
+        pair.Pass(20);
+        Assert.Equal(owner.Other.Id, pair.Register.Entry!.Owner);
+        Assert.False(owner.CanAnswer);
+        Assert.True(owner.Other.Core!.Serves);
+    }
+
+    private static ModelPair InSync(out ModelNode owner)
+    {
+        ModelPair pair = new(1);
+        pair.Register.Faulty = false;
+        Array.ForEach(pair.Nodes, static node => node.Start());
+        pair.Settle(20);
+        Assert.Equal(SyncState.InSync, pair.Register.Entry!.Sync);
+        owner = pair.Nodes[0];
+        Assert.True(owner.Core!.Serves);
+        return pair;
+    }
+
     public static TheoryData<string> Bugs => new(Mutants.Keys);
 
     [Theory]
@@ -68,6 +131,13 @@ public sealed class ExplorationTests
                 node.Forgot = false;
                 return effect;
             },
+        ["L2: damage found while following is not told"] = static node =>
+            node.EventMutation = input => input is LogChanged log
+                ? log with { Forgot = log.Forgot && !node.Damaged }
+                : input,
+        ["S11: in sync before the partner holds all"] = static node =>
+            node.EventMutation = static input =>
+                input is LogChanged log ? log with { PartnerHoldsAll = true } : input,
         ["S11: in sync without a copy"] = static node =>
             node.Mutation = effect =>
             {

@@ -122,6 +122,8 @@ internal sealed partial class GroupLog
                 : RecordCodec.TryReadHeader(Ring, next.Value, out found);
             if (!good || found.End > end)
             {
+                // What is acknowledged did chain when it was followed (L2).
+                _ = Role == LogRole.Passive && Damage($"the record at {next} is no more");
                 return false;
             }
 
@@ -245,13 +247,7 @@ internal sealed partial class GroupLog
 
         ulong limit = Math.Min(Flushed.Value, cursor.LastStart);
         limit = mirroring ? Math.Min(limit, partnerFlushed) : limit;
-        ulong to = head;
-        while (to < limit && RecordCodec.TryReadHeader(Ring, to, out RecordHeader record)
-            && record.End <= limit)
-        {
-            to = record.End;
-        }
-
+        ulong to = WalkTo(limit);
         if (to == head)
         {
             return;
@@ -267,6 +263,19 @@ internal sealed partial class GroupLog
         {
             Freed(head);
         }
+    }
+
+    /// <summary>The last start of a record at or before <paramref name="limit"/>.</summary>
+    private ulong WalkTo(ulong limit)
+    {
+        ulong to = head;
+        while (to < limit && RecordCodec.TryReadHeader(Ring, to, out RecordHeader record)
+            && record.End <= limit)
+        {
+            to = record.End;
+        }
+
+        return to;
     }
 
     private void Freed(ulong upTo)

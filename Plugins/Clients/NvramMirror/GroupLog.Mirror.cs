@@ -20,14 +20,18 @@ internal sealed partial class GroupLog
     private ulong posted;
     private ulong tailPosted;
     private ulong ackedPosted;
+    private ulong headPosted;
     private ulong mirrored;
     private ulong beatsPosted;
     private ulong beatsDone;
     private ulong beatWanted;
     private bool beatInFlight;
     private ulong partnerFlushed;
+    private readonly ulong[] found = new ulong[IGroupLog.MismatchesKept]; // By the partner.
     private TaskCompletionSource<bool>? push;
     private PushStep pushStep;
+    private readonly StandstillWatch standstill = new();
+    private Instant? heldOff; // Until then a partner given up for its disk is left alone.
     private Term pushTerm;
     private bool pushFormats;
 
@@ -41,7 +45,7 @@ internal sealed partial class GroupLog
     }
 
     /// <inheritdoc/>
-    public bool PartnerOffered => target is not null;
+    public bool PartnerOffered => target is not null && heldOff is null;
 
     /// <inheritdoc/>
     public bool PartnerFailed { get; private set; }
@@ -49,18 +53,24 @@ internal sealed partial class GroupLog
     /// <inheritdoc/>
     public Lsn PartnerFlushed => new(partnerFlushed);
 
+    /// <inheritdoc/>
+    public bool PartnerHoldsAll => Role == LogRole.Mirrored && mirrored >= acked;
+
+    /// <inheritdoc/>
+    public bool PartnerFound(Lsn compared) => Array.IndexOf(found, compared.Value) >= 0;
+
     private int ScratchOffset => ScratchAt + (Group.Value * 1024);
 
     /// <inheritdoc/>
     public ValueTask<bool> PushAsync(Term term, bool format)
     {
         Invariant.Require(Role is not (LogRole.Passive or LogRole.Mirrored) && push is null);
-        if (target is null || host.Port is not { } port || port.Room < WordsOfPush)
+        if (!PartnerOffered || host.Port is not { } port || port.Room < WordsOfPush)
         {
             return new(false);
         }
 
-        if (target.Region.Length != (ulong)region!.Length)
+        if (target!.Region.Length != (ulong)region!.Length)
         {
             throw new RefusedException(new Refusal(
                 regionName, $"a copy of {region.Length} bytes at the partner",
@@ -76,7 +86,7 @@ internal sealed partial class GroupLog
         pushStep = PushStep.Reading;
         ValueTask<bool> result = new(push.Task);
         port.Read(
-            Op(OpKind.PushRead), host.Page, ScratchOffset, target, 0, LogLayout.HeaderUsedBytes);
+            Op(OpKind.PushRead), host.Page, ScratchOffset, target!, 0, LogLayout.HeaderUsedBytes);
         host.Poll();
         return result;
     }
@@ -90,7 +100,32 @@ internal sealed partial class GroupLog
         }
 
         target = memory;
+        heldOff = null; // Whatever was wrong with it may be over.
         Raise(Notice.Changed);
+    }
+
+    /// <summary>Rule L4: gives up a partner whose disk stands still while the log fills.</summary>
+    public void WatchPartner(Instant now)
+    {
+        if (heldOff <= now)
+        {
+            heldOff = null;
+            Raise(Notice.Changed);
+        }
+
+        if (!mirroring || push is not null || Role is not (LogRole.Mirrored or LogRole.Resyncing))
+        {
+            standstill.Begin(now);
+            return;
+        }
+
+        LogFill fill = new(
+            cursor.End, freedHead, (ulong)capacity, Flushed.Value, partnerFlushed);
+        if (standstill.Stands(now, fill))
+        {
+            heldOff = now + Limits.PartnerHoldOff;
+            Fail($"the partner's disk stood still at {partnerFlushed} while the log filled (L4)");
+        }
     }
 
     /// <summary>A session began: offers this copy again when the partner may write it.</summary>
@@ -142,8 +177,7 @@ internal sealed partial class GroupLog
         switch (op.Kind)
         {
             case OpKind.Tail:
-                mirrored = op.Value;
-                Acknowledge(AcknowledgeLimit());
+                TailLanded(op.Value);
                 break;
             case OpKind.Head:
                 Freed(op.Value);
@@ -159,6 +193,17 @@ internal sealed partial class GroupLog
             case OpKind.PushDone:
                 EndPush(true);
                 break;
+        }
+    }
+
+    private void TailLanded(ulong tail)
+    {
+        bool held = PartnerHoldsAll;
+        mirrored = tail;
+        Acknowledge(AcknowledgeLimit());
+        if (!held && PartnerHoldsAll)
+        {
+            pending |= Notice.Changed; // Now the register may say that both copies are good.
         }
     }
 
@@ -180,12 +225,17 @@ internal sealed partial class GroupLog
     }
 
     /// <summary>What the partner says of its disk; from memory that it writes.</summary>
-    public void PartnerSays(ulong generation, ulong flushed)
+    public void PartnerSays(in PartnerPage page)
     {
-        if (mirroring && generation == cursor.Generation
-            && flushed > partnerFlushed && flushed <= acked)
+        if (!mirroring || page.Generation != cursor.Generation || page.Flushed > acked)
         {
-            partnerFlushed = flushed;
+            return;
+        }
+
+        ((ReadOnlySpan<ulong>)page.Mismatches).CopyTo(found);
+        if (page.Flushed > partnerFlushed)
+        {
+            partnerFlushed = page.Flushed;
             MoveHead();
             Notify();
         }
@@ -243,6 +293,11 @@ internal sealed partial class GroupLog
             FinishPush(port);
         }
 
+        if (headPosted < head)
+        {
+            PostHead(); // There was no room when it moved.
+        }
+
         // S5: only a beat posted after a request came proves for it; those who come while one is
         // under way share the next.
         if (Role == LogRole.Mirrored && !beatInFlight && beatWanted > beatsPosted)
@@ -258,6 +313,7 @@ internal sealed partial class GroupLog
     {
         if (host.Port is { Room: > 0 } port)
         {
+            headPosted = head;
             port.WriteWord(Op(OpKind.Head, head), head, target!, LogLayout.HeadWord);
         }
     }
@@ -280,15 +336,22 @@ internal sealed partial class GroupLog
         EnsureFormatted();
         Span<byte> scratch = host.Page.Bytes.Slice(ScratchOffset, LogLayout.HeaderUsedBytes);
         ulong theirs = LogLayout.ReadWord(scratch, LogLayout.GenerationWord);
-        if (!pushFormats && WhyNotContinue(scratch, theirs) is { } refusal)
+        Refusal? refusal = pushFormats ? WhyNotFormat() : WhyNotContinue(scratch, theirs);
+        if (refusal is not null)
         {
             pushStep = PushStep.None;
             Interlocked.Exchange(ref push, null)!.SetException(new RefusedException(refusal));
+            Raise(Notice.Changed);
             return;
         }
 
         pushStep = PushStep.Sending;
         StartGeneration();
+        if (!pushFormats)
+        {
+            TakeWords(scratch);
+        }
+
         posted = head; // All that is live goes out; what is there already is the same.
         tailPosted = mirrored = 0;
         ackedPosted = acked;
@@ -303,6 +366,7 @@ internal sealed partial class GroupLog
             partnerFlushed = Math.Min(partnerFlushed, head);
         }
 
+        headPosted = head;
         port.WriteWord(Op(OpKind.Data), head, target, LogLayout.HeadWord);
     }
 
@@ -314,6 +378,10 @@ internal sealed partial class GroupLog
             Op(OpKind.PushDone), cursor.Generation, target!, LogLayout.GenerationWord);
     }
 
+    /// <summary>A copy is known by the generation it was made in: there must be a new one.</summary>
+    private Refusal? WhyNotFormat() => HasRoomForGeneration ? null : new Refusal(
+        regionName, "room for a record", "a full log", "make room on this node's disk");
+
     /// <summary>Rule S7: what the partner has must be a part of what we have.</summary>
     private Refusal? WhyNotContinue(ReadOnlySpan<byte> theirs, ulong generation)
     {
@@ -324,16 +392,49 @@ internal sealed partial class GroupLog
 
         ulong tail = LogLayout.ReadWord(theirs, LogLayout.TailWord);
         ulong partnerAcked = LogLayout.ReadWord(theirs, LogLayout.AckedWord);
+        ulong partnerHead = LogLayout.ReadWord(theirs, LogLayout.HeadWord);
         bool fits = found.LogId == header.LogId
             && generation != 0 && generation <= cursor.Generation
-            && tail >= head && tail <= cursor.End && partnerAcked <= cursor.End;
-        return fits ? null : new Refusal(
+            && tail >= head && tail <= cursor.End && partnerAcked <= cursor.End
+            && partnerHead <= Math.Max(Flushed.Value, head);
+        if (fits && tail >= acked)
+        {
+            return null;
+        }
+
+        if (fits)
+        {
+            // L2: it lacks what both had; counts as gone, so that the register calls it stale.
+            PartnerFailed = true;
+            FailedWhy = $"the partner's copy ends at {tail}; {acked} was acknowledged";
+        }
+        else if (found.LogId == header.LogId && Math.Max(tail, partnerAcked) > cursor.End)
+        {
+            // L2: this copy lacks what the partner knows to have been in both.
+            Forget($"records chain to {cursor.End}; the partner's end at {tail}, "
+                + $"{partnerAcked} acknowledged");
+            facts!.Save(sync: true);
+        }
+
+        return new Refusal(
             regionName,
             $"log {header.LogId}, tail from {head} to {cursor.End}, "
                 + $"generation to {cursor.Generation}",
             $"log {found.LogId}, tail {tail}, acknowledged {partnerAcked}, "
                 + $"generation {generation}",
             "full copy");
+    }
+
+    /// <summary>
+    /// L2: what either side knows to be acknowledged, is. A partner that owned the group until now
+    /// is ahead in its words, which reached this copy late or never; they must not go back there.
+    /// </summary>
+    private void TakeWords(ReadOnlySpan<byte> theirs)
+    {
+        Acknowledge(LogLayout.ReadWord(theirs, LogLayout.AckedWord));
+        ulong partnerHead = LogLayout.ReadWord(theirs, LogLayout.HeadWord);
+        head = WalkTo(Math.Min(partnerHead, cursor.LastStart)); // One record is kept.
+        LogLayout.WriteWord(Copy, LogLayout.HeadWord, head);
     }
 
     private void EndPush(bool good)

@@ -10,8 +10,11 @@ namespace StorageOs.NvramMirror;
 /// </summary>
 internal sealed partial class GroupLog
 {
-    private bool damaged;
+    private bool damaged; // Found while following; until this copy is made anew.
+    private bool broken; // Found by the last recovery.
     private ulong publishedGeneration;
+    private readonly ulong[] mismatches = new ulong[IGroupLog.MismatchesKept];
+    private int mismatchCount;
 
     /// <summary>Looks for what the owner has done since.</summary>
     /// <returns>Whether there was anything.</returns>
@@ -35,7 +38,9 @@ internal sealed partial class GroupLog
 
         if (found.LogId != header.LogId || found.FormatId != header.FormatId)
         {
-            return Adopt();
+            // A format that began after the first word was read is not finished: its head may be
+            // the old one still. One that is finished has its generation again.
+            return LogLayout.ReadWord(Copy, LogLayout.GenerationWord) == generation && Adopt();
         }
 
         bool moved = !damaged && FollowWords();
@@ -95,8 +100,9 @@ internal sealed partial class GroupLog
     {
         damaged = false;
         Recover();
-        damaged = header.LogId == Guid.Empty;
-        facts!.Save(sync: true);
+        damaged = header.LogId == Guid.Empty || broken;
+        facts!.Lost = damaged;
+        facts.Save(sync: true);
         PublishPage();
         Raise(Notice.Reset | Notice.Changed);
         return true;
@@ -111,6 +117,19 @@ internal sealed partial class GroupLog
 
         // L7: durably, before the new contents could be taken for the old ones.
         return Damage("the partner is making this copy anew");
+    }
+
+    /// <inheritdoc/>
+    public void ReportMismatch(Lsn compared) =>
+        mismatches[mismatchCount++ % mismatches.Length] = compared.Value;
+
+    /// <inheritdoc/>
+    public void MarkDamaged(string why)
+    {
+        if (Role == LogRole.Passive)
+        {
+            Damage(why);
+        }
     }
 
     private bool Damage(string why)
@@ -131,7 +150,8 @@ internal sealed partial class GroupLog
     private void PublishPage()
     {
         publishedGeneration = LogLayout.ReadWord(Copy, LogLayout.GenerationWord);
-        PartnerPage page = PartnerPage.Make(publishedGeneration, Flushed.Value);
+        PartnerPage page = PartnerPage.Make(
+            publishedGeneration, Flushed.Value, mismatches);
         MemoryMarshal.Write(host.Page.Bytes[PartnerPage.OffsetOf(Group)..], in page);
     }
 }

@@ -1,3 +1,4 @@
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
 namespace StorageOs.NvramMirror;
@@ -13,6 +14,7 @@ internal sealed partial class GroupLog
     private void Recover()
     {
         head = acked = 0;
+        broken = false;
         cursor = LogCursor.At(0);
         header = default;
         if (!LogHeader.TryRead(Copy, capacity, out LogHeader found, out string why))
@@ -35,6 +37,7 @@ internal sealed partial class GroupLog
         if (head > published || published > tail || tail > limit
             || head % LogLayout.Alignment != 0)
         {
+            broken = true;
             Forget($"head {head}, acknowledged {published}, tail {tail} make no sense");
             acked = head;
             facts!.Flushed = Math.Min(facts.Flushed, head);
@@ -64,13 +67,21 @@ internal sealed partial class GroupLog
 
     private void CheckPrefix(ulong published, ulong tail)
     {
-        if (acked < published || cursor.End < tail)
+        broken = acked < published || cursor.End < tail;
+        if (broken)
         {
             Forget($"records chain to {cursor.End}; {published} was acknowledged, "
                 + $"{tail} published");
         }
 
-        if (facts!.Flushed > cursor.End)
+        if (facts!.Flushed < head && !powerCycled)
+        {
+            // L3: the owner frees only what this node has said to be on its disk, and it says so
+            // after it has written it down; the file may lag only behind a loss of power.
+            Forget($"{head} was freed, but {facts.Flushed} is on disk");
+        }
+
+        if (facts.Flushed > cursor.End)
         {
             Forget($"records chain to {cursor.End}, but {facts.Flushed} was on disk already");
             facts.Flushed = cursor.End;
@@ -84,6 +95,13 @@ internal sealed partial class GroupLog
     {
         if (header.LogId != Guid.Empty)
         {
+            if (facts!.Lost)
+            {
+                // A new register, or the operator's word: what this copy has is what counts now.
+                facts.Lost = false;
+                facts.Save(sync: true);
+            }
+
             return;
         }
 
@@ -106,11 +124,15 @@ internal sealed partial class GroupLog
         facts.FormatId = header.FormatId;
         facts.Flushed = start;
         Forget("this copy was made anew");
+        facts.Lost = false;
         facts.Save(sync: true);
         head = acked = start;
         cursor = LogCursor.At(start);
         Raise(Notice.Reset);
     }
+
+    private bool HasRoomForGeneration =>
+        cursor.End - head + RecordHeader.Bytes <= (ulong)capacity;
 
     /// <summary>
     /// Rule L2: before the first append in a new role both sides know where the old records end,
@@ -119,7 +141,19 @@ internal sealed partial class GroupLog
     private void StartGeneration()
     {
         freedHead = head;
-        AppendControl(ControlKind.GenerationStart, cursor.Generation + 1);
+        if (HasRoomForGeneration)
+        {
+            AppendControl(ControlKind.GenerationStart, cursor.Generation + 1);
+        }
+        else
+        {
+            // L4: a full log whose owner came and went until the reserve was used up. Its last
+            // record starts a generation, and nothing that could be torn was ever behind it.
+            Invariant.Require(
+                RecordCodec.TryReadHeader(Ring, cursor.LastStart, out RecordHeader last)
+                && last.Control == ControlKind.GenerationStart);
+        }
+
         generationStarted = true;
         Publish();
     }

@@ -23,6 +23,7 @@ internal sealed partial class GroupLog
         ["forgot"] = facts?.Forgot ?? true,
         ["forgotWhy"] = facts?.ForgotWhy ?? "not started",
         ["partnerOffered"] = PartnerOffered,
+        ["partnerHeldOff"] = heldOff is not null,
         ["partnerFailed"] = PartnerFailed,
         ["partnerFailedWhy"] = FailedWhy,
     };

@@ -29,6 +29,7 @@ internal sealed partial class GroupLog : IGroupLog
     private Term term;
     private bool needsReclaim; // The partner was given this copy since it was last reclaimed.
     private bool generationStarted;
+    private bool powerCycled; // The machine was booted since the facts were written.
     private FenceReport? fenced;
 
     /// <summary>Makes a log that holds nothing until <see cref="Attach"/>.</summary>
@@ -91,6 +92,7 @@ internal sealed partial class GroupLog : IGroupLog
         capacity = (mapped.Length - LogLayout.HeaderBytes) & -LogLayout.Alignment;
         bool fresh = facts.Fresh;
         bool otherBoot = !fresh && facts.MachineBootId != node.MachineBootId;
+        powerCycled = otherBoot;
         facts.MachineBootId = node.MachineBootId;
         partnerFlushed = facts.PartnerFlushed;
         if (fresh)
@@ -207,20 +209,25 @@ internal sealed partial class GroupLog : IGroupLog
     /// <inheritdoc/>
     public void ClearForgot()
     {
-        facts!.Forgot = false;
-        facts.ForgotWhy = "";
-        facts.Save(sync: true);
+        if (!facts!.Lost)
+        {
+            facts.Forgot = false;
+            facts.ForgotWhy = "";
+            facts.Save(sync: true);
+        }
+
         Raise(Notice.Changed);
     }
 
     /// <summary>Sets the forgot mark (L7); whoever calls saves the facts.</summary>
     private void Forget(string why)
     {
-        if (!facts!.Forgot)
+        if (!facts!.Forgot || !facts.Lost)
         {
-            facts.Forgot = true;
             facts.ForgotWhy = why;
         }
+
+        facts.Forgot = facts.Lost = true;
     }
 
     private void OfferCopy()

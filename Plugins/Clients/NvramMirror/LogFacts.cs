@@ -46,6 +46,12 @@ internal sealed class LogFacts : IDisposable
     /// <summary>Rule L7: the copy may lack what it acknowledged.</summary>
     public bool Forgot { get; set; }
 
+    /// <summary>
+    /// With <see cref="Forgot"/>: found so since this copy was last made anew. An InSync that was
+    /// under way meanwhile speaks of what is no more, and does not clear the mark.
+    /// </summary>
+    public bool Lost { get; set; }
+
     /// <summary>Why; cut to 160 bytes of UTF-8.</summary>
     public string ForgotWhy { get; set; } = "";
 
@@ -85,7 +91,7 @@ internal sealed class LogFacts : IDisposable
         BinaryPrimitives.WriteUInt64LittleEndian(at[32..], FormatId);
         BinaryPrimitives.WriteUInt64LittleEndian(at[40..], Flushed);
         BinaryPrimitives.WriteUInt64LittleEndian(at[48..], PartnerFlushed);
-        at[56] = Forgot ? (byte)1 : (byte)0;
+        at[56] = (byte)((Forgot ? 1 : 0) | (Lost ? 2 : 0));
         PutText(at[TextAt..], MachineBootId);
         PutText(at[(TextAt + TextBytesMax + 2)..], ForgotWhy);
         BinaryPrimitives.WriteUInt32LittleEndian(at[4..], Crc32C.Of(at[8..]));
@@ -129,7 +135,8 @@ internal sealed class LogFacts : IDisposable
         FormatId = BinaryPrimitives.ReadUInt64LittleEndian(at[32..]);
         Flushed = BinaryPrimitives.ReadUInt64LittleEndian(at[40..]);
         PartnerFlushed = BinaryPrimitives.ReadUInt64LittleEndian(at[48..]);
-        Forgot = at[56] != 0;
+        Forgot = (at[56] & 1) != 0;
+        Lost = (at[56] & 2) != 0;
         MachineBootId = GetText(at[TextAt..]);
         ForgotWhy = GetText(at[(TextAt + TextBytesMax + 2)..]);
     }

@@ -41,7 +41,7 @@ internal sealed class MirrorClient
         int bytes = MirrorSettings.From(settings).LogBytes;
         Needs = new ClientNeeds(
             "nvram-mirror",
-            new VersionRange(1, 1),
+            new VersionRange((ushort)MirrorVersion.V2, (ushort)MirrorVersion.V2),
             [new PortNeed(PortName, PortNeed.PostsInFlightLimit, PortClass.Log)],
             [
                 .. GroupId.All.Select(group => LogRegion(group, bytes, node)),
@@ -246,6 +246,7 @@ internal sealed class MirrorClient
         {
             moved |= log.Look();
             log.PublishAcknowledged();
+            log.WatchPartner(reactor.Now);
             waits |= log.WaitsForPartner;
         }
 
@@ -270,7 +271,7 @@ internal sealed class MirrorClient
             int at = PartnerPage.ReadInto + PartnerPage.OffsetOf(log.Group);
             if (PartnerPage.TryRead(Page.Bytes[at..], out PartnerPage page))
             {
-                log.PartnerSays(page.Generation, page.Flushed);
+                log.PartnerSays(page);
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
@@ -8,8 +9,8 @@ namespace StorageOs.NvramMirror;
 [StructLayout(LayoutKind.Sequential, Size = Bytes)]
 internal struct PartnerPage
 {
-    /// <summary>Length; one cache line.</summary>
-    public const int Bytes = 64;
+    /// <summary>Length.</summary>
+    public const int Bytes = 256;
 
     /// <summary>Where the owner puts what it has read, within its own page.</summary>
     public const int ReadInto = 512;
@@ -23,16 +24,23 @@ internal struct PartnerPage
     /// <summary>Everything before it is on this node's disk.</summary>
     public ulong Flushed;
 
-    /// <summary>Ones' complement of CRC-32C over the two: a torn read does not match.</summary>
+    /// <summary>
+    /// The last comparisons (S11) that found a difference; 0 where there is none.
+    /// </summary>
+    public MismatchList Mismatches;
+
+    /// <summary>Ones' complement of CRC-32C over all of it: a torn read does not match.</summary>
     public uint Check;
 
     /// <summary>Where a group's part stands.</summary>
     public static int OffsetOf(GroupId group) => group.Value * Bytes;
 
     /// <summary>Makes one under its check.</summary>
-    public static PartnerPage Make(ulong generation, ulong flushed)
+    public static PartnerPage Make(
+        ulong generation, ulong flushed, ReadOnlySpan<ulong> mismatches)
     {
         PartnerPage page = new() { Generation = generation, Flushed = flushed };
+        mismatches.CopyTo(page.Mismatches);
         page.Check = page.ComputeCheck();
         return page;
     }
@@ -46,7 +54,15 @@ internal struct PartnerPage
 
     private readonly uint ComputeCheck()
     {
-        ReadOnlySpan<ulong> words = [Generation, Flushed];
-        return ~Crc32C.Of(MemoryMarshal.AsBytes(words));
+        PartnerPage copy = this;
+        copy.Check = 0;
+        return ~Crc32C.Of(MemoryMarshal.AsBytes(new ReadOnlySpan<PartnerPage>(in copy)));
+    }
+
+    /// <summary>Ends of records that asked for a comparison.</summary>
+    [InlineArray(IGroupLog.MismatchesKept)]
+    internal struct MismatchList
+    {
+        private ulong first;
     }
 }

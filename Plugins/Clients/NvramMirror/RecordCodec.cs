@@ -74,9 +74,13 @@ internal static class RecordCodec
             && header.Control is ControlKind.Pad or ControlKind.GenerationStart,
         LogEntryKind.Write or LogEntryKind.Copy => header.Control == ControlKind.None
             && header.Length == header.PayloadLength && header.Offset >= 0,
-        LogEntryKind.Trim or LogEntryKind.WriteZeroes or LogEntryKind.CopyZeroes =>
+        LogEntryKind.Trim or LogEntryKind.WriteZeroes or LogEntryKind.CopyZeroes
+            or LogEntryKind.CompareZeroes =>
             header.Control == ControlKind.None
             && header.PayloadLength == 0 && header.Length >= 0 && header.Offset >= 0,
+        LogEntryKind.Compare => header.Control == ControlKind.None
+            && header.PayloadLength > 0 && header.PayloadLength % sizeof(uint) == 0
+            && header.Length > 0 && header.Offset >= 0,
         _ => false,
     };
 

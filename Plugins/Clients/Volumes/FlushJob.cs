@@ -7,17 +7,19 @@ namespace StorageOs.Volumes;
 /// Moves a stretch of a group's log to disk: filled on the reactor, carried out on a worker. The
 /// bytes are copied, for the log's memory may move under a fence while the worker still writes.
 /// </summary>
-internal sealed class FlushJob(Action<FlushJob> ended) : WorkItem
+internal sealed partial class FlushJob(Action<FlushJob> ended) : WorkItem
 {
     /// <summary>Most payload of one job, but for a single record.</summary>
     public const int BytesMax = 4 << 20;
 
+    private const int BytesAtFirst = 64 << 10;
+
     /// <summary>Most records of one job.</summary>
     public const int PiecesMax = 4096;
 
-    private readonly List<Piece> pieces = new(PiecesMax);
+    private readonly List<Piece> pieces = new(64);
     private readonly List<ReadOnlyMemory<byte>> buffers = new(64);
-    private byte[] bytes = new byte[BytesMax];
+    private byte[] bytes = new byte[BytesAtFirst]; // Grows to the largest job there was.
     private int used;
 
     /// <summary>What to write to; by number of the volume.</summary>
@@ -35,14 +37,20 @@ internal sealed class FlushJob(Action<FlushJob> ended) : WorkItem
     /// <summary>What became of it.</summary>
     public DiskResult Result { get; private set; }
 
-    /// <summary>Whether another record of this size fits.</summary>
-    public bool HasRoom(int payload) =>
-        pieces.Count < PiecesMax && (pieces.Count == 0 || used + payload <= BytesMax);
+    /// <summary>Whether another record fits: a write never behind a comparison.</summary>
+    public bool HasRoom(in LogRecord record)
+    {
+        int count = pieces.Count + questions.Count;
+        bool inOrder = questions.Count == 0 || IsQuestion(record.Entry.Kind);
+        return inOrder && count < PiecesMax
+            && (count == 0 || used + record.Payload.Length <= BytesMax);
+    }
 
     /// <summary>Forgets what it held.</summary>
     public void Clear()
     {
         pieces.Clear();
+        questions.Clear();
         used = 0;
     }
 
@@ -52,10 +60,19 @@ internal sealed class FlushJob(Action<FlushJob> ended) : WorkItem
         int length = record.Payload.Length;
         if (used + length > bytes.Length)
         {
-            Array.Resize(ref bytes, used + length); // A single large record only.
+            Array.Resize(ref bytes, Math.Max(used + length, Math.Min(bytes.Length * 2, BytesMax)));
         }
 
         record.Payload.Span.CopyTo(bytes.AsSpan(used));
+        if (IsQuestion(record.Entry.Kind))
+        {
+            questions.Add(new Question(
+                record.Entry.Volume, record.Entry.Offset, record.Entry.Length, used, length,
+                record.End));
+            used += length;
+            return;
+        }
+
         pieces.Add(new Piece(
             record.Entry.Volume,
             record.Entry.Offset,
@@ -80,6 +97,7 @@ internal sealed class FlushJob(Action<FlushJob> ended) : WorkItem
             first += count;
         }
 
+        Result = Result == DiskResult.Ok ? Compare() : Result;
         foreach (Volume volume in Sync && Result == DiskResult.Ok ? Volumes : [])
         {
             Result = volume.File.Flush();

@@ -94,14 +94,15 @@ internal sealed partial class GroupStore
         job.From = at;
         while (at < end && log.TryRead(at, out LogRecord record, out Lsn next) && next <= end)
         {
-            if (!job.HasRoom(record.Payload.Length))
+            if (!job.HasRoom(record))
             {
                 end = at;
+                kicked = true; // The rest is due as much as this.
                 break;
             }
 
             // Words that make no sense here were written by the partner: they change nothing.
-            if (VolumeOf(record) is not null && !IsOwnCopy(record))
+            if (VolumeOf(record) is not null && IsForThisDisk(record))
             {
                 job.Add(record);
             }
@@ -117,8 +118,13 @@ internal sealed partial class GroupStore
         }
     }
 
-    private bool IsOwnCopy(in LogRecord record) => log.Role == LogRole.Resyncing
-        && record.Entry.Kind is LogEntryKind.Copy or LogEntryKind.CopyZeroes;
+    /// <summary>A copy comes from this disk while it is made; only who follows compares.</summary>
+    private bool IsForThisDisk(in LogRecord record) => record.Entry.Kind switch
+    {
+        LogEntryKind.Copy or LogEntryKind.CopyZeroes => log.Role != LogRole.Resyncing,
+        LogEntryKind.Compare or LogEntryKind.CompareZeroes => log.Role == LogRole.Passive,
+        _ => true,
+    };
 
     /// <summary>The log's own records at the end of a stretch need no disk.</summary>
     private Lsn AfterControl(Lsn at, Lsn end)
@@ -153,6 +159,7 @@ internal sealed partial class GroupStore
                 fault = new Refusal(
                     $"disk of {Group}", "writes and flushes to succeed", "an I/O error",
                     "replace the disk; this node is stale until a full copy");
+                log.MarkDamaged(fault.ToString()); // L3.
                 break;
         }
     }
@@ -177,6 +184,11 @@ internal sealed partial class GroupStore
         if (Served)
         {
             DropFlushed(job.From, job.To);
+        }
+
+        foreach (Lsn mismatch in job.Mismatches)
+        {
+            log.ReportMismatch(mismatch);
         }
 
         log.SetFlushed(job.To);

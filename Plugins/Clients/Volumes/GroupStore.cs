@@ -319,6 +319,11 @@ internal sealed partial class GroupStore
     private void OnChanged()
     {
         lastRole = log.Role;
+        if (fault is not null)
+        {
+            log.MarkDamaged(fault.ToString()); // L3: who follows with a bad disk is stale.
+        }
+
         if (!Served)
         {
             DropAll();
@@ -356,10 +361,7 @@ internal sealed partial class GroupStore
             && log.TryRead(new Lsn(indexed), out LogRecord record, out Lsn next)
             && next.Value <= end)
         {
-            // A copy says again what is there; its source need not read it from the log.
-            bool changes = record.Entry.Kind is not (LogEntryKind.Copy or LogEntryKind.CopyZeroes)
-                || log.Role != LogRole.Resyncing;
-            if (changes && VolumeOf(record) is { } volume)
+            if (Changes(record.Entry.Kind) && VolumeOf(record) is { } volume)
             {
                 volume.Overlay.Add(
                     record.Entry.Offset, record.Entry.Length, record.Start.Value,
@@ -369,6 +371,15 @@ internal sealed partial class GroupStore
             indexed = next.Value;
         }
     }
+
+    /// <summary>A copy says again what is there; its source need not read it from the
+    /// log.</summary>
+    private bool Changes(LogEntryKind kind) => kind switch
+    {
+        LogEntryKind.Copy or LogEntryKind.CopyZeroes => log.Role != LogRole.Resyncing,
+        LogEntryKind.Compare or LogEntryKind.CompareZeroes => false,
+        _ => true,
+    };
 
     /// <summary>The volume a record is for; null when its words make no sense here.</summary>
     private Volume? VolumeOf(in LogRecord record)

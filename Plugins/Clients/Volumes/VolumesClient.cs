@@ -144,6 +144,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
                 ["sizeBytes"] = volume.SizeBytes,
                 ["served"] = volume.Served,
                 ["diskFault"] = volume.Store.Fault?.ToString(),
+                ["copyMismatches"] = volume.Store.MismatchesFound,
                 ["waits"] = volume.Store.Waits,
                 ["unanswered"] = volume.Store.Unanswered,
                 ["logFillBytes"] = summary.Tail.Value - summary.Head.Value,

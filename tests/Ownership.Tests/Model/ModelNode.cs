@@ -26,6 +26,17 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
     public bool Forgot { get; set; } = true;
 
+    /// <summary>L4: the log leaves the partner alone for a while.</summary>
+    public bool HeldOff { get; set; }
+
+    public Lsn PartnerFlushed { get; set; }
+
+    /// <summary>L3: this node's disk has failed.</summary>
+    public bool DiskFailed { get; set; }
+
+    /// <summary>Lost or found damaged since it was last made anew.</summary>
+    public bool Damaged { get; set; } = true;
+
     public bool HasRecords { get; set; }
 
     public LogRole Role { get; private set; }
@@ -38,6 +49,11 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     public SessionId? OfferedIn { get; private set; }
 
     public bool PartnerFailed { get; private set; }
+
+    /// <summary>What was acknowledged while resyncing and is on its way to the partner.</summary>
+    public ulong Late { get; set; }
+
+    public bool PartnerHoldsAll => Role == LogRole.Mirrored && Late == 0;
 
     public bool Paused { get; set; }
 
@@ -70,6 +86,8 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     {
         boot++;
         Role = LogRole.Idle;
+        Late = 0;
+        HeldOff = DiskFailed = false;
         Paused = false;
         PartnerFailed = false;
         Holding = false;
@@ -119,6 +137,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     /// <summary>S5: a beat or write that fails freezes the log at once.</summary>
     public void FailMirror()
     {
+        Late = 0;
         if (Role is LogRole.Mirrored or LogRole.Resyncing)
         {
             PartnerFailed = true;
@@ -154,7 +173,9 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
             Feed(new ViewArrived(session, theirs.View(default)));
         }
 
-        Feed(new LogChanged(PartnerOffered, PartnerFailed, default));
+        Feed(EventMutation(new LogChanged(
+            PartnerOffered && !HeldOff, PartnerFailed, PartnerFlushed, PartnerHoldsAll, Forgot,
+            DiskFailed)));
     }
 
     private void Feed(GroupEvent input)
@@ -243,7 +264,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
                 Role = LogRole.Idle;
                 break;
             case ClearForgot:
-                Forgot = false;
+                Forgot = Damaged;
                 break;
             default:
                 break;
@@ -264,6 +285,9 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
             Other.Copy = push.Format ? (Role == LogRole.Alone ? 0 : Copy)
                 : Other.Forgot ? Other.Copy : Copy;
             Other.HasRecords = HasRecords = true;
+            Other.Forgot |= push.Format;
+            Other.Damaged &= !push.Format;
+            Damaged &= Role == LogRole.Alone || !push.Format; // New: this copy was made, too.
         }
 
         Post(new LogDone(push.Operation, ok));
@@ -279,7 +303,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         bool ok = PartnerOffered && Role == LogRole.Resyncing;
         if (ok)
         {
-            Other.Copy = Copy;
+            Other.Copy = Copy & ~Late;
         }
 
         Post(new LogDone(copy.Operation, ok));

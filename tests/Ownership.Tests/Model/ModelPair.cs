@@ -90,7 +90,8 @@ internal sealed class ModelPair
         for (int round = 0; round < rounds; round++)
         {
             milliseconds += 10;
-            Array.ForEach(Nodes, static node => node.Paused = false);
+            Array.ForEach(
+                Nodes, static node => node.Paused = node.HeldOff = node.DiskFailed = false);
             foreach (ModelNode node in Nodes)
             {
                 if (node.Core is null && round > 5)
@@ -150,16 +151,36 @@ internal sealed class ModelPair
 
     public void Append(ModelNode node)
     {
-        if (node.CanAnswer && !node.Paused && node.Role != LogRole.Frozen && writes < WritesMax)
+        // Mirrored acknowledgements come in order: none before those that are late.
+        if (node.CanAnswer && !node.Paused && node.Role != LogRole.Frozen && writes < WritesMax
+            && (node.Role != LogRole.Mirrored || node.Late == 0))
         {
             ulong bit = 1UL << writes++;
             node.Copy |= bit;
-            if (node.Role is LogRole.Mirrored or LogRole.Resyncing && node.PartnerOffered)
+            if (node.Role == LogRole.Mirrored && node.PartnerOffered)
             {
                 node.Other.Copy |= bit;
             }
+            else if (node.Role == LogRole.Resyncing && node.PartnerOffered)
+            {
+                node.Late |= bit;
+                Later(() => LandLate(node, bit));
+            }
 
             acked |= bit;
+        }
+    }
+
+    private static void LandLate(ModelNode node, ulong bit)
+    {
+        if ((node.Late & bit) != 0 && node.PartnerOffered)
+        {
+            node.Late &= ~bit;
+            node.Other.Copy |= bit;
+        }
+        else if ((node.Late & bit) != 0)
+        {
+            node.FailMirror(); // A write that cannot land fails the mirror, as a beat does.
         }
     }
 
@@ -185,7 +206,7 @@ internal sealed class ModelPair
 
     private void Violence(ModelNode node)
     {
-        switch (random.Next(14))
+        switch (random.Next(15))
         {
             case < 5:
                 Connect();
@@ -215,10 +236,45 @@ internal sealed class ModelPair
             case 13 when random.Next(3) == 0:
                 Forget(node);
                 break;
+            case 14:
+                DiskViolence(node);
+                break;
             default:
                 break;
         }
     }
+
+    private void DiskViolence(ModelNode node)
+    {
+        switch (random.Next(6))
+        {
+            case 0 when node.Role == LogRole.Passive && HasAll(node.Other):
+                // L2: the copy is found damaged while it follows.
+                node.Copy = 0;
+                node.Forgot = node.Damaged = true;
+                break;
+            case 1:
+                GiveUpPartner(node, !node.HeldOff);
+                break;
+            case 2:
+                node.DiskFailed = !node.DiskFailed;
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>L4: the partner's disk stood still while the log filled; or may be over.</summary>
+    public static void GiveUpPartner(ModelNode node, bool held)
+    {
+        node.HeldOff = held;
+        if (held && node.Core is not null)
+        {
+            node.FailMirror();
+        }
+    }
+
+    private bool HasAll(ModelNode node) => (node.Copy & acked) == acked && !node.Forgot;
 
     public static void Kill(ModelNode node)
     {
@@ -234,11 +290,11 @@ internal sealed class ModelPair
     /// </summary>
     private void Forget(ModelNode node)
     {
-        if ((node.Other.Copy & acked) == acked && !node.Other.Forgot)
+        if (HasAll(node.Other))
         {
             Kill(node);
             node.Copy = 0;
-            node.Forgot = true;
+            node.Forgot = node.Damaged = true;
             node.HasRecords = false;
         }
     }

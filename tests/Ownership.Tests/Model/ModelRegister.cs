@@ -20,6 +20,9 @@ internal sealed class ModelRegister(Random random)
     public void Swap(RegisterEntry next, Action<SwapOutcome> reply) =>
         pending.Add(new Pending(next, null, reply));
 
+    /// <summary>Somebody else's swap, such as a forced one.</summary>
+    public void Replace(RegisterEntry next) => Entry = next;
+
     public bool HasWork => pending.Count > 0;
 
     /// <summary>Lets one operation, of whoever's choosing, go one step further.</summary>

@@ -14,7 +14,17 @@ internal sealed class TestRegion(RegionNeed need, byte[] memory) : IRegion
 
     public int Length => memory.Length;
 
-    public Span<byte> Bytes => memory;
+    public Span<byte> Bytes
+    {
+        get
+        {
+            Looked?.Invoke();
+            return memory;
+        }
+    }
+
+    /// <summary>Called before each look at the memory: the partner may write in between.</summary>
+    public Action? Looked { get; set; }
 
     public Memory<byte> Memory => memory;
 
@@ -88,6 +98,7 @@ internal sealed class TestPort : IPort
 {
     private readonly Queue<Pending> waiting = new();
     private readonly Queue<Completion> done = new();
+    private readonly Queue<Completion> lost = new();
 
     public PortState State { get; private set; } = PortState.Open;
 
@@ -95,6 +106,9 @@ internal sealed class TestPort : IPort
 
     /// <summary>Whether posts wait for <see cref="Carry"/>.</summary>
     public bool Held { get; set; }
+
+    /// <summary>From the first word posted to this offset on, posts wait.</summary>
+    public int? HoldsAtWord { get; set; }
 
     /// <summary>Posts that wait.</summary>
     public int Waiting => waiting.Count;
@@ -140,6 +154,20 @@ internal sealed class TestPort : IPort
         }
     }
 
+    /// <summary>Some of the posts that wait land, and nobody at this end will hear of it.</summary>
+    public void Land(int count)
+    {
+        while (count-- > 0 && State == PortState.Open && waiting.TryDequeue(out Pending? post))
+        {
+            if (!post.Reads && !post.Target.Dead)
+            {
+                Put(post);
+            }
+
+            lost.Enqueue(new Completion(post.Token, CompletionStatus.PortClosed));
+        }
+    }
+
     /// <summary>The node at this end dies: of the next post only the first bytes land.</summary>
     public void Tear(int bytes)
     {
@@ -159,6 +187,11 @@ internal sealed class TestPort : IPort
     public void Break()
     {
         State = PortState.PartnerGone;
+        while (lost.TryDequeue(out Completion completion))
+        {
+            done.Enqueue(completion);
+        }
+
         Carry();
     }
 
@@ -167,6 +200,7 @@ internal sealed class TestPort : IPort
     private bool Post(Pending post)
     {
         waiting.Enqueue(post);
+        Held |= post.Value is not null && post.Offset == HoldsAtWord;
         if (!Held || State != PortState.Open)
         {
             Carry();
@@ -187,6 +221,12 @@ internal sealed class TestPort : IPort
             return;
         }
 
+        Put(post);
+        done.Enqueue(new Completion(post.Token, CompletionStatus.Success));
+    }
+
+    private static void Put(Pending post)
+    {
         Span<byte> far = post.Target.Memory.AsSpan(post.Offset, post.Length);
         if (post.Value is { } value)
         {
@@ -200,8 +240,6 @@ internal sealed class TestPort : IPort
         {
             post.Local!.Bytes.Slice(post.LocalOffset, post.Length).CopyTo(far);
         }
-
-        done.Enqueue(new Completion(post.Token, CompletionStatus.Success));
     }
 
     private sealed record Pending(

@@ -7,7 +7,18 @@ internal sealed class TestDisk(long size) : IVolumeFile
 {
     public byte[] Bytes { get; } = new byte[size];
 
+    /// <summary>What a loss of power leaves.</summary>
+    public byte[] Durable { get; } = new byte[size];
+
     public DiskResult Writes { get; set; } = DiskResult.Ok;
+
+    public DiskResult Flushes { get; set; } = DiskResult.Ok;
+
+    /// <summary>How often anything was written.</summary>
+    public int Changes { get; private set; }
+
+    /// <summary>Spoils what a write has just put there: offset and length.</summary>
+    public Action<TestDisk, long, long>? Wrote { get; set; }
 
     public bool Cached { get; set; } = true;
 
@@ -32,6 +43,8 @@ internal sealed class TestDisk(long size) : IVolumeFile
         foreach (ReadOnlyMemory<byte> buffer in Writes == DiskResult.Ok ? buffers : [])
         {
             buffer.Span.CopyTo(Bytes.AsSpan((int)offset));
+            Changes++;
+            Wrote?.Invoke(this, offset, buffer.Length);
             offset += buffer.Length;
         }
 
@@ -40,11 +53,25 @@ internal sealed class TestDisk(long size) : IVolumeFile
 
     public DiskResult Punch(long offset, long length)
     {
-        Bytes.AsSpan((int)offset, (int)length).Clear();
-        return DiskResult.Ok;
+        if (Writes == DiskResult.Ok)
+        {
+            Bytes.AsSpan((int)offset, (int)length).Clear();
+            Changes++;
+            Wrote?.Invoke(this, offset, length);
+        }
+
+        return Writes;
     }
 
-    public DiskResult Flush() => Writes;
+    public DiskResult Flush()
+    {
+        if (Flushes == DiskResult.Ok)
+        {
+            Bytes.CopyTo(Durable, 0);
+        }
+
+        return Flushes;
+    }
 
     public long NextData(long offset)
     {
@@ -58,9 +85,32 @@ internal sealed class TestDisk(long size) : IVolumeFile
 }
 
 /// <summary>A worker that works a turn later, and ends another turn later.</summary>
-internal sealed class TestWorker(TestReactor reactor, Func<bool> dead) : IWorker
+internal sealed class TestWorker(TestReactor reactor, Func<bool> dead, Func<bool> held) : IWorker
 {
-    public void Run(WorkItem item) => reactor.Post(_ => Work(item), null);
+    private readonly HashSet<WorkItem> running = [];
+    private readonly Queue<WorkItem> waiting = new();
+
+    /// <summary>Runs an item, which must not run already: its owner has one only.</summary>
+    public void Run(WorkItem item)
+    {
+        Assert.True(running.Add(item), "one item was started twice");
+        if (held())
+        {
+            waiting.Enqueue(item);
+            return;
+        }
+
+        reactor.Post(_ => Work(item), null);
+    }
+
+    /// <summary>Goes on with what was held.</summary>
+    public void Release()
+    {
+        while (waiting.TryDequeue(out WorkItem? item))
+        {
+            reactor.Post(state => Work((WorkItem)state!), item);
+        }
+    }
 
     public void Dispose()
     {
@@ -74,6 +124,7 @@ internal sealed class TestWorker(TestReactor reactor, Func<bool> dead) : IWorker
         }
 
         item.Work();
+        running.Remove(item);
         reactor.Post(
             _ =>
             {

@@ -17,6 +17,7 @@ internal sealed class TestNode : IDisposable, IClientServices
     private readonly Dictionary<string, byte[]> nvram = [];
     private readonly Dictionary<string, TestDisk> disks = [];
     private readonly string directory = Directory.CreateTempSubdirectory("storage-test-").FullName;
+    private readonly Dictionary<string, TestWorker> workers = [];
     private readonly ulong id;
     private readonly int logBytes;
     private ulong boots;
@@ -43,6 +44,8 @@ internal sealed class TestNode : IDisposable, IClientServices
 
     public TestPort? Port { get; set; }
 
+    private bool inSession;
+
     public bool Up { get; private set; }
 
     public IGroupLog Log => Mirror.Log(new GroupId(0));
@@ -54,6 +57,20 @@ internal sealed class TestNode : IDisposable, IClientServices
     public TestDisk Disk => disks["vol0.img"];
 
     public byte[] Nvram => nvram["log0"];
+
+    public TestRegion LogRegion => regions["log0"];
+
+    /// <summary>Names of workers that hold what they are given.</summary>
+    public HashSet<string> HeldWorkers { get; } = [];
+
+    public void ReleaseWorkers()
+    {
+        HeldWorkers.Clear();
+        foreach (TestWorker worker in workers.Values)
+        {
+            worker.Release();
+        }
+    }
 
     public PartnerView Partner => throw new NotSupportedException();
 
@@ -80,7 +97,8 @@ internal sealed class TestNode : IDisposable, IClientServices
         Store = new VolumesClient(
             settings, info, Reactor, Mirror,
             (path, size) => DiskOf(Path.GetFileName(path), size),
-            _ => new TestWorker(Reactor, () => !Up || boots != boot));
+            name => workers[name] = new TestWorker(
+                Reactor, () => !Up || boots != boot, () => HeldWorkers.Contains(name)));
         Assert.True(Mirror.StartAsync(this, default).AsTask().IsCompletedSuccessfully);
         Assert.True(Store.StartAsync(this, default).AsTask().IsCompletedSuccessfully);
     }
@@ -90,13 +108,15 @@ internal sealed class TestNode : IDisposable, IClientServices
     {
         Up = false;
         Port = null;
+        inSession = false;
         Store.Dispose();
         Mirror.Dispose();
     }
 
-    public void Ready(SessionId session, TestPort port)
+    public void Ready(SessionId session, IPort port)
     {
-        Port = port;
+        Port = port as TestPort;
+        inSession = true;
         TestRegion page = Peer!.regions["page"];
         if (page.Offered is null)
         {
@@ -112,6 +132,7 @@ internal sealed class TestNode : IDisposable, IClientServices
     public void Lost()
     {
         Port = null;
+        inSession = false;
         foreach (TestRegion region in regions.Values)
         {
             region.Revoke();
@@ -135,7 +156,7 @@ internal sealed class TestNode : IDisposable, IClientServices
         Reactor.Post(
             _ =>
             {
-                if (Peer is { Up: true, Port: not null } peer)
+                if (Peer is { Up: true, inSession: true } peer)
                 {
                     peer.Mirror.MemoryChanged(region, memory);
                 }
@@ -149,7 +170,7 @@ internal sealed class TestNode : IDisposable, IClientServices
         Reactor.Post(
             _ =>
             {
-                if (Peer is { Up: true, Port: not null } peer)
+                if (Peer is { Up: true, inSession: true } peer)
                 {
                     peer.Mirror.MemoryChanged(region, null);
                 }

@@ -1,6 +1,7 @@
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
+using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Storage.Tests.Harness;
 
@@ -17,6 +18,9 @@ internal sealed class TestPair : IDisposable
     }
 
     public TestReactor Reactor { get; } = new();
+
+    /// <summary>Takes reports of a copy, at once.</summary>
+    public IProgress<CopyProgress> Copied { get; } = new TestProgress();
 
     public TestNode A { get; }
 
@@ -35,12 +39,14 @@ internal sealed class TestPair : IDisposable
         return pair;
     }
 
-    public void Connect()
+    public void Connect() => Connect(new TestPort(), new TestPort());
+
+    public void Connect(IPort toB, IPort toA)
     {
         attempt++;
         SessionId session = new(1, 2, attempt, attempt);
-        A.Ready(session, new TestPort());
-        B.Ready(session, new TestPort());
+        A.Ready(session, toB);
+        B.Ready(session, toA);
         Reactor.Drain();
     }
 
@@ -77,11 +83,14 @@ internal sealed class TestPair : IDisposable
         Assert.Equal(LogRole.Mirrored, owner.Log.Role);
     }
 
+    /// <summary>A swap of the register was won.</summary>
+    public void NextTerm() => Term = Term.Next;
+
     /// <summary>A node takes the group over after the other is gone.</summary>
     public void TakeOver(TestNode node)
     {
         node.Log.Fence();
-        Term = Term.Next;
+        NextTerm();
         node.Log.ServeAlone(Term);
         Reactor.Drain();
     }
@@ -93,10 +102,27 @@ internal sealed class TestPair : IDisposable
     }
 }
 
+/// <summary>Hears how far a copy has come.</summary>
+internal sealed class TestProgress : IProgress<CopyProgress>
+{
+    public CopyProgress Last { get; private set; }
+
+    public Action<CopyProgress>? Told { get; set; }
+
+    public void Report(CopyProgress value)
+    {
+        Last = value;
+        Told?.Invoke(value);
+    }
+}
+
 /// <summary>A request that remembers its answer.</summary>
 internal sealed class TestRequest : VolumeRequest
 {
     public VolumeStatus? Status { get; private set; }
+
+    /// <summary>Told when it is answered, at that moment.</summary>
+    public Action<TestRequest>? Answered { get; init; }
 
     public static TestRequest Write(IVolume volume, long offset, byte[] data) =>
         Submit(volume, VolumeOperation.Write, offset, data);
@@ -110,10 +136,23 @@ internal sealed class TestRequest : VolumeRequest
     public static TestRequest Flush(IVolume volume) =>
         Submit(volume, VolumeOperation.Flush, 0, []);
 
+    public static TestRequest Zero(IVolume volume, long offset, int length) =>
+        Submit(volume, VolumeOperation.WriteZeroes, offset, new byte[length]);
+
+    public TestRequest ToRead(long offset, int length)
+    {
+        Operation = VolumeOperation.Read;
+        Offset = offset;
+        Length = length;
+        Buffer = new byte[length];
+        return this;
+    }
+
     public override void Complete(VolumeStatus status)
     {
         Assert.Null(Status);
         Status = status;
+        Answered?.Invoke(this);
     }
 
     private static TestRequest Submit(

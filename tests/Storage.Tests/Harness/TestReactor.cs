@@ -84,13 +84,20 @@ internal sealed class TestReactor : SynchronizationContext, IReactor
         }
     }
 
-    /// <summary>Lets time pass until a task has ended.</summary>
-    public T Await<T>(Func<ValueTask<T>> start, int millisecondsMax = 60_000)
+    /// <summary>Starts what comes back to this reactor.</summary>
+    public Task<T> Start<T>(Func<ValueTask<T>> start)
     {
         SynchronizationContext? before = Current;
         SetSynchronizationContext(this);
         Task<T> task = start().AsTask();
         SetSynchronizationContext(before);
+        return task;
+    }
+
+    /// <summary>Lets time pass until a task has ended.</summary>
+    public T Await<T>(Func<ValueTask<T>> start, int millisecondsMax = 60_000)
+    {
+        Task<T> task = Start(start);
         for (int i = 0; i < millisecondsMax && !task.IsCompleted; i++)
         {
             Run(1);

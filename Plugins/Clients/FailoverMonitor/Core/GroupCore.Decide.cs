@@ -5,6 +5,11 @@ namespace StorageOs.FailoverMonitor.Core;
 /// <content>One look at the facts: what this node must do next with the group.</content>
 internal sealed partial class GroupCore
 {
+    /// <summary>
+    /// S14: an owner whose disk fails hands over by itself, before its log is full.
+    /// </summary>
+    private const ulong OwnWish = ulong.MaxValue;
+
     private bool mirrorFailed;
     private bool drained;
     private bool handingOver;
@@ -72,6 +77,12 @@ internal sealed partial class GroupCore
 
     private bool OwnerThatForgot(RegisterEntry entry)
     {
+        if (Role != LogRole.Idle)
+        {
+            GoIdle(); // Found out while it served or was about to: it must not, from now on.
+            return true;
+        }
+
         Why = partner is { Forgot: true }
             ? "both nodes forgot (L7): only force can bring the group back"
             : entry.Sync == SyncState.InSync
@@ -165,7 +176,8 @@ internal sealed partial class GroupCore
         {
             EndHandover();
             Why = "saying in the register that both copies are good";
-            if (PartnerIsPassive(entry) && partner!.Entry?.Term == entry.Term)
+            // S11: mirrored rules are back for all that was acknowledged, and only then the swap.
+            if (PartnerIsPassive(entry) && partner!.Entry?.Term == entry.Term && partnerHoldsAll)
             {
                 SwapTo(SwapIntent.InSync, BothGood);
             }
@@ -185,9 +197,11 @@ internal sealed partial class GroupCore
     private void DecideHandover()
     {
         ulong asked = partner?.Request ?? 0;
+        asked = asked == 0 && diskFailed ? OwnWish : asked;
         if (!handingOver)
         {
-            if (asked != 0 && asked != answeredRequest && !Undecided && LogFree
+            bool unanswered = asked == OwnWish || asked != answeredRequest;
+            if (asked != 0 && unanswered && !Undecided && LogFree
                 && partner is { Role: LogRole.Passive, Forgot: false })
             {
                 handingOver = true;
@@ -270,7 +284,7 @@ internal sealed partial class GroupCore
 
     private bool FreezeWhenPartnerLost()
     {
-        if (session is not null && !mirrorFailed)
+        if (session is not null && !mirrorFailed && !PartnerForgotInSync)
         {
             return false;
         }
@@ -281,6 +295,14 @@ internal sealed partial class GroupCore
         effects.Add(new Freeze());
         return true;
     }
+
+    /// <summary>
+    /// L2, L7: a partner whose copy was found damaged while it followed. One that has not heard of
+    /// the last InSync yet says the same, and means something else.
+    /// </summary>
+    private bool PartnerForgotInSync =>
+        Known is { Sync: SyncState.InSync } && partner is { Forgot: true }
+        && partner.Entry?.Term == Known.Term;
 
     /// <summary>
     /// S7: what the partner must say, in this session, before its copy is written.

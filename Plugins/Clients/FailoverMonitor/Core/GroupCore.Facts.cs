@@ -26,6 +26,8 @@ internal sealed partial class GroupCore
     private bool offered;
     private Instant? failedSince;
     private Lsn partnerFlushed;
+    private bool partnerHoldsAll;
+    private bool diskFailed;
     private SessionId? passiveIn;
     private Instant requestedAt;
     private ulong answeredRequest;
@@ -78,6 +80,9 @@ internal sealed partial class GroupCore
             case LogChanged log:
                 offered = log.PartnerOffered;
                 partnerFlushed = log.PartnerFlushed;
+                partnerHoldsAll = log.PartnerHoldsAll;
+                forgot = log.Forgot;
+                diskFailed = log.DiskFailed;
                 failedSince = !log.PartnerFailed || Role is not (LogRole.Mirrored or LogRole.Frozen)
                     ? null : session is null ? failedSince : failedSince ?? now;
                 mirrorFailed = log.PartnerFailed;
@@ -224,13 +229,21 @@ internal sealed partial class GroupCore
             effects.Add(new Record(memory));
         }
 
-        excused |= entry.Sync == SyncState.New
+        excused |= forced || entry.Sync == SyncState.New
             || (entry.Sync == SyncState.Stale && entry.StaleNode == options.Self);
-        if (forgot && excused && entry.Sync == SyncState.InSync)
+        if (entry.Sync != SyncState.InSync)
         {
-            forgot = false; // L7: made good by a push or copy that ended in this InSync.
+            return;
+        }
+
+        if (forgot && excused)
+        {
+            // L7: made good by a push or copy that ended in this InSync. The log has the last word:
+            // damage that it found since keeps the mark.
             effects.Add(new ClearForgot());
         }
+
+        excused = false; // What is forgotten from now on needs another copy.
     }
 
     private void TakeSwap(SwapDone swap)

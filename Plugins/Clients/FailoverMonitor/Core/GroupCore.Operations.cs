@@ -187,6 +187,7 @@ internal sealed partial class GroupCore
     {
         mirrorFailed = false;
         failedSince = null;
+        partnerHoldsAll = false; // Until the log says so under the rules that begin now.
         Role = acknowledgeOnBoth ? LogRole.Mirrored : LogRole.Resyncing;
         effects.Add(new ServeWithPartner(Known!.Term, acknowledgeOnBoth));
     }

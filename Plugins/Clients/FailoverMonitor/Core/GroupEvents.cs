@@ -22,7 +22,14 @@ internal sealed record PartnerSeen(PartnerCondition Condition) : GroupEvent;
 /// <param name="PartnerOffered">The partner's copy is offered to this node in this session.</param>
 /// <param name="PartnerFailed">A mirrored write or beat failed (S5).</param>
 /// <param name="PartnerFlushed">What the partner's disk holds.</param>
-internal sealed record LogChanged(bool PartnerOffered, bool PartnerFailed, Lsn PartnerFlushed)
+/// <param name="PartnerHoldsAll">
+/// Mirrored rules hold for all that was ever acknowledged (S11).
+/// </param>
+/// <param name="Forgot">The log's forgot mark (L7); set at run time, too.</param>
+/// <param name="DiskFailed">A write or flush of this node's disk failed (L3).</param>
+internal sealed record LogChanged(
+    bool PartnerOffered, bool PartnerFailed, Lsn PartnerFlushed, bool PartnerHoldsAll,
+    bool Forgot, bool DiskFailed)
     : GroupEvent;
 
 /// <summary>The register was read, or was not.</summary>

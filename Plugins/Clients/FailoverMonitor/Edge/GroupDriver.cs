@@ -12,6 +12,7 @@ namespace StorageOs.FailoverMonitor.Edge;
 /// </summary>
 internal sealed partial class GroupDriver : IDisposable
 {
+    private static readonly Tick TimePassed = new();
     private readonly Queue<GroupEvent> inbox = new();
     private readonly GroupCore core;
     private readonly IGroupLog log;
@@ -25,6 +26,7 @@ internal sealed partial class GroupDriver : IDisposable
     private CancellationTokenSource? cancelable;
     private ulong cancelableNumber;
     private bool running;
+    private bool diskFailed;
     private string lastState = "";
     private string lastWhy = "";
 
@@ -65,9 +67,9 @@ internal sealed partial class GroupDriver : IDisposable
     public GroupView View => core.View(log.Summary.Tail);
 
     /// <summary>Takes an event now, or after the one under way.</summary>
-    public void Feed(GroupEvent input)
+    public void Feed(GroupEvent news)
     {
-        inbox.Enqueue(input);
+        inbox.Enqueue(news);
         if (running)
         {
             return;
@@ -78,7 +80,9 @@ internal sealed partial class GroupDriver : IDisposable
         {
             while (inbox.TryDequeue(out GroupEvent? next))
             {
-                foreach (GroupEffect effect in core.Step(next, reactor.Now))
+                // What has waited here may be untrue by now.
+                GroupEvent input = next is LogChanged ? LogFacts() : next;
+                foreach (GroupEffect effect in core.Step(input, reactor.Now))
                 {
                     CarryOut(effect);
                 }
@@ -100,8 +104,24 @@ internal sealed partial class GroupDriver : IDisposable
         memory.Dispose();
     }
 
-    private void OnLogChanged() =>
-        Feed(new LogChanged(log.PartnerOffered, log.PartnerFailed, log.PartnerFlushed));
+    private void OnLogChanged() => Feed(LogFacts());
+
+    private LogChanged LogFacts() => new(
+        log.PartnerOffered, log.PartnerFailed, log.PartnerFlushed, log.PartnerHoldsAll,
+        log.Summary.Forgot, volumes.DiskFault(Group) is not null);
+
+    /// <summary>Time has passed; the disk, too, may have something to say.</summary>
+    public void Tick()
+    {
+        bool failed = volumes.DiskFault(Group) is not null;
+        if (failed != diskFailed)
+        {
+            diskFailed = failed;
+            OnLogChanged();
+        }
+
+        Feed(TimePassed);
+    }
 
     private void Tell()
     {

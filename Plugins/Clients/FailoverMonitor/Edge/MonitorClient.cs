@@ -25,7 +25,6 @@ internal sealed class MonitorClient(
     private const string RegionName = "view";
     private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(5);
 
-    private static readonly Tick TimePassed = new();
 
     private readonly GroupDriver?[] drivers = new GroupDriver?[GroupId.Count];
     private readonly GroupOwnership?[] published = new GroupOwnership?[GroupId.Count];
@@ -166,7 +165,7 @@ internal sealed class MonitorClient(
                 driver.Feed(new PartnerSeen(condition));
             }
 
-            driver.Feed(TimePassed);
+            driver.Tick();
         }
 
         lastCondition = condition;

@@ -67,6 +67,8 @@ internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
             {
                 ["bytesDone"] = progress.BytesDone,
                 ["bytesTotal"] = progress.BytesTotal,
+                ["bytesCompared"] = progress.BytesCompared,
+                ["mismatches"] = progress.Mismatches,
             };
         }
 

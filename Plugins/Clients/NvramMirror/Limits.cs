@@ -1,0 +1,23 @@
+namespace StorageOs.NvramMirror;
+
+/// <summary>Limits of the mirrored log that concern its partner, each with its unit.</summary>
+internal static class Limits
+{
+    /// <summary>
+    /// From this fill on, in eighths of the ring, a partner's disk that stands still is waited for
+    /// no longer than <see cref="PartnerStandstillMax"/> (rule L4).
+    /// </summary>
+    public const int FillEighths = 4;
+
+    /// <summary>
+    /// How long a partner's disk may stand still while the log fills; then it counts as gone and is
+    /// marked stale. Longer than a disk's own retries, shorter than most clients' patience.
+    /// </summary>
+    public static readonly TimeSpan PartnerStandstillMax = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// How long a partner given up for its disk is left alone within the same session, before all
+    /// is copied to it anew: a disk that stays broken must not stop the owner each time.
+    /// </summary>
+    public static readonly TimeSpan PartnerHoldOff = TimeSpan.FromSeconds(60);
+}

@@ -1,0 +1,249 @@
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.NvramMirror;
+using StorageOs.Storage.Tests.Harness;
+using StorageOs.Volumes;
+
+namespace StorageOs.Storage.Tests;
+
+/// <summary>L4 and L6: a log that fills, disks that are full, slow or must be flushed.</summary>
+public sealed class FullAndFailingDiskTests
+{
+    private const ulong Capacity = 1024;
+
+    [Fact]
+    public void L4_AFullLogPushesBackAndDropsNothing()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Disk.Writes = DiskResult.NoSpace;
+        List<TestRequest> writes = Fill(pair, 30);
+        pair.Reactor.Run(60_000);
+        Assert.Contains(writes, write => write.Status is null);
+        Assert.All(writes, write => Assert.NotEqual(VolumeStatus.IoError, write.Status ?? 0));
+        Assert.Contains("no space", StatusOf(pair.A), StringComparison.Ordinal);
+        Assert.Equal(LogRole.Mirrored, pair.A.Log.Role); // Its own disk is what fills the log.
+        TestRequest read = TestRequest.Read(pair.A.Volume, 0, 4096);
+        pair.Reactor.Run(1);
+        Assert.Equal(VolumeStatus.Ok, read.Status);
+
+        pair.A.Disk.Writes = DiskResult.Ok;
+        pair.Reactor.Run(5000);
+        Assert.All(writes, write => Assert.Equal(VolumeStatus.Ok, write.Status));
+        Assert.DoesNotContain("no space", StatusOf(pair.A), StringComparison.Ordinal);
+        Assert.Equal(30, pair.A.Disk.Bytes[0]);
+        Assert.Equal(pair.A.Disk.Bytes, pair.B.Disk.Bytes);
+    }
+
+    [Fact]
+    public void L4_ACrashWhileTheDiskIsFullLosesNothingAcknowledged()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Disk.Writes = pair.B.Disk.Writes = DiskResult.NoSpace;
+        List<TestRequest> writes = Fill(pair, 30);
+        pair.Reactor.Run(3000);
+        int acknowledged = writes.Count(write => write.Status == VolumeStatus.Ok);
+        Assert.InRange(acknowledged, 1, 29);
+        pair.A.Crash();
+        pair.Disconnect();
+        pair.TakeOver(pair.B);
+        pair.B.Disk.Writes = DiskResult.Ok;
+        pair.Reactor.Run(3000);
+        Assert.InRange(pair.B.Disk.Bytes[0], acknowledged, 30);
+    }
+
+    [Fact]
+    public void L4_AFullLogOutlivesAnyNumberOfSessionsAndBoots()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Disk.Writes = pair.B.Disk.Writes = DiskResult.NoSpace;
+        List<TestRequest> writes = [];
+        for (int i = 0; i < 2500; i++)
+        {
+            writes.Add(LogRuleTests.Write(pair, 0, 512, (byte)(i / 10)));
+        }
+
+        int acknowledged = writes.Count(write => write.Status == VolumeStatus.Ok) / 10;
+        for (int i = 0; i < 150; i++)
+        {
+            pair.Disconnect();
+            Assert.Equal(LogRole.Frozen, pair.A.Log.Role);
+            if (i % 3 == 0)
+            {
+                pair.A.Crash();
+                pair.A.Boot();
+                pair.A.Log.Freeze();
+            }
+
+            pair.B.Log.StepDown();
+            pair.Connect();
+            pair.Join(pair.A, pair.B, format: false);
+        }
+
+        pair.Disconnect();
+        pair.A.Log.ServeAlone(new Term(2));
+        pair.Connect();
+        pair.B.Log.BecomePassive();
+        pair.Reactor.Run(1);
+        Assert.IsType<RefusedException>(Record.Exception(
+            () => pair.Reactor.Await(() => pair.A.Log.PushAsync(new Term(2), format: true))));
+        pair.A.Disk.Writes = DiskResult.Ok;
+        pair.Reactor.Run(3000);
+        Assert.InRange(pair.A.Disk.Bytes[0], acknowledged - 1, 249);
+        Assert.True(pair.Reactor.Await(() => pair.A.Log.PushAsync(new Term(2), format: true)));
+    }
+
+    [Fact]
+    public void L4_APartnerWhoseDiskStandsStillIsGivenUpAndTriedAgainLater()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.B.Disk.Writes = DiskResult.NoSpace;
+        List<TestRequest> writes = Fill(pair, 30);
+        pair.Reactor.Run(9_000);
+        Assert.Equal(LogRole.Mirrored, pair.A.Log.Role);
+        Assert.Null(writes[^1].Status);
+        pair.Reactor.Run(2_000);
+        Assert.Equal(LogRole.Frozen, pair.A.Log.Role); // S1: until the register says so.
+        Assert.True(pair.A.Log.PartnerFailed);
+        Assert.False(pair.A.Log.PartnerOffered);
+        Assert.Null(writes[^1].Status);
+        pair.NextTerm();
+        pair.A.Log.ServeAlone(pair.Term);
+        pair.Reactor.Run(2_000);
+        Assert.All(writes, write => Assert.Equal(VolumeStatus.Ok, write.Status));
+        Assert.Contains("stood still", pair.A.Inner.Report().ToJsonString(),
+            StringComparison.Ordinal);
+        Assert.False(pair.A.Log.PartnerOffered);
+        pair.Reactor.Run(60_000);
+        Assert.True(pair.A.Log.PartnerOffered);
+    }
+
+    [Fact]
+    public void L4_AStalePartnerWhoseDiskStandsStillIsGivenUpAtOnce()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.B.Log.StepDown();
+        pair.A.Log.Freeze();
+        pair.A.Log.ServeAlone(new Term(2));
+        pair.Disconnect();
+        pair.Connect();
+        pair.B.Log.BecomePassive();
+        pair.Reactor.Run(1);
+        pair.B.Disk.Writes = DiskResult.NoSpace;
+        Assert.True(pair.Reactor.Await(() => pair.A.Log.PushAsync(new Term(2), format: true)));
+        pair.A.Log.ServeWithPartner(new Term(2), acknowledgeOnBoth: false);
+        List<TestRequest> writes = Fill(pair, 30);
+        pair.Reactor.Run(12_000);
+        Assert.Equal(LogRole.Alone, pair.A.Log.Role);
+        Assert.True(pair.A.Log.PartnerFailed);
+        pair.A.Log.ServeAlone(new Term(2));
+        pair.Reactor.Run(1_000);
+        Assert.All(writes, write => Assert.Equal(VolumeStatus.Ok, write.Status));
+    }
+
+    [Fact]
+    public void L4_WhenToGiveAPartnerUpByValue()
+    {
+        StandstillWatch watch = new();
+        Instant start = new(5_000_000_000);
+        watch.Begin(start);
+        LogFill full = new(End: 1000, Freed: 100, Capacity, Flushed: 990, PartnerFlushed: 100);
+        Assert.False(watch.Stands(start, full)); // The first look: since now.
+        Assert.False(watch.Stands(start + Almost, full));
+        Assert.True(watch.Stands(start + Limits.PartnerStandstillMax, full));
+
+        // It moves, if only a little; nearly empty; this node's own disk is what fills the log.
+        LogFill moved = full with { PartnerFlushed = 101 };
+        Instant later = start + Limits.PartnerStandstillMax;
+        Assert.False(watch.Stands(later, moved));
+        Assert.False(watch.Stands(later + Almost, moved));
+        Assert.False(watch.Stands(later + Limits.PartnerStandstillMax, moved with { End = 150 }));
+        Assert.False(watch.Stands(
+            later + (2 * Limits.PartnerStandstillMax), moved with { Flushed = 120 }));
+    }
+
+    [Fact]
+    public void L6_AtPowerLevelFlushAndFuaWaitForBothDisks()
+    {
+        using TestPair pair = PowerPair();
+        pair.B.Disk.Flushes = DiskResult.NoSpace;
+        TestRequest write = LogRuleTests.Write(pair, 0, 4096, 7);
+        TestRequest fua = new()
+        {
+            Operation = VolumeOperation.Write, Offset = 8192, Length = 4096,
+            Buffer = LogTests.Bytes(4096, 8), ForceUnitAccess = true,
+        };
+        pair.A.Volume.Submit(fua);
+        pair.A.Volume.Commit();
+        TestRequest flush = TestRequest.Flush(pair.A.Volume);
+        pair.Reactor.Run(3000);
+        Assert.Equal(VolumeStatus.Ok, write.Status);
+        Assert.Null(fua.Status);
+        Assert.Null(flush.Status);
+        Assert.Equal(7, pair.A.Disk.Durable[0]);
+        pair.B.Disk.Flushes = DiskResult.Ok;
+        pair.Reactor.Run(3000);
+        Assert.Equal(VolumeStatus.Ok, fua.Status);
+        Assert.Equal(VolumeStatus.Ok, flush.Status);
+        foreach (TestNode node in new[] { pair.A, pair.B })
+        {
+            Assert.Equal(7, node.Disk.Durable[0]);
+            Assert.Equal(8, node.Disk.Durable[8192]);
+        }
+    }
+
+    [Fact]
+    public void L6_AtPowerLevelAnAloneOwnerFlushesItsOwnDisk()
+    {
+        using TestPair pair = PowerPair();
+        pair.B.Crash();
+        pair.Disconnect();
+        pair.A.Log.ServeAlone(new Term(2));
+        LogRuleTests.Write(pair, 0, 4096, 7);
+        TestRequest flush = TestRequest.Flush(pair.A.Volume);
+        Assert.Null(flush.Status);
+        pair.Reactor.Run(100);
+        Assert.Equal(VolumeStatus.Ok, flush.Status);
+        Assert.Equal(7, pair.A.Disk.Durable[0]);
+    }
+
+    [Fact]
+    public void L6_AtProcessLevelAFlushWaitsForNoDisk()
+    {
+        using TestPair pair = TestPair.InSync();
+        LogRuleTests.Write(pair, 0, 4096, 7);
+        TestRequest flush = TestRequest.Flush(pair.A.Volume);
+        pair.Reactor.Drain();
+        Assert.Equal(VolumeStatus.Ok, flush.Status);
+        Assert.Equal(0, pair.A.Disk.Durable[0]);
+    }
+
+    private static TimeSpan Almost =>
+        Limits.PartnerStandstillMax - TimeSpan.FromMilliseconds(1);
+
+    private static TestPair PowerPair()
+    {
+        TestPair pair = new();
+        pair.A.Persistence = pair.B.Persistence = PersistenceLevel.Power;
+        pair.A.Boot();
+        pair.B.Boot();
+        pair.Connect();
+        pair.Join(pair.A, pair.B, format: true);
+        return pair;
+    }
+
+    private static string StatusOf(TestNode node) =>
+        node.Store.Report()![0]!["waits"]!.GetValue<string>();
+
+    private static List<TestRequest> Fill(TestPair pair, int count)
+    {
+        List<TestRequest> writes = [];
+        for (int i = 1; i <= count; i++)
+        {
+            writes.Add(LogRuleTests.Write(pair, 0, 100_000, (byte)i));
+        }
+
+        return writes;
+    }
+}
