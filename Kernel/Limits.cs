@@ -52,7 +52,9 @@ public static class Limits
     /// <summary>How long a client may take to stop.</summary>
     public static readonly TimeSpan ClientStopTimeMax = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long the connection manager may take to give back a client or to stop.</summary>
+    /// <summary>
+    /// How long the connection manager may take to give back a client or to stop.
+    /// </summary>
     public static readonly TimeSpan RemoveTimeMax = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a module may take to say its part of the status.</summary>

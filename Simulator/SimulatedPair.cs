@@ -5,10 +5,10 @@
 // took effect. Completions may also be delivered twice, and an inbox write may strike again long
 // after its connection is gone.
 using System.Text;
+using Stateless;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Ccm;
-using Stateless;
 
 namespace StorageOs.Simulator;
 

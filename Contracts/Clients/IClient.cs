@@ -6,7 +6,8 @@ namespace StorageOs.Contracts.Clients;
 /// <summary>
 /// A cluster client: a peer process on each node that declares ports and memory, is told when the
 /// partner is ready and when it is lost, and asks the cluster connection manager for services in
-/// between. Every member is called on the client's own reactor; one client's delay holds up no other.
+/// between. Every member is called on the client's own reactor; one client's delay holds up no
+/// other.
 /// </summary>
 /// <remarks>
 /// Order of calls: <see cref="StartAsync"/>; any number of (<see cref="PartnerReady"/>, port and
@@ -16,7 +17,9 @@ namespace StorageOs.Contracts.Clients;
 /// </remarks>
 public interface IClient
 {
-    /// <summary>What the client needs. Read once, before <see cref="StartAsync"/>; must be constant.</summary>
+    /// <summary>
+    /// What the client needs. Read once, before <see cref="StartAsync"/>; must be constant.
+    /// </summary>
     ClientNeeds Needs { get; }
 
     /// <summary>
@@ -25,7 +28,10 @@ public interface IClient
     /// </summary>
     ValueTask StartAsync(IClientServices services, CancellationToken stopping);
 
-    /// <summary>The partner runs this client, too, and both nodes are ready. What is granted is valid until the session's loss.</summary>
+    /// <summary>
+    /// The partner runs this client, too, and both nodes are ready. What is granted is valid until
+    /// the session's loss.
+    /// </summary>
     void PartnerReady(ClientGrant grant);
 
     /// <summary>
@@ -34,27 +40,41 @@ public interface IClient
     /// </summary>
     void PartnerLost(SessionId session, SessionEnd end);
 
-    /// <summary>The twin re-opened or closed a port of the running session; null when closed.</summary>
+    /// <summary>
+    /// A port of the running session was opened anew, or closed (null), by either twin. Told to
+    /// both; to the one that asked before its <see cref="IClientServices.OpenPortAsync"/>
+    /// completes.
+    /// </summary>
     void PortChanged(string port, IPort? replacement)
     {
     }
 
-    /// <summary>The twin offered a region that is <see cref="RegionNeed.OfferedOnRequest"/>, or withdrew it (null).</summary>
+    /// <summary>
+    /// The twin offered a region that is <see cref="RegionNeed.OfferedOnRequest"/>, or withdrew it
+    /// (null).
+    /// </summary>
     void MemoryChanged(string region, IRemoteMemory? memory)
     {
     }
 
-    /// <summary>Stops the client: after it completes, nothing of it may run. Ports and regions are taken back afterwards.</summary>
+    /// <summary>
+    /// Stops the client: after it completes, nothing of it may run. Ports and regions are taken
+    /// back afterwards.
+    /// </summary>
     /// <param name="deadline">Set when the node will wait no longer.</param>
     ValueTask StopAsync(CancellationToken deadline);
 }
 
-/// <summary>What a client needs; both twins must ask for the same ports and regions, else the client waits.</summary>
+/// <summary>
+/// What a client needs; both twins must ask for the same ports and regions, else the client waits.
+/// </summary>
 /// <param name="Name">Name of the client, the same on both nodes.</param>
 /// <param name="Versions">Interface versions that its twin may have.</param>
 /// <param name="Ports">Its ports to its twin.</param>
 /// <param name="Regions">Memory it exposes to its twin.</param>
-/// <param name="Critical">Whether the partner should be told that this node is degraded without it.</param>
+/// <param name="Critical">
+/// Whether the partner should be told that this node is degraded without it.
+/// </param>
 public sealed record ClientNeeds(
     string Name,
     VersionRange Versions,
@@ -81,7 +101,8 @@ public readonly record struct VersionRange(ushort Min, ushort Max)
 /// <param name="HighEpoch">Boot epoch of the other.</param>
 /// <param name="LowAttempt">Attempt of the node with the lower system id.</param>
 /// <param name="HighAttempt">Attempt of the other.</param>
-public readonly record struct SessionId(ulong LowEpoch, ulong HighEpoch, uint LowAttempt, uint HighAttempt)
+public readonly record struct SessionId(
+    ulong LowEpoch, ulong HighEpoch, uint LowAttempt, uint HighAttempt)
 {
     /// <inheritdoc/>
     public override string ToString() => $"{LowEpoch:x}.{LowAttempt}-{HighEpoch:x}.{HighAttempt}";
@@ -101,7 +122,9 @@ public enum SessionEndReason
     /// <summary>The partner said that it is failing.</summary>
     DeclaredPanic,
 
-    /// <summary>The partner's endpoint is gone: its process has ended, its card or link says so.</summary>
+    /// <summary>
+    /// The partner's endpoint is gone: its process has ended, its card or link says so.
+    /// </summary>
     EndpointGone,
 
     /// <summary>The partner's memory answers but its beat stands still.</summary>
@@ -116,7 +139,9 @@ public enum SessionEndReason
     /// <summary>We stop, or a client asked for a reconnect.</summary>
     LocalStop,
 
-    /// <summary>The session stands, but the partner no longer runs this client (or the same load of it).</summary>
+    /// <summary>
+    /// The session stands, but the partner no longer runs this client (or the same load of it).
+    /// </summary>
     TwinLeft,
 }
 

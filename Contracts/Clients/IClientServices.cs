@@ -16,13 +16,21 @@ public interface IClientServices
     PartnerView Partner { get; }
 
     /// <summary>
-    /// Opens a port of the client's needs anew, with the twin's end: an open one is closed first, on
-    /// both sides. The twin is told by <see cref="IClient.PortChanged"/>.
+    /// Opens a port of the client's needs anew, with the twin's end: an open one is closed first,
+    /// on both sides. Both twins are told by <see cref="IClient.PortChanged"/>. While one is under
+    /// way another joins it. The port that it replaces is closed at once: poll that until every
+    /// post has completed.
     /// </summary>
-    /// <exception cref="RefusedException">There is no session, or it ended meanwhile.</exception>
+    /// <exception cref="RefusedException">
+    /// There is no session, or it ended meanwhile; the port was closed meanwhile by either twin, or
+    /// could not be made or connected.
+    /// </exception>
     ValueTask<IPort> OpenPortAsync(string name, CancellationToken cancellation = default);
 
-    /// <summary>Closes a port on both sides. Nothing happens without a session.</summary>
+    /// <summary>
+    /// Closes a port on both sides; of a close and an open at the same moment the close wins.
+    /// Nothing happens without a session. The session goes on, and the port can be opened again.
+    /// </summary>
     void ClosePort(string name);
 
     /// <summary>
@@ -38,7 +46,9 @@ public interface IClientServices
     /// </summary>
     void Withdraw(string region);
 
-    /// <summary>Ends the session and starts over at the first read. Nothing happens without a session.</summary>
+    /// <summary>
+    /// Ends the session and starts over at the first read. Nothing happens without a session.
+    /// </summary>
     void Reconnect(string why);
 }
 
@@ -50,7 +60,9 @@ public interface IClientServices
 /// <param name="LastEnd">How the last session ended; null when there was none.</param>
 /// <param name="LargestBeatGap">The largest gap between two of its beats seen lately.</param>
 /// <param name="BeatLimit">How long its beat may stand still before the session ends.</param>
-/// <param name="DetectedAfter">From the last beat seen to the end of the last session; zero when there was none.</param>
+/// <param name="DetectedAfter">
+/// From the last beat seen to the end of the last session; zero when there was none.
+/// </param>
 public sealed record PartnerView(
     PartnerCondition Condition,
     BootPhase BootPhase,
@@ -80,7 +92,9 @@ public enum PartnerCondition
     Stopping,
 }
 
-/// <summary>How far a node's boot has come; told in its status page. Grows only, but for the last two.</summary>
+/// <summary>
+/// How far a node's boot has come; told in its status page. Grows only, but for the last two.
+/// </summary>
 public enum BootPhase : byte
 {
     /// <summary>Region 0 is being set up.</summary>

@@ -11,8 +11,9 @@ namespace StorageOs.Contracts.Plugins;
 public interface IPlugin
 {
     /// <summary>
-    /// Registers the plugin's services. Called once, before anything of it runs. Throwing refuses
-    /// the plugin by name; the node boots on without it.
+    /// Registers the plugin's services. Called once, before anything of it runs. Throwing, or not
+    /// returning within ten seconds, refuses the plugin by name; the node boots on without it. The
+    /// same holds for the constructors of what is registered.
     /// </summary>
     void Register(IPluginRegistry registry);
 }
@@ -23,10 +24,11 @@ public interface IPluginRegistry
     /// <summary>
     /// The plugin's own services; no other module sees them. The host has put in: logging
     /// (<c>ILogger&lt;T&gt;</c>), <see cref="IConfiguration"/> (the plugin's own section),
-    /// <see cref="NodeInfo"/>, the <see cref="Runtime.IReactor"/> the plugin was placed on, and each
-    /// service its manifest requires of other modules. What the host looks for in it:
+    /// <see cref="NodeInfo"/>, the <see cref="Runtime.IReactor"/> the plugin was placed on, and
+    /// each service its manifest requires of other modules. What the host looks for in it:
     /// <see cref="Transports.ITransportProvider"/>, <see cref="Clients.IClient"/>,
-    /// <see cref="Services.IWitness"/>, <see cref="IStatusReporter"/>, <see cref="IOperatorCommand"/>.
+    /// <see cref="Services.IWitness"/>, <see cref="IStatusReporter"/>,
+    /// <see cref="IOperatorCommand"/>.
     /// </summary>
     IServiceCollection Services { get; }
 
@@ -42,10 +44,16 @@ public interface IPluginRegistry
 /// <param name="Name">Configured name.</param>
 /// <param name="PartnerName">Configured name of the partner.</param>
 /// <param name="SystemId">Stable id of this node.</param>
-/// <param name="PartnerSystemId">Configured id of the partner; never equal to <paramref name="SystemId"/>.</param>
+/// <param name="PartnerSystemId">
+/// Configured id of the partner; never equal to <paramref name="SystemId"/>.
+/// </param>
 /// <param name="BootEpoch">Number of this boot; never used before by this node.</param>
-/// <param name="DataDirectory">Where the node keeps what must survive it; exclusively this node's.</param>
-/// <param name="NvramDirectory">Where backing files of mirrored memory go; may be memory-backed.</param>
+/// <param name="DataDirectory">
+/// Where the node keeps what must survive it; exclusively this node's.
+/// </param>
+/// <param name="NvramDirectory">
+/// Where backing files of mirrored memory go; may be memory-backed.
+/// </param>
 /// <param name="Persistence">The level at which this node answers flushes.</param>
 public sealed record NodeInfo(
     string Name,
@@ -60,31 +68,42 @@ public sealed record NodeInfo(
     /// <summary>The group at home on this node.</summary>
     public Services.GroupId HomeGroup => new(SystemId < PartnerSystemId ? (byte)0 : (byte)1);
 
-    /// <summary>Identifies this boot of the machine (not of the process): what is only crash safe is lost when it changes.</summary>
+    /// <summary>
+    /// Identifies this boot of the machine (not of the process): what is only crash safe is lost
+    /// when it changes.
+    /// </summary>
     public required string MachineBootId { get; init; }
 }
 
 /// <summary>What a completed flush promises.</summary>
 public enum PersistenceLevel
 {
-    /// <summary>Both nodes' memory holds it: survives any crash of any process, not a power loss of both.</summary>
+    /// <summary>
+    /// Both nodes' memory holds it: survives any crash of any process, not a power loss of both.
+    /// </summary>
     Process,
 
     /// <summary>Both nodes' stable storage holds it.</summary>
     Power,
 }
 
-/// <summary>Adds a module's part to the node's status. Called on the module's reactor; must not block.</summary>
+/// <summary>
+/// Adds a module's part to the node's status. Called on the module's reactor; must not block.
+/// </summary>
 public interface IStatusReporter
 {
-    /// <summary>Key of the part in the status document, in camelCase; documented by the module.</summary>
+    /// <summary>
+    /// Key of the part in the status document, in camelCase; documented by the module.
+    /// </summary>
     string Section { get; }
 
     /// <summary>The part as it is now; a new tree each time.</summary>
     System.Text.Json.Nodes.JsonNode? Report();
 }
 
-/// <summary>A command an operator can give to a running node through its management interface.</summary>
+/// <summary>
+/// A command an operator can give to a running node through its management interface.
+/// </summary>
 public interface IOperatorCommand
 {
     /// <summary>The command's name, such as <c>takeover</c>.</summary>
@@ -93,7 +112,10 @@ public interface IOperatorCommand
     /// <summary>Runs it. Called on the module's reactor; may await.</summary>
     /// <param name="arguments">The arguments, checked by the command itself.</param>
     /// <param name="cancellation">Set when whoever asked has gone.</param>
-    /// <returns>The result document; a <see cref="Runtime.RefusedException"/> is shown as the refusal it carries.</returns>
+    /// <returns>
+    /// The result document; a <see cref="Runtime.RefusedException"/> is shown as the refusal it
+    /// carries.
+    /// </returns>
     ValueTask<System.Text.Json.Nodes.JsonNode?> RunAsync(
         System.Text.Json.Nodes.JsonObject arguments, CancellationToken cancellation);
 }

@@ -22,7 +22,8 @@ public static class Crc32C
         foreach (ulong word in MemoryMarshal.Cast<byte, ulong>(bytes))
         {
             state = BitOperations.Crc32C(
-                state, BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
+                state,
+                BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
         }
 
         foreach (byte rest in bytes[(bytes.Length & ~7)..])

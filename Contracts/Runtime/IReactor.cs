@@ -14,13 +14,17 @@ public interface IReactor
     /// <summary>Name in status and logs.</summary>
     string Name { get; }
 
-    /// <summary>The time now; steady, and the same for everything one turn of the loop runs.</summary>
+    /// <summary>
+    /// The time now; steady, and the same for everything one turn of the loop runs.
+    /// </summary>
     Instant Now { get; }
 
     /// <summary>Whether the calling thread is this reactor's.</summary>
     bool IsCurrent { get; }
 
-    /// <summary>Runs <paramref name="callback"/> on the reactor, in order of posting. Any thread.</summary>
+    /// <summary>
+    /// Runs <paramref name="callback"/> on the reactor, in order of posting. Any thread.
+    /// </summary>
     void Post(Action<object?> callback, object? state);
 
     /// <summary>
@@ -29,7 +33,10 @@ public interface IReactor
     /// </summary>
     IDisposable Every(TimeSpan period, Action callback);
 
-    /// <summary>Runs <paramref name="callback"/> once after <paramref name="delay"/> unless disposed before. Reactor thread only.</summary>
+    /// <summary>
+    /// Runs <paramref name="callback"/> once after <paramref name="delay"/> unless disposed before.
+    /// Reactor thread only.
+    /// </summary>
     IDisposable After(TimeSpan delay, Action callback);
 
     /// <summary>
@@ -43,13 +50,16 @@ public interface IReactor
     /// for what <paramref name="interest"/> says, until disposed. The handle stays the caller's
     /// and must outlive the watch. Reactor thread only.
     /// </summary>
-    IDescriptorWatch Watch(SafeHandle handle, DescriptorInterest interest, Action<DescriptorInterest> ready);
+    IDescriptorWatch Watch(
+        SafeHandle handle, DescriptorInterest interest, Action<DescriptorInterest> ready);
 }
 
 /// <summary>A watch on one descriptor; disposing ends it.</summary>
 public interface IDescriptorWatch : IDisposable
 {
-    /// <summary>What the watch waits for; may be changed at any time on the reactor's thread.</summary>
+    /// <summary>
+    /// What the watch waits for; may be changed at any time on the reactor's thread.
+    /// </summary>
     DescriptorInterest Interest { get; set; }
 }
 

@@ -15,10 +15,12 @@ public readonly record struct Instant(long Nanoseconds) : IComparable<Instant>
         new(start.Nanoseconds + (delay.Ticks * 100));
 
     /// <summary>Whether <paramref name="left"/> is before <paramref name="right"/>.</summary>
-    public static bool operator <(Instant left, Instant right) => left.Nanoseconds < right.Nanoseconds;
+    public static bool operator <(Instant left, Instant right) =>
+        left.Nanoseconds < right.Nanoseconds;
 
     /// <summary>Whether <paramref name="left"/> is after <paramref name="right"/>.</summary>
-    public static bool operator >(Instant left, Instant right) => left.Nanoseconds > right.Nanoseconds;
+    public static bool operator >(Instant left, Instant right) =>
+        left.Nanoseconds > right.Nanoseconds;
 
     /// <summary>Whether <paramref name="left"/> is not after <paramref name="right"/>.</summary>
     public static bool operator <=(Instant left, Instant right) => !(left > right);

@@ -12,10 +12,14 @@ public sealed record Refusal(string Subject, string Expected, string Actual, str
 {
     /// <inheritdoc/>
     public override string ToString() =>
-        $"{Subject}: expected {Expected}, found {Actual}" + (Remedy.Length == 0 ? "" : $"; {Remedy}");
+        $"{Subject}: expected {Expected}, found {Actual}"
+        + (Remedy.Length == 0 ? "" : $"; {Remedy}");
 }
 
-/// <summary>Carries a <see cref="Refusal"/> out of a call that has no other way to return it; control path only.</summary>
+/// <summary>
+/// Carries a <see cref="Refusal"/> out of a call that has no other way to return it; control path
+/// only.
+/// </summary>
 public sealed class RefusedException(Refusal refusal, Exception? inner = null)
     : Exception(refusal.ToString(), inner)
 {

@@ -2,7 +2,9 @@ using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Contracts.Services;
 
-/// <summary>The mirrored logs of this node, one for each group. Reactor thread of the storage modules only.</summary>
+/// <summary>
+/// The mirrored logs of this node, one for each group. Reactor thread of the storage modules only.
+/// </summary>
 public interface IMirroredLogs
 {
     /// <summary>The log of a group.</summary>
@@ -38,33 +40,41 @@ public interface IGroupLog
     /// probe that the old key is dead, reclaims, and recovers the longest prefix. Role becomes
     /// <see cref="LogRole.Fenced"/>. Idempotent.
     /// </summary>
-    /// <exception cref="RefusedException">The transport could not prove it; nothing may be served.</exception>
+    /// <exception cref="RefusedException">
+    /// The transport could not prove it; nothing may be served.
+    /// </exception>
     FenceReport Fence();
 
     /// <summary>
-    /// Starts to serve as owner without a partner, at a new generation under <paramref name="term"/>.
-    /// From <see cref="LogRole.Fenced"/>, <see cref="LogRole.Frozen"/> or <see cref="LogRole.Mirrored"/>.
-    /// What was appended and not acknowledged is acknowledged now.
+    /// Starts to serve as owner without a partner, at a new generation under
+    /// <paramref name="term"/>. From <see cref="LogRole.Fenced"/>, <see cref="LogRole.Frozen"/> or
+    /// <see cref="LogRole.Mirrored"/>. What was appended and not acknowledged is acknowledged now.
     /// </summary>
     void ServeAlone(Term term);
 
     /// <summary>
     /// Makes the partner's copy equal to this one up to a common tail and starts a new generation
     /// there (rules L2, S7). Needs the partner's copy offered (<see cref="PartnerOffered"/>).
-    /// With <paramref name="format"/> the partner's copy is made anew, for a stale partner; without,
-    /// what it has is continued.
+    /// With <paramref name="format"/> the partner's copy is made anew, for a stale partner;
+    /// without, what it has is continued.
     /// </summary>
-    /// <returns>False when the session or the offer was lost on the way; nothing has changed then for this node.</returns>
+    /// <returns>
+    /// False when the session or the offer was lost on the way; nothing has changed then for this
+    /// node.
+    /// </returns>
     ValueTask<bool> PushAsync(Term term, bool format);
 
     /// <summary>
-    /// After a successful push: every append goes to both copies. With <paramref name="acknowledgeOnBoth"/>
-    /// (mirrored rules) acknowledgements wait for both and reads for a beat; without (a stale
-    /// partner being copied to) for this copy alone.
+    /// After a successful push: every append goes to both copies. With
+    /// <paramref name="acknowledgeOnBoth"/> (mirrored rules) acknowledgements wait for both and
+    /// reads for a beat; without (a stale partner being copied to) for this copy alone.
     /// </summary>
     void ServeWithPartner(Term term, bool acknowledgeOnBoth);
 
-    /// <summary>Acknowledges and answers nothing until told otherwise (S1). From <see cref="LogRole.Mirrored"/> or <see cref="LogRole.Idle"/>.</summary>
+    /// <summary>
+    /// Acknowledges and answers nothing until told otherwise (S1). From
+    /// <see cref="LogRole.Mirrored"/> or <see cref="LogRole.Idle"/>.
+    /// </summary>
     void Freeze();
 
     /// <summary>
@@ -75,7 +85,8 @@ public interface IGroupLog
 
     /// <summary>
     /// Durably clears the forgot mark (rule L7); only when the register says InSync. The mark
-    /// stays when this copy was lost or found damaged since it was made anew. Raises <see cref="Changed"/>.
+    /// stays when this copy was lost or found damaged since it was made anew. Raises
+    /// <see cref="Changed"/>.
     /// </summary>
     void ClearForgot();
 
@@ -89,10 +100,15 @@ public interface IGroupLog
     /// </summary>
     bool PartnerHoldsAll { get; }
 
-    /// <summary>LSN up to which the partner has said that its disk holds everything; survives the session.</summary>
+    /// <summary>
+    /// LSN up to which the partner has said that its disk holds everything; survives the session.
+    /// </summary>
     Lsn PartnerFlushed { get; }
 
-    /// <summary>Called when <see cref="PartnerOffered"/>, the role or the session changed, or a mirrored operation failed (see <see cref="PartnerFailed"/>).</summary>
+    /// <summary>
+    /// Called when <see cref="PartnerOffered"/>, the role or the session changed, or a mirrored
+    /// operation failed (see <see cref="PartnerFailed"/>).
+    /// </summary>
     event Action? Changed;
 
     /// <summary>
@@ -104,10 +120,17 @@ public interface IGroupLog
     // ---- Data: whoever keeps the volumes ----
 
     /// <summary>
-    /// Appends a record. Its payload is copied before the call returns. Order of calls is order of LSNs.
+    /// Appends a record. Its payload is copied before the call returns. Order of calls is order of
+    /// LSNs.
     /// </summary>
-    /// <param name="lsn">Where the record ends: once <see cref="Acknowledged"/> has reached it, it is in both copies, or recorded while alone.</param>
-    /// <returns>Accepted, or why not: full (try again when <see cref="SpaceFreed"/>), or not owner. Frozen accepts, and acknowledges nothing.</returns>
+    /// <param name="lsn">
+    /// Where the record ends: once <see cref="Acknowledged"/> has reached it, it is in both copies,
+    /// or recorded while alone.
+    /// </param>
+    /// <returns>
+    /// Accepted, or why not: full (try again when <see cref="SpaceFreed"/>), or not owner. Frozen
+    /// accepts, and acknowledges nothing.
+    /// </returns>
     AppendOutcome TryAppend(in LogEntry entry, ReadOnlySpan<byte> payload, out Lsn lsn);
 
     /// <summary>
@@ -116,7 +139,9 @@ public interface IGroupLog
     /// </summary>
     void Commit();
 
-    /// <summary>End of the last acknowledged record; on a passive node, what the owner published as such.</summary>
+    /// <summary>
+    /// End of the last acknowledged record; on a passive node, what the owner published as such.
+    /// </summary>
     Lsn Acknowledged { get; }
 
     /// <summary>Called after <see cref="Acknowledged"/> moved. On a passive node, too.</summary>
@@ -126,8 +151,8 @@ public interface IGroupLog
     event Action? SpaceFreed;
 
     /// <summary>
-    /// Called when what the log holds was replaced or re-read (recovery, fence, a push with format):
-    /// a consumer drops what it derived and reads anew from <see cref="LogSummary.Head"/>.
+    /// Called when what the log holds was replaced or re-read (recovery, fence, a push with
+    /// format): a consumer drops what it derived and reads anew from <see cref="LogSummary.Head"/>.
     /// </summary>
     event Action? Reset;
 
@@ -136,7 +161,10 @@ public interface IGroupLog
     /// and stays valid until <see cref="SetFlushed"/> passes it or <see cref="Reset"/>.
     /// </summary>
     /// <param name="next">Start of the record after it.</param>
-    /// <returns>False at the end of what may be read: the acknowledged LSN (on an owner, all that was appended).</returns>
+    /// <returns>
+    /// False at the end of what may be read: the acknowledged LSN (on an owner, all that was
+    /// appended).
+    /// </returns>
     bool TryRead(Lsn position, out LogRecord record, out Lsn next);
 
     /// <summary>
@@ -172,13 +200,15 @@ public interface IGroupLog
     /// <summary>LSN last passed to <see cref="SetFlushed"/> (recovered after a boot).</summary>
     Lsn Flushed { get; }
 
-    /// <summary>LSN up to which both nodes' disks hold everything; this node's alone while it serves alone.</summary>
+    /// <summary>
+    /// LSN up to which both nodes' disks hold everything; this node's alone while it serves alone.
+    /// </summary>
     Lsn FlushedOnBoth { get; }
 
     /// <summary>
-    /// Design rule S5: calls <paramref name="done"/> with <see cref="LogOutcome.Ok"/> once a beat that
-    /// was posted after this call has completed at the partner (at once while alone), or with why not.
-    /// While frozen it waits. One beat serves all that wait. May call before it returns.
+    /// Design rule S5: calls <paramref name="done"/> with <see cref="LogOutcome.Ok"/> once a beat
+    /// that was posted after this call has completed at the partner (at once while alone), or with
+    /// why not. While frozen it waits. One beat serves all that wait. May call before it returns.
     /// </summary>
     void Prove(Action<object, LogOutcome> done, object state);
 }
@@ -192,16 +222,22 @@ public enum LogRole
     /// <summary>The partner owns the group and may write this copy.</summary>
     Passive,
 
-    /// <summary>The partner's rights are revoked; this copy is ours alone and nothing is served yet.</summary>
+    /// <summary>
+    /// The partner's rights are revoked; this copy is ours alone and nothing is served yet.
+    /// </summary>
     Fenced,
 
-    /// <summary>Owner, partner gone, register not changed: appends wait, nothing is answered.</summary>
+    /// <summary>
+    /// Owner, partner gone, register not changed: appends wait, nothing is answered.
+    /// </summary>
     Frozen,
 
     /// <summary>Owner under mirrored rules.</summary>
     Mirrored,
 
-    /// <summary>Owner; appends also go to a stale partner, acknowledgements do not wait for it.</summary>
+    /// <summary>
+    /// Owner; appends also go to a stale partner, acknowledgements do not wait for it.
+    /// </summary>
     Resyncing,
 
     /// <summary>Owner without a partner.</summary>
@@ -209,19 +245,27 @@ public enum LogRole
 }
 
 /// <summary>Facts about one copy of a log.</summary>
-/// <param name="LogId">Made when the log was first made; both copies share it after a format. Empty when this copy was never written.</param>
+/// <param name="LogId">
+/// Made when the log was first made; both copies share it after a format. Empty when this copy was
+/// never written.
+/// </param>
 /// <param name="Head">Start of the oldest record kept.</param>
 /// <param name="Tail">End of the last good record.</param>
 /// <param name="LastTerm">Term of the last record; 0 when there is none.</param>
 /// <param name="Generation">Generation of the last record; 0 when there is none.</param>
-/// <param name="Forgot">The copy may lack what it once acknowledged (rule L7), with <paramref name="ForgotWhy"/>.</param>
+/// <param name="Forgot">
+/// The copy may lack what it once acknowledged (rule L7), with <paramref name="ForgotWhy"/>.
+/// </param>
 /// <param name="ForgotWhy">What was found; empty unless forgot.</param>
 /// <param name="CapacityBytes">Bytes of records it can hold.</param>
 public sealed record LogSummary(
-    Guid LogId, Lsn Head, Lsn Tail, Term LastTerm, ulong Generation, bool Forgot, string ForgotWhy, long CapacityBytes);
+    Guid LogId, Lsn Head, Lsn Tail, Term LastTerm, ulong Generation, bool Forgot, string ForgotWhy,
+    long CapacityBytes);
 
 /// <summary>What a fence did.</summary>
-/// <param name="ProbeRejected">The probe under the old key was rejected; always true when the fence returned.</param>
+/// <param name="ProbeRejected">
+/// The probe under the old key was rejected; always true when the fence returned.
+/// </param>
 /// <param name="Tail">End of the longest good prefix that this node now works from.</param>
 public sealed record FenceReport(bool ProbeRejected, Lsn Tail);
 
@@ -244,7 +288,9 @@ public enum LogOutcome
     /// <summary>Done as asked.</summary>
     Ok,
 
-    /// <summary>This node does not own the group any more; the request must not be answered (S8).</summary>
+    /// <summary>
+    /// This node does not own the group any more; the request must not be answered (S8).
+    /// </summary>
     NotOwner,
 }
 
@@ -252,7 +298,10 @@ public enum LogOutcome
 /// <param name="Kind">What it does.</param>
 /// <param name="Volume">Volume within the group.</param>
 /// <param name="Offset">First byte on the volume.</param>
-/// <param name="Length">Bytes on the volume; the payload's length for <see cref="LogEntryKind.Write"/> and <see cref="LogEntryKind.Copy"/>.</param>
+/// <param name="Length">
+/// Bytes on the volume; the payload's length for <see cref="LogEntryKind.Write"/> and
+/// <see cref="LogEntryKind.Copy"/>.
+/// </param>
 public readonly record struct LogEntry(LogEntryKind Kind, ushort Volume, long Offset, int Length);
 
 /// <summary>What a record does to a volume.</summary>
@@ -270,7 +319,9 @@ public enum LogEntryKind : byte
     /// <summary>Makes the range read as zeros and keeps its space.</summary>
     WriteZeroes = 3,
 
-    /// <summary>Carries an extent of the owner's to a stale partner; changes nothing on the owner.</summary>
+    /// <summary>
+    /// Carries an extent of the owner's to a stale partner; changes nothing on the owner.
+    /// </summary>
     Copy = 4,
 
     /// <summary>Like <see cref="Copy"/>, for an extent that reads as zeros.</summary>
@@ -292,4 +343,5 @@ public enum LogEntryKind : byte
 /// <param name="Term">Term it was written under.</param>
 /// <param name="Entry">What it does.</param>
 /// <param name="Payload">Its payload, in the log itself.</param>
-public readonly record struct LogRecord(Lsn Start, Lsn End, Term Term, LogEntry Entry, ReadOnlyMemory<byte> Payload);
+public readonly record struct LogRecord(
+    Lsn Start, Lsn End, Term Term, LogEntry Entry, ReadOnlyMemory<byte> Payload);

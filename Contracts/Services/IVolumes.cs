@@ -2,7 +2,9 @@ using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Contracts.Services;
 
-/// <summary>The mirrored volumes of this pair. Reactor thread of the storage modules only.</summary>
+/// <summary>
+/// The mirrored volumes of this pair. Reactor thread of the storage modules only.
+/// </summary>
 public interface IVolumes
 {
     /// <summary>Every configured volume, of both groups.</summary>
@@ -17,8 +19,11 @@ public interface IVolumes
     /// log must be <see cref="LogRole.Resyncing"/>. Completes when the partner's disk has taken the
     /// last and all is equal.
     /// </summary>
-    /// <returns>False when the partner was lost, or an extent differs however often it is copied.</returns>
-    ValueTask<bool> CopyAllAsync(GroupId group, IProgress<CopyProgress> progress, CancellationToken cancellation);
+    /// <returns>
+    /// False when the partner was lost, or an extent differs however often it is copied.
+    /// </returns>
+    ValueTask<bool> CopyAllAsync(
+        GroupId group, IProgress<CopyProgress> progress, CancellationToken cancellation);
 
     /// <summary>
     /// Waits until nothing that was submitted to the group is unanswered; new requests wait until
@@ -30,8 +35,8 @@ public interface IVolumes
     void Resume(GroupId group);
 
     /// <summary>
-    /// Whether this node's disk for the group is good; a failed flush makes it stale (rule L3) until
-    /// a full copy. Null while good.
+    /// Whether this node's disk for the group is good; a failed flush makes it stale (rule L3)
+    /// until a full copy. Null while good.
     /// </summary>
     Refusal? DiskFault(GroupId group);
 }
@@ -56,7 +61,9 @@ public interface IVolume
     /// <summary>Size in bytes; a multiple of 4,096.</summary>
     long SizeBytes { get; }
 
-    /// <summary>Whether requests are taken here: this node owns the group and has started.</summary>
+    /// <summary>
+    /// Whether requests are taken here: this node owns the group and has started.
+    /// </summary>
     bool Served { get; }
 
     /// <summary>
@@ -69,8 +76,9 @@ public interface IVolume
     void Commit();
 
     /// <summary>
-    /// Extents of a range as the volume knows them, for block status: calls <paramref name="extent"/>
-    /// with lengths that cover the range, and whether each reads as zeros without space of its own.
+    /// Extents of a range as the volume knows them, for block status: calls
+    /// <paramref name="extent"/> with lengths that cover the range, and whether each reads as zeros
+    /// without space of its own.
     /// </summary>
     void Extents(long offset, long length, Action<long, bool> extent);
 }
@@ -90,10 +98,14 @@ public abstract class VolumeRequest
     /// <summary>Bytes; at most 32 MiB for reads and writes.</summary>
     public int Length { get; set; }
 
-    /// <summary>Force unit access: a write completes only at the configured persistence level.</summary>
+    /// <summary>
+    /// Force unit access: a write completes only at the configured persistence level.
+    /// </summary>
     public bool ForceUnitAccess { get; set; }
 
-    /// <summary>Source of a write, destination of a read; at least <see cref="Length"/> bytes then.</summary>
+    /// <summary>
+    /// Source of a write, destination of a read; at least <see cref="Length"/> bytes then.
+    /// </summary>
     public Memory<byte> Buffer { get; set; }
 
     /// <summary>For the volume's use between submit and completion: LSN to wait for.</summary>
@@ -102,10 +114,14 @@ public abstract class VolumeRequest
     /// <summary>For the volume's use between submit and completion: bytes done so far.</summary>
     public int Progress { get; set; }
 
-    /// <summary>For the volume's use between submit and completion: the next request of its queue.</summary>
+    /// <summary>
+    /// For the volume's use between submit and completion: the next request of its queue.
+    /// </summary>
     public VolumeRequest? Next { get; set; }
 
-    /// <summary>For the volume's use between submit and completion: whatever it keeps with the request.</summary>
+    /// <summary>
+    /// For the volume's use between submit and completion: whatever it keeps with the request.
+    /// </summary>
     public object? Attachment { get; set; }
 
     /// <summary>Called once per submit, on the reactor.</summary>
@@ -121,7 +137,9 @@ public enum VolumeOperation
     /// <summary>Writes the buffer.</summary>
     Write,
 
-    /// <summary>Completes when everything acknowledged before is at the configured persistence level.</summary>
+    /// <summary>
+    /// Completes when everything acknowledged before is at the configured persistence level.
+    /// </summary>
     Flush,
 
     /// <summary>Makes a range read as zeros and frees its space.</summary>
@@ -140,7 +158,9 @@ public enum VolumeStatus
     /// <summary>Not within the volume.</summary>
     OutOfRange,
 
-    /// <summary>This node does not own the group (any more): drop the connection, answer nothing.</summary>
+    /// <summary>
+    /// This node does not own the group (any more): drop the connection, answer nothing.
+    /// </summary>
     NotOwner,
 
     /// <summary>The disk could not be read.</summary>

@@ -16,7 +16,8 @@ public interface IWitness : IDisposable
     /// Puts <paramref name="next"/> in place of the entry with the term before it. The entry is
     /// durable at the witness before success is answered.
     /// </summary>
-    ValueTask<SwapOutcome> TrySwapAsync(GroupId group, RegisterEntry next, CancellationToken cancellation);
+    ValueTask<SwapOutcome> TrySwapAsync(
+        GroupId group, RegisterEntry next, CancellationToken cancellation);
 }
 
 /// <summary>One group's entry in the register.</summary>
@@ -26,8 +27,12 @@ public interface IWitness : IDisposable
 /// <param name="Owner">System id of the owner.</param>
 /// <param name="Sync">Whether the other node's copy is good.</param>
 /// <param name="StaleNode">System id of the node that is stale; 0 when none is.</param>
-/// <param name="StaleSince">The LSN up to which the stale node's disk is known to be good; 0 when none is.</param>
-/// <param name="SwapId">Random id of the swap that made this entry: tells one's own swap from another's.</param>
+/// <param name="StaleSince">
+/// The LSN up to which the stale node's disk is known to be good; 0 when none is.
+/// </param>
+/// <param name="SwapId">
+/// Random id of the swap that made this entry: tells one's own swap from another's.
+/// </param>
 public sealed record RegisterEntry(
     Guid RegisterId,
     GroupId Group,
@@ -82,9 +87,14 @@ public enum SwapResult
     /// <summary>The entry is in place and durable.</summary>
     Won,
 
-    /// <summary>Another entry of that term or a later one is in place; this swap did not and will not happen.</summary>
+    /// <summary>
+    /// Another entry of that term or a later one is in place; this swap did not and will not
+    /// happen.
+    /// </summary>
     Lost,
 
-    /// <summary>No answer: it may have happened, may still happen, or not (design rule S3).</summary>
+    /// <summary>
+    /// No answer: it may have happened, may still happen, or not (design rule S3).
+    /// </summary>
     Undecided,
 }

@@ -28,7 +28,9 @@ public readonly record struct GroupId
     public override string ToString() => Value == 0 ? "group0" : "group1";
 }
 
-/// <summary>Position in a group's mirrored log, in bytes since the log was made; never reused, grows only.</summary>
+/// <summary>
+/// Position in a group's mirrored log, in bytes since the log was made; never reused, grows only.
+/// </summary>
 public readonly record struct Lsn(ulong Value) : IComparable<Lsn>
 {
     /// <inheritdoc/>
@@ -50,7 +52,9 @@ public readonly record struct Lsn(ulong Value) : IComparable<Lsn>
     public override string ToString() => $"{Value}";
 }
 
-/// <summary>Version of one group's entry in the ownership register; grows by one with each swap.</summary>
+/// <summary>
+/// Version of one group's entry in the ownership register; grows by one with each swap.
+/// </summary>
 public readonly record struct Term(ulong Value) : IComparable<Term>
 {
     /// <summary>The term after this one.</summary>

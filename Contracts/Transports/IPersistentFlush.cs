@@ -9,19 +9,24 @@ namespace StorageOs.Contracts.Transports;
 /// </summary>
 public interface IPersistentFlush
 {
-    /// <summary>Posts the flush; completes like any post once the earlier writes are durable.</summary>
+    /// <summary>
+    /// Posts the flush; completes like any post once the earlier writes are durable.
+    /// </summary>
     bool TryPostFlush(ulong token, IRemoteMemory target);
 }
 
 /// <summary>
 /// Optional ability of a port: a descriptor that becomes readable when completions may have come,
-/// so that an idle owner need not poll. Without it, completions of a post are there when it returns.
+/// so that an idle owner need not poll. Without it, completions of a post are there when it
+/// returns.
 /// </summary>
 public interface ICompletionChannel
 {
     /// <summary>The descriptor to watch; the port's.</summary>
     SafeHandle Descriptor { get; }
 
-    /// <summary>Asks for one wake-up; poll once more after it, for completions may have come between.</summary>
+    /// <summary>
+    /// Asks for one wake-up; poll once more after it, for completions may have come between.
+    /// </summary>
     void Arm();
 }

@@ -26,18 +26,29 @@ public interface IPort : IDisposable
     /// Posts a one-sided write of <paramref name="length"/> bytes. The source bytes stay the
     /// transport's until the completion is polled.
     /// </summary>
-    /// <returns>False when <see cref="PostsInFlightMax"/> are in flight: nothing was posted, poll first.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The range is not within the local region.</exception>
-    bool TryPostWrite(ulong token, IRegion source, int sourceOffset, IRemoteMemory target, long targetOffset, int length);
+    /// <returns>
+    /// False when <see cref="PostsInFlightMax"/> are in flight: nothing was posted, poll first.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The range is not within the local region.
+    /// </exception>
+    bool TryPostWrite(
+        ulong token, IRegion source, int sourceOffset, IRemoteMemory target, long targetOffset,
+        int length);
 
-    /// <summary>Posts a write of one aligned 8-byte word, taken by value. Same rules as <see cref="TryPostWrite"/>.</summary>
+    /// <summary>
+    /// Posts a write of one aligned 8-byte word, taken by value. Same rules as
+    /// <see cref="TryPostWrite"/>.
+    /// </summary>
     bool TryPostWriteWord(ulong token, ulong value, IRemoteMemory target, long targetOffset);
 
     /// <summary>
-    /// Posts a one-sided read into local memory, which stays the transport's until the completion is
-    /// polled. Reads wider than 8 bytes may be torn. Same rules as <see cref="TryPostWrite"/>.
+    /// Posts a one-sided read into local memory, which stays the transport's until the completion
+    /// is polled. Reads wider than 8 bytes may be torn. Same rules as <see cref="TryPostWrite"/>.
     /// </summary>
-    bool TryPostRead(ulong token, IRegion destination, int destinationOffset, IRemoteMemory source, long sourceOffset, int length);
+    bool TryPostRead(
+        ulong token, IRegion destination, int destinationOffset, IRemoteMemory source,
+        long sourceOffset, int length);
 
     /// <summary>
     /// Takes completions, oldest first. Never blocks. Works on a closed or failed port, too, until
@@ -61,13 +72,21 @@ public enum CompletionStatus
     /// </summary>
     Success,
 
-    /// <summary>The partner's memory was not offered for this, was revoked, or is shorter. Some bytes of a write may have landed.</summary>
+    /// <summary>
+    /// The partner's memory was not offered for this, was revoked, or is shorter. Some bytes of a
+    /// write may have landed.
+    /// </summary>
     RemoteAccessError,
 
-    /// <summary>The partner is gone or does not answer. Some bytes of a write may have landed.</summary>
+    /// <summary>
+    /// The partner is gone or does not answer. Some bytes of a write may have landed.
+    /// </summary>
     PartnerGone,
 
-    /// <summary>The port was closed, here or there, or had failed before. Some bytes of a write may have landed.</summary>
+    /// <summary>
+    /// The port was closed, here or there, or had failed before. Some bytes of a write may have
+    /// landed.
+    /// </summary>
     PortClosed,
 }
 
@@ -92,7 +111,9 @@ public enum PortState
 
 /// <summary>A port that somebody asks for.</summary>
 /// <param name="Name">Name, unique within the asking client.</param>
-/// <param name="PostsInFlightMax">The most posts that will be in flight, at most <see cref="PostsInFlightLimit"/>.</param>
+/// <param name="PostsInFlightMax">
+/// The most posts that will be in flight, at most <see cref="PostsInFlightLimit"/>.
+/// </param>
 /// <param name="Class">What it carries, so that a beat never waits behind bulk.</param>
 public sealed record PortNeed(string Name, int PostsInFlightMax, PortClass Class = PortClass.Bulk)
 {
@@ -119,13 +140,17 @@ public interface IPreparedPort : IDisposable
     /// <summary>The most bytes of <see cref="Address"/>.</summary>
     const int AddressBytesMax = 64;
 
-    /// <summary>What the partner's end needs to connect to this one; meaningful to the transport only.</summary>
+    /// <summary>
+    /// What the partner's end needs to connect to this one; meaningful to the transport only.
+    /// </summary>
     ReadOnlyMemory<byte> Address { get; }
 
     /// <summary>
-    /// Connects to the partner's prepared port. Both ends call this, in any order; neither waits for
-    /// the other. The prepared port becomes the returned one and must not be used again.
+    /// Connects to the partner's prepared port. Both ends call this, in any order; neither waits
+    /// for the other. The prepared port becomes the returned one and must not be used again.
     /// </summary>
-    /// <exception cref="RefusedException">The address is not one of this transport, or the partner is gone.</exception>
+    /// <exception cref="RefusedException">
+    /// The address is not one of this transport, or the partner is gone.
+    /// </exception>
     IPort Connect(ReadOnlySpan<byte> partnerAddress);
 }

@@ -25,13 +25,17 @@ public interface IRegion : IDisposable
     /// </summary>
     Span<byte> Bytes { get; }
 
-    /// <summary>The same memory as <see cref="Bytes"/>, for calls that take memory; same validity.</summary>
+    /// <summary>
+    /// The same memory as <see cref="Bytes"/>, for calls that take memory; same validity.
+    /// </summary>
     Memory<byte> Memory { get; }
 
     /// <summary>
     /// Gives the partner access under a new key. The kernel tells it to the partner.
     /// </summary>
-    /// <exception cref="InvariantException">It is offered already, or revoked and not reclaimed.</exception>
+    /// <exception cref="InvariantException">
+    /// It is offered already, or revoked and not reclaimed.
+    /// </exception>
     RemoteRegion Offer(RemoteAccess access);
 
     /// <summary>
@@ -45,7 +49,8 @@ public interface IRegion : IDisposable
     /// After <see cref="Revoke"/>: makes sure that no byte of a write that was under way can still
     /// land in <see cref="Bytes"/>, by moving what is <paramref name="live"/> to other memory where
     /// the transport cannot stop a writer (Loopback); contents outside are then undefined.
-    /// A backing path shows the new memory, atomically. The caller has no other user of the old memory.
+    /// A backing path shows the new memory, atomically. The caller has no other user of the old
+    /// memory.
     /// </summary>
     /// <param name="live">Ranges to keep, sorted, not overlapping.</param>
     void Reclaim(ReadOnlySpan<ByteRange> live);
@@ -61,8 +66,11 @@ public interface IRegion : IDisposable
 /// <param name="Name">Name, unique within the asking client.</param>
 /// <param name="Bytes">Size in bytes; rounded up to pages.</param>
 /// <param name="Access">The most the partner will ever be offered.</param>
-/// <param name="BackingPath">File that keeps the contents over a crash of the process; null for plain memory.</param>
-public sealed record RegionNeed(string Name, int Bytes, RemoteAccess Access, string? BackingPath = null)
+/// <param name="BackingPath">
+/// File that keeps the contents over a crash of the process; null for plain memory.
+/// </param>
+public sealed record RegionNeed(
+    string Name, int Bytes, RemoteAccess Access, string? BackingPath = null)
 {
     /// <summary>
     /// Address the partner will use for its first byte; null lets the transport choose. Region 0 is
@@ -99,7 +107,8 @@ public enum RemoteAccess
 /// <param name="Address">Address of the first byte, as the partner must name it.</param>
 /// <param name="Length">Length in bytes.</param>
 /// <param name="Access">What it grants.</param>
-public readonly record struct RemoteRegion(ulong Key, ulong Address, ulong Length, RemoteAccess Access);
+public readonly record struct RemoteRegion(
+    ulong Key, ulong Address, ulong Length, RemoteAccess Access);
 
 /// <summary>
 /// Memory of the partner that this node may post to. Disposing it forgets it; posts in flight must

@@ -18,13 +18,15 @@ public interface ITransport : IDisposable
 
     /// <summary>
     /// Makes memory that can be offered to the partner. Nothing is reachable by the partner before
-    /// <see cref="IRegion.Offer"/>. Contents are zero, or what <see cref="RegionNeed.BackingPath"/> held.
+    /// <see cref="IRegion.Offer"/>. Contents are zero, or what <see cref="RegionNeed.BackingPath"/>
+    /// held.
     /// </summary>
     IRegion Map(RegionNeed need);
 
     /// <summary>
     /// Starts to bring up the well-known port; returns at once. Progress is made and told by
-    /// <see cref="IWellKnownPort.Poll"/>. One at a time: dispose it before opening the next attempt.
+    /// <see cref="IWellKnownPort.Poll"/>. One at a time: dispose it before opening the next
+    /// attempt.
     /// </summary>
     IWellKnownPort OpenWellKnown(WellKnownNeed need);
 
@@ -39,9 +41,15 @@ public interface ITransport : IDisposable
 }
 
 /// <summary>What a transport is.</summary>
-/// <param name="Name">The name in the configuration and in its manifest, such as <c>loopback</c>.</param>
-/// <param name="OneSided">Whether operations complete while the partner's process is stopped.</param>
-/// <param name="SurvivesPowerLoss">Whether bytes a completed write put into backed memory survive the partner's power loss.</param>
+/// <param name="Name">
+/// The name in the configuration and in its manifest, such as <c>loopback</c>.
+/// </param>
+/// <param name="OneSided">
+/// Whether operations complete while the partner's process is stopped.
+/// </param>
+/// <param name="SurvivesPowerLoss">
+/// Whether bytes a completed write put into backed memory survive the partner's power loss.
+/// </param>
 public sealed record TransportTraits(string Name, bool OneSided, bool SurvivesPowerLoss);
 
 /// <summary>
@@ -56,13 +64,21 @@ public interface ITransportProvider
     /// <param name="settings">Addresses and the transport's own settings.</param>
     /// <param name="changed">
     /// To be called, from any thread, when something was noticed that a poll or a
-    /// <see cref="IPort.State"/> would tell: a connection came, an endpoint is gone. May be called too often, must be cheap.
+    /// <see cref="IPort.State"/> would tell: a connection came, an endpoint is gone. May be called
+    /// too often, must be cheap.
     /// </param>
-    /// <exception cref="RefusedException">A setting is wrong or the machine can't do it.</exception>
+    /// <exception cref="RefusedException">
+    /// A setting is wrong or the machine can't do it.
+    /// </exception>
     ITransport Open(TransportSettings settings, Action changed);
 }
 
-/// <summary>What a transport is opened with; addresses and port numbers are its own types, as text.</summary>
-/// <param name="LocalAddress">This node's preset hardware address, such as <c>fc:010203</c> or an IP or GID.</param>
+/// <summary>
+/// What a transport is opened with; addresses and port numbers are its own types, as text.
+/// </summary>
+/// <param name="LocalAddress">
+/// This node's preset hardware address, such as <c>fc:010203</c> or an IP or GID.
+/// </param>
 /// <param name="Options">The transport's own options from the configuration, by name.</param>
-public sealed record TransportSettings(string LocalAddress, IReadOnlyDictionary<string, string> Options);
+public sealed record TransportSettings(
+    string LocalAddress, IReadOnlyDictionary<string, string> Options);

@@ -29,9 +29,13 @@ internal sealed class BeatDetector(BeatLimits limits)
     {
         get
         {
-            TimeSpan gap = settling && limits.GapAssumed > LargestGap ? limits.GapAssumed : LargestGap;
+            TimeSpan gap = settling && limits.GapAssumed > LargestGap
+                ? limits.GapAssumed
+                : LargestGap;
             TimeSpan adapted = (gap * limits.GapFactor) + limits.Slack;
-            return adapted < limits.Floor ? limits.Floor : adapted > limits.Ceiling ? limits.Ceiling : adapted;
+            return adapted < limits.Floor ? limits.Floor
+                : adapted > limits.Ceiling ? limits.Ceiling
+                : adapted;
         }
     }
 
@@ -98,10 +102,18 @@ internal sealed class BeatDetector(BeatLimits limits)
 /// <param name="Slack">… plus this is the limit,</param>
 /// <param name="Floor">never less than this</param>
 /// <param name="Ceiling">and never more than this.</param>
-/// <param name="TurnMax">The most that one of our own turns may count as the partner's stillness.</param>
-/// <param name="GapAssumed">Until enough was seen, the gap that is assumed to be usual: nodes that boot are busy.</param>
-/// <param name="SettleTime">How long after its first beat a partner counts as not seen enough.</param>
-/// <param name="Memory">A gap is remembered for at least half of this and at most all of it.</param>
+/// <param name="TurnMax">
+/// The most that one of our own turns may count as the partner's stillness.
+/// </param>
+/// <param name="GapAssumed">
+/// Until enough was seen, the gap that is assumed to be usual: nodes that boot are busy.
+/// </param>
+/// <param name="SettleTime">
+/// How long after its first beat a partner counts as not seen enough.
+/// </param>
+/// <param name="Memory">
+/// A gap is remembered for at least half of this and at most all of it.
+/// </param>
 internal sealed record BeatLimits(
     double GapFactor, TimeSpan Slack, TimeSpan Floor, TimeSpan Ceiling, TimeSpan TurnMax,
     TimeSpan GapAssumed, TimeSpan SettleTime, TimeSpan Memory)

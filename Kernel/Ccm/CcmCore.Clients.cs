@@ -44,9 +44,10 @@ internal sealed partial class CcmCore
 
         public Refusal? Misfit { get; set; }
 
-        public Dictionary<string, PortMessage> PortsOpening { get; } = [];
+        public Dictionary<string, RunTimePort> Ports { get; } = [];
 
-        public Dictionary<string, uint> PortGenerations { get; } = [];
+        public RunTimePort Port(string name) =>
+            Ports.TryGetValue(name, out RunTimePort? port) ? port : Ports[name] = new();
     }
 
     private readonly SortedDictionary<string, Client> clients = new(StringComparer.Ordinal);
@@ -88,19 +89,23 @@ internal sealed partial class CcmCore
                 client.Reclaimed = true;
                 Advance(e.Name, client);
                 break;
-            case CcmEvent.ClientPrepared e when e.Session == Session && Is(e.Name, Link.Preparing, out Client? client):
+            case CcmEvent.ClientPrepared e when e.Session == Session
+                && Is(e.Name, Link.Preparing, out Client? client):
                 client.Link = Link.Granted;
                 Send(new GrantMessage(e.Name, client.Info.Incarnation, client.TwinIncarnation,
                     client.PlanHash, e.Ports, e.Regions));
                 Advance(e.Name, client);
                 break;
-            case CcmEvent.ClientConnected e when e.Session == Session && Is(e.Name, Link.Connecting, out Client? client):
+            case CcmEvent.ClientConnected e when e.Session == Session
+                && Is(e.Name, Link.Connecting, out Client? client):
                 client.Link = Link.Connected;
-                Send(new ClientReadyMessage(e.Name, client.Info.Incarnation, client.TwinIncarnation));
+                Send(new ClientReadyMessage(
+                    e.Name, client.Info.Incarnation, client.TwinIncarnation));
                 CheckPorts();
                 Advance(e.Name, client);
                 break;
-            case CcmEvent.PortAsked or CcmEvent.PortPrepared or CcmEvent.RegionOffered:
+            case CcmEvent.PortAsked or CcmEvent.PortPrepared or CcmEvent.PortRefused:
+            case CcmEvent.RegionOffered:
                 OnPortEvent(input);
                 break;
             default:
@@ -145,7 +150,9 @@ internal sealed partial class CcmCore
             case RegionMessage e:
                 return TakeRegion(e);
             default:
-                return new("partner's record", "a message of this protocol version", message.GetType().Name);
+                return new(
+                    "partner's record", "a message of this protocol version",
+                    message.GetType().Name);
         }
     }
 
@@ -171,7 +178,9 @@ internal sealed partial class CcmCore
         return null;
     }
 
-    /// <summary>Compares both lists anew: drops what no longer matches, prepares what newly does.</summary>
+    /// <summary>
+    /// Compares both lists anew: drops what no longer matches, prepares what newly does.
+    /// </summary>
     private void Rematch()
     {
         foreach ((string name, Client client) in clients)
@@ -179,7 +188,8 @@ internal sealed partial class CcmCore
             bool has = twins.TryGetValue(name, out ClientInfo? twin);
             if (client.Link != Link.None && (!has || twin!.Incarnation != client.TwinIncarnation))
             {
-                Drop(name, client, new(SessionEndReason.TwinLeft, "the partner no longer runs this client"));
+                Drop(name, client, new(
+                    SessionEndReason.TwinLeft, "the partner no longer runs this client"));
             }
 
             Advance(name, client);
@@ -196,7 +206,8 @@ internal sealed partial class CcmCore
             return;
         }
 
-        if (client.Link == Link.None && client.Reclaimed && twins.TryGetValue(name, out ClientInfo? twin))
+        if (client.Link == Link.None && client.Reclaimed
+            && twins.TryGetValue(name, out ClientInfo? twin))
         {
             client.Misfit = ResourcePlan.Fit(client.Info, twin, out ushort version);
             if (client.Misfit is null)
@@ -227,17 +238,21 @@ internal sealed partial class CcmCore
 
     private Refusal? TakeGrant(GrantMessage message)
     {
-        if (!Matches(message.Client, message.SenderIncarnation, message.ReceiverIncarnation, out Client client))
+        if (!Matches(
+            message.Client, message.SenderIncarnation, message.ReceiverIncarnation,
+            out Client client))
         {
             return null; // Made for an edition that we have replaced; a new one follows.
         }
 
         if (message.Ports is null || message.Ports.Length != client.Info.Ports.Length
             || message.Ports.Any(p => p is null) || message.Regions is null
-            || message.Regions.Any(r => r is null || !client.Info.Regions.Any(n => n.Name == r.Name)))
+            || message.Regions.Any(
+                r => r is null || !client.Info.Regions.Any(n => n.Name == r.Name)))
         {
             return new($"partner's grant for {message.Client}",
-                $"{client.Info.Ports.Length} ports and regions of its needs", "another number or other names");
+                $"{client.Info.Ports.Length} ports and regions of its needs",
+                "another number or other names");
         }
 
         if (client.Link != Link.None && message.PlanHash != client.PlanHash)
@@ -255,7 +270,9 @@ internal sealed partial class CcmCore
         clients.TryGetValue(name ?? "", out client!) && client.Info.Incarnation == receiver
         && twins.TryGetValue(name ?? "", out ClientInfo? twin) && twin.Incarnation == sender;
 
-    /// <summary>Once every client that both have is connected here, tells the partner that we are ready.</summary>
+    /// <summary>
+    /// Once every client that both have is connected here, tells the partner that we are ready.
+    /// </summary>
     private void CheckPorts()
     {
         bool all = clients.All(c => c.Value.Link is Link.None or Link.Connected or Link.Alerted);
@@ -304,8 +321,8 @@ internal sealed partial class CcmCore
             effects.Add(new CcmEffect.DropClient(name, session, end, client.Link == Link.Alerted));
         }
 
-        (client.Link, client.Theirs, client.TwinReady, client.TwinIncarnation) = (Link.None, null, false, 0);
-        client.PortsOpening.Clear();
-        client.PortGenerations.Clear();
+        (client.Link, client.Theirs) = (Link.None, null);
+        (client.TwinReady, client.TwinIncarnation) = (false, 0);
+        client.Ports.Clear();
     }
 }

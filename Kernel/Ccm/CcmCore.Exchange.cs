@@ -1,6 +1,6 @@
 // What two connected nodes say to each other, as records in their outboxes: peer info and proof in
-// the clear, everything after sealed. The inbox word says how many records stand; a record's slot is
-// used again only when the partner says that it is done with what lay there.
+// the clear, everything after sealed. The inbox word says how many records stand; a record's slot
+// is used again only when the partner says that it is done with what lay there.
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Ccm.Wire;
@@ -36,7 +36,8 @@ internal sealed partial class CcmCore
         random.Fill(nonce);
         ourPeerInfo = new(
             settings.VersionMin, settings.VersionMax, settings.Build, settings.Name,
-            settings.Self.SystemId, settings.Self.PairId, settings.Self.BootEpoch, nonce, settings.Persistence);
+            settings.Self.SystemId, settings.Self.PairId, settings.Self.BootEpoch, nonce,
+            settings.Persistence);
         ourInfo = Codec.Write(ourPeerInfo);
         Publish(ourInfo);
     }
@@ -65,7 +66,10 @@ internal sealed partial class CcmCore
         effects.Add(new CcmEffect.WriteInbox(++operation, InboxWord.Published(tag, published)));
     }
 
-    /// <summary>While the partner has not taken everything, say again how much there is: harmless, for levels only grow.</summary>
+    /// <summary>
+    /// While the partner has not taken everything, say again how much there is: harmless, for
+    /// levels only grow.
+    /// </summary>
     private void Rewrite()
     {
         if (partnerConsumed < published)
@@ -153,9 +157,11 @@ internal sealed partial class CcmCore
     {
         Refusal? refusal = Codec.Read(payload, out PeerInfo? theirs);
         refusal ??= PeerInfo.Agree(ourPeerInfo!, theirs!, out _);
-        if (refusal is null && (theirs!.SystemId != partner.SystemId || theirs.BootEpoch != partner.BootEpoch))
+        if (refusal is null
+            && (theirs!.SystemId != partner.SystemId || theirs.BootEpoch != partner.BootEpoch))
         {
-            refusal = new("partner's peer info", $"system {partner.SystemId:x} in boot {partner.BootEpoch:x}",
+            refusal = new(
+                "partner's peer info", $"system {partner.SystemId:x} in boot {partner.BootEpoch:x}",
                 $"system {theirs.SystemId:x} in boot {theirs.BootEpoch:x}");
         }
 

@@ -7,9 +7,9 @@
 //
 // Both nodes run the same steps at the same time. Whatever fails before Ready or after leads to
 // Closed, and from there to a new attempt, for ever.
+using Stateless;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
-using Stateless;
 
 namespace StorageOs.Kernel.Ccm;
 
@@ -46,14 +46,16 @@ internal sealed partial class CcmCore
 
     /// <summary>Makes a core at rest; the first tick opens the first attempt.</summary>
     public CcmCore(
-        CcmSettings settings, IRandomSource random, StateMachine<HandshakeState, Trigger>? table = null)
+        CcmSettings settings, IRandomSource random,
+        StateMachine<HandshakeState, Trigger>? table = null)
     {
         fsm = table ?? HandshakeTable.Build();
         this.settings = settings;
         this.random = random;
         backoff = new(AttemptDelayFirst, AttemptDelayCap, random);
         beat = new(settings.Beat);
-        fsm.OnTransitioned(t => effects.Add(new CcmEffect.Moved(t.Source, t.Trigger, t.Destination)));
+        fsm.OnTransitioned(
+            t => effects.Add(new CcmEffect.Moved(t.Source, t.Trigger, t.Destination)));
     }
 
     /// <summary>Where the handshake stands.</summary>
@@ -89,7 +91,9 @@ internal sealed partial class CcmCore
     /// <summary>When the last session's loss was found, measured from the last beat seen.</summary>
     public TimeSpan DetectedAfter { get; private set; }
 
-    /// <summary>Takes one event; what is to be done is appended to <paramref name="output"/>, in order.</summary>
+    /// <summary>
+    /// Takes one event; what is to be done is appended to <paramref name="output"/>, in order.
+    /// </summary>
     public void Step(CcmEvent input, Instant at, List<CcmEffect> output)
     {
         (effects, now) = (output, at);
@@ -97,20 +101,28 @@ internal sealed partial class CcmCore
         {
             case CcmEvent.Tick: OnTick(); break;
             case CcmEvent.PortConnected e when e.Attempt == attempt: OnPortConnected(); break;
-            case CcmEvent.PortFailed e when e.Attempt == attempt: OnPortFailed(e.Reason, e.Detail); break;
+            case CcmEvent.PortFailed e when e.Attempt == attempt: OnPortFailed(e); break;
             case CcmEvent.FirstReadDone e when e.Operation == operation: OnFirstRead(e.Head); break;
             case CcmEvent.SecondReadDone e when e.Operation == operation: OnSecondRead(e); break;
             case CcmEvent.InboxWritten e when e.Operation == operation: OnInboxWritten(); break;
-            case CcmEvent.RecordRead e when e.Operation == recordOperation: OnRecordRead(e.Slot); break;
-            case CcmEvent.ReconnectAsked e: EndSession(new(SessionEndReason.LocalStop, e.Why)); break;
+            case CcmEvent.RecordRead e when e.Operation == recordOperation:
+                OnRecordRead(e.Slot);
+                break;
+            case CcmEvent.ReconnectAsked e:
+                EndSession(new(SessionEndReason.LocalStop, e.Why));
+                break;
             case CcmEvent.BootReached e: OnBootReached(e.Phase); break;
             case CcmEvent.StopAsked e: OnStop(e.Why); break;
             default: OnClientEvent(input); break;
         }
     }
 
-    /// <summary>The words read on each turn while watched: status, beat, consumed. Allocates nothing when all is well.</summary>
-    public void StepStatus(ulong status, ulong beatCount, ulong consumed, Instant at, List<CcmEffect> output)
+    /// <summary>
+    /// The words read on each turn while watched: status, beat, consumed. Allocates nothing when
+    /// all is well.
+    /// </summary>
+    public void StepStatus(
+        ulong status, ulong beatCount, ulong consumed, Instant at, List<CcmEffect> output)
     {
         (effects, now) = (output, at);
         partnerStatus = StatusWord.Unpack(status);
@@ -138,7 +150,9 @@ internal sealed partial class CcmCore
         }
     }
 
-    /// <summary>Our inbox word as it stands; to be told whenever it changed, and again is harmless.</summary>
+    /// <summary>
+    /// Our inbox word as it stands; to be told whenever it changed, and again is harmless.
+    /// </summary>
     public void StepInbox(ulong word, Instant at, List<CcmEffect> output)
     {
         (effects, now) = (output, at);
@@ -283,7 +297,8 @@ internal sealed partial class CcmCore
         bool same = partner.BootEpoch == epoch && partnerAttempt == theirAttempt;
         if (!same || InboxWord.Unpack(read.Inbox) != new InboxWord(tag, InboxWord.Seen))
         {
-            StartOver(same ? "our word did not stand in the partner's inbox" : "the partner began anew");
+            StartOver(
+                same ? "our word did not stand in the partner's inbox" : "the partner began anew");
             return;
         }
 
@@ -296,13 +311,16 @@ internal sealed partial class CcmCore
         }
     }
 
-    /// <summary>Takes identity and status from a page head; false when it must be read again or is refused.</summary>
+    /// <summary>
+    /// Takes identity and status from a page head; false when it must be read again or is refused.
+    /// </summary>
     private bool TakeHead(ReadOnlyMemory<byte> head)
     {
         Refusal? refusal = Identity.Read(head.Span, out Identity found);
         if (refusal is null && found.SystemId == settings.Self.SystemId)
         {
-            Refuse(new("partner", "another system than this one", $"our own system id {found.SystemId:x}",
+            Refuse(new(
+                "partner", "another system than this one", $"our own system id {found.SystemId:x}",
                 "check the partner's address: it leads back to this node"));
             return false;
         }
@@ -329,7 +347,8 @@ internal sealed partial class CcmCore
         tornReads = 0;
         partner = found;
         partnerStatus = StatusWord.Unpack(
-            System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(head.Span[StatusPage.StatusOffset..]));
+            System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(
+                head.Span[StatusPage.StatusOffset..]));
         partnerAttempt = partnerStatus.Attempt;
         return true;
     }
@@ -388,19 +407,21 @@ internal sealed partial class CcmCore
         else if (stands)
         {
             EndSession(new(SessionEndReason.BeatStill,
-                $"the partner's beat stood still for more than {beat.Limit.TotalMilliseconds:0.0} ms"));
+                "the partner's beat stood still for more than "
+                    + $"{beat.Limit.TotalMilliseconds:0.0} ms"));
         }
     }
 
-    private void OnPortFailed(SessionEndReason reason, string detail)
+    private void OnPortFailed(CcmEvent.PortFailed failed)
     {
+        Refusal = failed.Refusal ?? Refusal;
         if (Session is not null)
         {
-            EndSession(new(reason, detail));
+            EndSession(new(failed.Reason, failed.Detail));
         }
         else
         {
-            Leave(Trigger.PortFailed, detail);
+            Leave(Trigger.PortFailed, failed.Detail);
         }
     }
 
@@ -436,7 +457,9 @@ internal sealed partial class CcmCore
         }
     }
 
-    /// <summary>Ends the session, once, with its reason; the clients hear of it, and a new attempt is due.</summary>
+    /// <summary>
+    /// Ends the session, once, with its reason; the clients hear of it, and a new attempt is due.
+    /// </summary>
     private void EndSession(SessionEnd end, Trigger? by = null)
     {
         if (Session is not { } ended)

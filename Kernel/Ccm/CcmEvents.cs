@@ -22,14 +22,19 @@ internal abstract record CcmEvent
     /// <summary>The well-known port of this attempt is connected.</summary>
     public sealed record PortConnected(uint Attempt) : CcmEvent;
 
-    /// <summary>The well-known port of this attempt, or a port of the session, failed.</summary>
-    public sealed record PortFailed(uint Attempt, SessionEndReason Reason, string Detail) : CcmEvent;
+    /// <summary>
+    /// The well-known port of this attempt, or a port of the session, failed; the refusal when the
+    /// transport would not even try.
+    /// </summary>
+    public sealed record PortFailed(
+        uint Attempt, SessionEndReason Reason, string Detail, Refusal? Refusal = null) : CcmEvent;
 
     /// <summary>R1 answered with the head of the partner's page.</summary>
     public sealed record FirstReadDone(uint Operation, ReadOnlyMemory<byte> Head) : CcmEvent;
 
     /// <summary>R2 answered with the head of the partner's page and its inbox word.</summary>
-    public sealed record SecondReadDone(uint Operation, ReadOnlyMemory<byte> Head, ulong Inbox) : CcmEvent;
+    public sealed record SecondReadDone(
+        uint Operation, ReadOnlyMemory<byte> Head, ulong Inbox) : CcmEvent;
 
     /// <summary>A write into the partner's inbox completed.</summary>
     public sealed record InboxWritten(uint Operation) : CcmEvent;
@@ -46,11 +51,14 @@ internal abstract record CcmEvent
     /// <summary>A client is taken out.</summary>
     public sealed record ClientRemoved(string Name, string Why) : CcmEvent;
 
-    /// <summary>After a removal: whatever of the client was to be dropped has been asked for.</summary>
+    /// <summary>
+    /// After a removal: whatever of the client was to be dropped has been asked for.
+    /// </summary>
     public sealed record ClientGone(string Name) : CcmEvent;
 
     /// <summary>Our end of a client's ports and its offers are made.</summary>
-    public sealed record ClientPrepared(string Name, SessionId Session, byte[][] Ports, RegionOffer[] Regions) : CcmEvent;
+    public sealed record ClientPrepared(
+        string Name, SessionId Session, byte[][] Ports, RegionOffer[] Regions) : CcmEvent;
 
     /// <summary>A client's ports are connected to the partner's ends.</summary>
     public sealed record ClientConnected(string Name, SessionId Session) : CcmEvent;
@@ -58,14 +66,23 @@ internal abstract record CcmEvent
     /// <summary>After a drop, the client holds nothing of an earlier grant any more.</summary>
     public sealed record ClientReclaimed(string Name) : CcmEvent;
 
-    /// <summary>A client asks to open (again) or to close one of its ports.</summary>
-    public sealed record PortAsked(string Client, string Port, bool Open) : CcmEvent;
+    /// <summary>
+    /// A client asks to open (again) or to close one of its ports; requests only grow.
+    /// </summary>
+    public sealed record PortAsked(string Client, string Port, bool Open, ulong Request)
+        : CcmEvent;
 
     /// <summary>Our new end of a re-opened port.</summary>
-    public sealed record PortPrepared(string Client, string Port, uint Generation, byte[] Address) : CcmEvent;
+    public sealed record PortPrepared(string Client, string Port, uint Generation, byte[] Address)
+        : CcmEvent;
+
+    /// <summary>Our end of a re-opened port could not be made or connected.</summary>
+    public sealed record PortRefused(string Client, string Port, uint Generation, Refusal Refusal)
+        : CcmEvent;
 
     /// <summary>A client offered (or withdrew: null) a region during this session.</summary>
-    public sealed record RegionOffered(string Client, string Region, SessionId Session, RemoteRegion? Offer) : CcmEvent;
+    public sealed record RegionOffered(
+        string Client, string Region, SessionId Session, RemoteRegion? Offer) : CcmEvent;
 
     /// <summary>A client wants the session to start over.</summary>
     public sealed record ReconnectAsked(string Why) : CcmEvent;
@@ -114,16 +131,19 @@ internal abstract record CcmEffect
     public sealed record PrepareClient(string Name, SessionId Session) : CcmEffect;
 
     /// <summary>Connect a client's ports to the partner's ends and import its regions.</summary>
-    public sealed record ConnectClient(string Name, SessionId Session, GrantMessage Theirs) : CcmEffect;
+    public sealed record ConnectClient(
+        string Name, SessionId Session, GrantMessage Theirs) : CcmEffect;
 
     /// <summary>Tell a client that its partner is ready.</summary>
-    public sealed record AlertReady(string Name, SessionId Session, ulong PartnerEpoch, ushort Version) : CcmEffect;
+    public sealed record AlertReady(
+        string Name, SessionId Session, ulong PartnerEpoch, ushort Version) : CcmEffect;
 
     /// <summary>
     /// Close what a client was granted, revoke its offers, tell it of the loss if it had been told
     /// of the readiness, and answer <see cref="CcmEvent.ClientReclaimed"/>.
     /// </summary>
-    public sealed record DropClient(string Name, SessionId Session, SessionEnd End, bool Alerted) : CcmEffect;
+    public sealed record DropClient(
+        string Name, SessionId Session, SessionEnd End, bool Alerted) : CcmEffect;
 
     /// <summary>Unmap what a removed client had; nothing more will be asked for it.</summary>
     public sealed record ClientGone(string Name) : CcmEffect;
@@ -132,15 +152,21 @@ internal abstract record CcmEffect
     public sealed record PreparePort(string Client, string Port, uint Generation) : CcmEffect;
 
     /// <summary>Connect the new end and give it to the client.</summary>
-    public sealed record ConnectPort(string Client, string Port, uint Generation, byte[] Address) : CcmEffect;
+    public sealed record ConnectPort(
+        string Client, string Port, uint Generation, ulong Request, byte[] Address) : CcmEffect;
 
-    /// <summary>Close a client's port at our end and tell the client.</summary>
-    public sealed record CloseClientPort(string Client, string Port) : CcmEffect;
+    /// <summary>
+    /// Close a client's port at our end and tell the client, and refuse its asks up to the request.
+    /// </summary>
+    public sealed record CloseClientPort(
+        string Client, string Port, ulong Request, Refusal Why) : CcmEffect;
 
     /// <summary>Give a client memory its twin offered (null: withdrawn).</summary>
     public sealed record ChangeMemory(string Client, string Region, RegionOffer? Offer) : CcmEffect;
 
-    /// <summary>For log and transcript: the session ended, with its reason; told once per session.</summary>
+    /// <summary>
+    /// For log and transcript: the session ended, with its reason; told once per session.
+    /// </summary>
     public sealed record SessionEnded(SessionId Session, SessionEnd End) : CcmEffect;
 
     /// <summary>For log and transcript: the handshake moved.</summary>

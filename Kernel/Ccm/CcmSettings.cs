@@ -47,7 +47,10 @@ internal interface IRandomSource
     double NextDouble();
 }
 
-/// <summary>Delays between attempts: doubling up to a cap, each with jitter so that two nodes never keep step.</summary>
+/// <summary>
+/// Delays between attempts: doubling up to a cap, each with jitter so that two nodes never keep
+/// step.
+/// </summary>
 internal sealed class Backoff(TimeSpan first, TimeSpan cap, IRandomSource random)
 {
     private int failures;
@@ -55,7 +58,8 @@ internal sealed class Backoff(TimeSpan first, TimeSpan cap, IRandomSource random
     /// <summary>The delay before the next attempt.</summary>
     public TimeSpan Next()
     {
-        double full = Math.Min(cap.TotalMilliseconds, first.TotalMilliseconds * Math.Pow(2, Math.Min(failures++, 20)));
+        double full = Math.Min(
+            cap.TotalMilliseconds, first.TotalMilliseconds * Math.Pow(2, Math.Min(failures++, 20)));
         return TimeSpan.FromMilliseconds(full * (0.5 + (random.NextDouble() / 2)));
     }
 

@@ -19,12 +19,12 @@ internal sealed class ClientEdge : IClientServices
     private readonly ConnectionManager manager;
     private readonly ITransport transport;
     private readonly Dictionary<string, IRegion> regions = [];
-    private readonly TaskCompletionSource gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Dictionary<string, TaskCompletionSource<IPort>> opening = [];
+    private readonly TaskCompletionSource gone =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Owned by the manager's thread.
     private readonly Dictionary<string, IPreparedPort> prepared = [];
-    private IReadOnlyDictionary<string, IPort> ports = new Dictionary<string, IPort>();
+    private Dictionary<string, IPort> ports = new Dictionary<string, IPort>();
     private KeyValuePair<string, IPort>[] openPorts = [];
     private Dictionary<string, IRemoteMemory> imports = [];
     private SessionId? session;
@@ -32,10 +32,17 @@ internal sealed class ClientEdge : IClientServices
     // Owned by the reactor.
     private Dictionary<string, IRemoteMemory> onRequest = [];
     private SessionId? alertedSession;
+    private readonly Dictionary<string, Opening> opening = [];
+    private ulong requests;
+
+    // A port that the client waits for, and its last ask for it: an answer to an earlier ask of
+    // another kind (a close that was under way) is not one to this.
+    private sealed record Opening(TaskCompletionSource<IPort> Source, ulong Request);
 
     /// <summary>Maps the client's regions.</summary>
     public ClientEdge(
-        string name, IClient client, ClientNeeds needs, IReactor reactor, ConnectionManager manager, ITransport transport)
+        string name, IClient client, ClientNeeds needs, IReactor reactor, ConnectionManager manager,
+        ITransport transport)
     {
         (this.name, this.client, this.needs, this.reactor) = (name, client, needs, reactor);
         (this.manager, this.transport) = (manager, transport);
@@ -53,7 +60,9 @@ internal sealed class ClientEdge : IClientServices
         }
     }
 
-    /// <summary>Completes when the client holds nothing any more and its regions are unmapped.</summary>
+    /// <summary>
+    /// Completes when the client holds nothing any more and its regions are unmapped.
+    /// </summary>
     public Task Gone => gone.Task;
 
     /// <inheritdoc/>
@@ -63,25 +72,26 @@ internal sealed class ClientEdge : IClientServices
     public IRegion Region(string name) => regions.TryGetValue(name, out IRegion? region)
         ? region
         : throw new RefusedException(new(
-            $"client {this.name}", $"one of {string.Join(", ", regions.Keys)}", $"region '{name}'"));
+            $"client {this.name}", $"one of {string.Join(", ", regions.Keys)}",
+            $"region '{name}'"));
 
     /// <inheritdoc/>
-    public async ValueTask<IPort> OpenPortAsync(string name, CancellationToken cancellation = default)
+    public async ValueTask<IPort> OpenPortAsync(
+        string name, CancellationToken cancellation = default)
     {
         RequirePort(name);
         if (alertedSession is null)
         {
-            throw new RefusedException(new($"port {name} of {this.name}", "a session", "none", "wait for partner ready"));
+            throw new RefusedException(new(
+                $"port {name} of {this.name}", "a session", "none", "wait for partner ready"));
         }
 
-        var source = new TaskCompletionSource<IPort>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (opening.Remove(name, out TaskCompletionSource<IPort>? earlier))
-        {
-            earlier.SetCanceled(CancellationToken.None);
-        }
-
-        opening[name] = source;
-        manager.FromClient(new CcmEvent.PortAsked(this.name, name, Open: true));
+        // A second ask before the first is answered joins it: both get the newest port.
+        TaskCompletionSource<IPort> source = opening.TryGetValue(name, out Opening? earlier)
+            ? earlier.Source
+            : new(TaskCreationOptions.RunContinuationsAsynchronously);
+        opening[name] = new(source, ++requests);
+        manager.FromClient(new CcmEvent.PortAsked(this.name, name, Open: true, requests));
         return await source.Task.WaitAsync(cancellation).ConfigureAwait(true);
     }
 
@@ -89,7 +99,7 @@ internal sealed class ClientEdge : IClientServices
     public void ClosePort(string name)
     {
         RequirePort(name);
-        manager.FromClient(new CcmEvent.PortAsked(this.name, name, Open: false));
+        manager.FromClient(new CcmEvent.PortAsked(this.name, name, Open: false, ++requests));
     }
 
     /// <inheritdoc/>
@@ -113,9 +123,12 @@ internal sealed class ClientEdge : IClientServices
     }
 
     /// <inheritdoc/>
-    public void Reconnect(string why) => manager.FromClient(new CcmEvent.ReconnectAsked($"{name}: {why}"));
+    public void Reconnect(string why) =>
+        manager.FromClient(new CcmEvent.ReconnectAsked($"{name}: {why}"));
 
-    /// <summary>The first granted port that failed by itself; null when none did. Manager's thread.</summary>
+    /// <summary>
+    /// The first granted port that failed by itself; null when none did. Manager's thread.
+    /// </summary>
     public (string Port, PortState State)? FailedPort()
     {
         KeyValuePair<string, IPort>[] open = openPorts; // An array: this runs on every turn.
@@ -141,7 +154,7 @@ internal sealed class ClientEdge : IClientServices
             case CcmEffect.DropClient e: Drop(e); break;
             case CcmEffect.PreparePort e: PreparePort(e); break;
             case CcmEffect.ConnectPort e: ConnectPort(e); break;
-            case CcmEffect.CloseClientPort e: Replace(e.Port, null); break;
+            case CcmEffect.CloseClientPort e: ClosePort(e); break;
             case CcmEffect.ChangeMemory e: ChangeMemory(e); break;
             case CcmEffect.ClientGone: OnReactor(Release); break;
             default: throw new InvariantException($"not for a client: {effect}");
@@ -186,7 +199,8 @@ internal sealed class ClientEdge : IClientServices
     private void AlertReady(CcmEffect.AlertReady ready)
     {
         var grant = new ClientGrant(
-            ready.Session, ready.PartnerEpoch, ready.Version, ports, new Dictionary<string, IRemoteMemory>(imports));
+            ready.Session, ready.PartnerEpoch, ready.Version, ports,
+            new Dictionary<string, IRemoteMemory>(imports));
         OnReactor(() =>
         {
             alertedSession = ready.Session;
@@ -218,14 +232,17 @@ internal sealed class ClientEdge : IClientServices
         OnReactor(() => Lose(drop, mine));
     }
 
-    /// <summary>On the reactor: nothing may be offered or posted after the client has heard of the loss.</summary>
+    /// <summary>
+    /// On the reactor: nothing may be offered or posted after the client has heard of the loss.
+    /// </summary>
     private void Lose(CcmEffect.DropClient drop, Dictionary<string, IRemoteMemory> mine)
     {
         alertedSession = null;
         RevokeAll(); // Again: an offer may have slipped in between the end and this turn.
-        foreach (TaskCompletionSource<IPort> source in opening.Values)
+        foreach (Opening asked in opening.Values)
         {
-            source.SetException(new RefusedException(new($"a port of {name}", "the session", drop.End.Detail)));
+            asked.Source.SetException(new RefusedException(
+                new($"a port of {name}", "the session", drop.End.Detail)));
         }
 
         opening.Clear();
@@ -252,43 +269,63 @@ internal sealed class ClientEdge : IClientServices
 
     private void PreparePort(CcmEffect.PreparePort ask)
     {
-        if (prepared.Remove(ask.Port, out IPreparedPort? earlier))
+        CloseEnd(ask.Port);
+        try
         {
-            earlier.Dispose();
+            IPreparedPort port = transport.Prepare(needs.Ports.First(p => p.Name == ask.Port));
+            prepared[ask.Port] = port;
+            manager.FromClient(new CcmEvent.PortPrepared(
+                name, ask.Port, ask.Generation, port.Address.ToArray()));
         }
-
-        Replace(ask.Port, null, tell: false);
-        IPreparedPort port = transport.Prepare(needs.Ports.First(p => p.Name == ask.Port));
-        prepared[ask.Port] = port;
-        manager.FromClient(new CcmEvent.PortPrepared(name, ask.Port, ask.Generation, port.Address.ToArray()));
+        catch (RefusedException refused)
+        {
+            Refuse(ask.Port, ask.Generation, refused.Refusal);
+        }
     }
 
     private void ConnectPort(CcmEffect.ConnectPort connect)
     {
-        if (prepared.Remove(connect.Port, out IPreparedPort? ready))
+        if (!prepared.Remove(connect.Port, out IPreparedPort? ready))
         {
-            Replace(connect.Port, ready.Connect(connect.Address));
+            return;
+        }
+
+        try
+        {
+            IPort port = ready.Connect(connect.Address);
+            SetPorts(new(ports) { [connect.Port] = port });
+            OnReactor(() => TellOpened(connect, port));
+        }
+        catch (RefusedException refused)
+        {
+            // The twin has closed that end again meanwhile, or is gone: this port's matter alone.
+            ready.Dispose();
+            Refuse(connect.Port, connect.Generation, refused.Refusal);
         }
     }
 
-    private void Replace(string port, IPort? replacement, bool tell = true)
+    private void Refuse(string port, uint generation, Refusal why) =>
+        manager.FromClient(new CcmEvent.PortRefused(name, port, generation, new(
+            $"port {port} of {name}", why.Expected, why.Actual, why.Remedy)));
+
+    private void ClosePort(CcmEffect.CloseClientPort close)
     {
-        var changed = new Dictionary<string, IPort>(ports);
-        if (changed.Remove(port, out IPort? old))
+        CloseEnd(close.Port);
+        OnReactor(() => TellClosed(close));
+    }
+
+    /// <summary>
+    /// Closes whatever there is of a port. It stays in the grant as a closed one, so that a client
+    /// that has not been alerted yet finds every port it asked for.
+    /// </summary>
+    private void CloseEnd(string port)
+    {
+        if (prepared.Remove(port, out IPreparedPort? unused))
         {
-            old.Dispose();
+            unused.Dispose();
         }
 
-        if (replacement is not null)
-        {
-            changed[port] = replacement;
-        }
-
-        SetPorts(changed);
-        if (tell)
-        {
-            OnReactor(() => TellPort(port, replacement));
-        }
+        ports.GetValueOrDefault(port)?.Dispose();
     }
 
     private void SetPorts(Dictionary<string, IPort> open)
@@ -297,18 +334,44 @@ internal sealed class ClientEdge : IClientServices
         openPorts = [.. open];
     }
 
-    private void TellPort(string port, IPort? replacement)
+    private void TellOpened(CcmEffect.ConnectPort connect, IPort port)
     {
         if (alertedSession is null)
         {
-            return; // Lost meanwhile; the client has heard of that.
+            return; // Lost meanwhile, or in the grant to come.
         }
 
-        client.PortChanged(port, replacement);
-        if (replacement is not null && opening.Remove(port, out TaskCompletionSource<IPort>? source))
+        client.PortChanged(connect.Port, port);
+        if (Answers(connect.Port, connect.Request) is { } source)
         {
-            source.SetResult(replacement);
+            source.SetResult(port);
         }
+    }
+
+    private void TellClosed(CcmEffect.CloseClientPort close)
+    {
+        if (alertedSession is null)
+        {
+            return;
+        }
+
+        client.PortChanged(close.Port, null);
+        if (Answers(close.Port, close.Request) is { } source)
+        {
+            source.SetException(new RefusedException(close.Why));
+        }
+    }
+
+    /// <summary>Whom a result answers: nobody when the client has asked again since.</summary>
+    private TaskCompletionSource<IPort>? Answers(string port, ulong request)
+    {
+        if (!opening.TryGetValue(port, out Opening? asked) || asked.Request > request)
+        {
+            return null;
+        }
+
+        _ = opening.Remove(port);
+        return asked.Source;
     }
 
     private void ChangeMemory(CcmEffect.ChangeMemory change)
@@ -366,7 +429,8 @@ internal sealed class ClientEdge : IClientServices
         if (!needs.Ports.Any(p => p.Name == port))
         {
             throw new RefusedException(new(
-                $"client {name}", $"one of {string.Join(", ", needs.Ports.Select(p => p.Name))}", $"port '{port}'"));
+                $"client {name}", $"one of {string.Join(", ", needs.Ports.Select(p => p.Name))}",
+                $"port '{port}'"));
         }
     }
 

@@ -19,7 +19,8 @@ internal sealed partial class ConnectionManager
 
     /// <inheritdoc/>
     public Refusal? Admit(
-        string name, IClient client, ClientNeeds needs, IReactor reactor, out IClientServices? services)
+        string name, IClient client, ClientNeeds needs, IReactor reactor,
+        out IClientServices? services)
     {
         services = null;
         lock (admission)
@@ -85,6 +86,11 @@ internal sealed partial class ConnectionManager
             _ => throw new InvariantException($"an effect that nobody carries out: {effect}"),
         };
         Invariant.Require(edges.TryGetValue(name, out ClientEdge? edge));
+        if (effect is CcmEffect.AlertReady)
+        {
+            log.LogInformation("client {Client} is told that the partner is ready", name);
+        }
+
         try
         {
             edge.Do(effect);
@@ -96,14 +102,17 @@ internal sealed partial class ConnectionManager
         }
     }
 
-    /// <summary>A client's port that failed ends the session, for no other path can take it over.</summary>
+    /// <summary>
+    /// A client's port that failed ends the session, for no other path can take it over.
+    /// </summary>
     private void CheckClientPorts()
     {
         foreach ((string name, ClientEdge edge) in edgesToCheck)
         {
             if (edge.FailedPort() is { } failed)
             {
-                FailPort(SessionEndReason.EndpointGone, $"port {failed.Port} of {name}: {failed.State}");
+                FailPort(
+                    SessionEndReason.EndpointGone, $"port {failed.Port} of {name}: {failed.State}");
             }
         }
     }

@@ -11,7 +11,8 @@ namespace StorageOs.Kernel.Ccm;
 
 internal sealed partial class ConnectionManager
 {
-    private const int HeadScratch = 0x000, InboxScratch = 0x400, StatusScratch = 0x800, SlotScratch = 0x1000;
+    private const int HeadScratch = 0x000, InboxScratch = 0x400;
+    private const int StatusScratch = 0x800, SlotScratch = 0x1000;
     private const int ScratchBytes = SlotScratch + StatusPage.SlotBytes;
     private const ulong StatusToken = ulong.MaxValue;
 
@@ -46,7 +47,8 @@ internal sealed partial class ConnectionManager
         {
             PresetAddress = wellKnown.LocalMemoryAddress,
         });
-        IRegion box = transport.Map(new("inbox", StatusPage.InboxBytes, RemoteAccess.Read | RemoteAccess.Write)
+        const RemoteAccess Both = RemoteAccess.Read | RemoteAccess.Write;
+        IRegion box = transport.Map(new("inbox", StatusPage.InboxBytes, Both)
         {
             PresetAddress = wellKnown.LocalMemoryAddress + StatusPage.PageBytes,
         });
@@ -63,11 +65,12 @@ internal sealed partial class ConnectionManager
         {
             port = transport!.OpenWellKnown(new(
                 wellKnown.LocalPort, wellKnown.PartnerAddress, wellKnown.PartnerPort,
-                wellKnown.PartnerMemoryAddress, settings.Role == Wire.PairRole.Low, Page.Page, Page.Inbox));
+                wellKnown.PartnerMemoryAddress, settings.Role == Wire.PairRole.Low, Page.Page,
+                Page.Inbox));
         }
         catch (RefusedException refused)
         {
-            FailPort(SessionEndReason.EndpointGone, refused.Message);
+            FailPort(SessionEndReason.EndpointGone, refused.Message, refused.Refusal);
         }
     }
 
@@ -79,16 +82,19 @@ internal sealed partial class ConnectionManager
         (portConnected, statusPending, watching) = (false, false, false);
     }
 
-    private void FailPort(SessionEndReason reason, string detail)
+    private void FailPort(SessionEndReason reason, string detail, Refusal? refusal = null)
     {
         if (!portFailed)
         {
             portFailed = true;
-            inbox.Enqueue(new CcmEvent.PortFailed(portAttempt, reason, detail));
+            inbox.Enqueue(new CcmEvent.PortFailed(portAttempt, reason, detail, refusal));
         }
     }
 
-    /// <summary>Looks at the port, its completions, our inbox and the clients' ports; whether anything was there.</summary>
+    /// <summary>
+    /// Looks at the port, its completions, our inbox and the clients' ports; whether anything was
+    /// there.
+    /// </summary>
     private bool PollPort(Instant now)
     {
         if (port is null || portFailed)
@@ -112,7 +118,8 @@ internal sealed partial class ConnectionManager
 
         if (state == WellKnownState.Failed)
         {
-            FailPort(ReasonOf(portConnected ? port.Port.State : PortState.PartnerGone), port.Detail);
+            FailPort(
+                ReasonOf(portConnected ? port.Port.State : PortState.PartnerGone), port.Detail);
             return true;
         }
 
@@ -126,7 +133,9 @@ internal sealed partial class ConnectionManager
     }
 
     private static SessionEndReason ReasonOf(PortState state) =>
-        state == PortState.ClosedByPartner ? SessionEndReason.PartnerRestarted : SessionEndReason.EndpointGone;
+        state == PortState.ClosedByPartner
+            ? SessionEndReason.PartnerRestarted
+            : SessionEndReason.EndpointGone;
 
     private bool TakeInbox(Instant now)
     {
@@ -175,7 +184,8 @@ internal sealed partial class ConnectionManager
         switch (what.Kind)
         {
             case PendingKind.FirstRead:
-                inbox.Enqueue(new CcmEvent.FirstReadDone(what.Operation, Copy(HeadScratch, StatusPage.HeadBytes)));
+                inbox.Enqueue(new CcmEvent.FirstReadDone(
+                    what.Operation, Copy(HeadScratch, StatusPage.HeadBytes)));
                 break;
             case PendingKind.SecondReadInbox:
                 inbox.Enqueue(new CcmEvent.SecondReadDone(
@@ -185,7 +195,8 @@ internal sealed partial class ConnectionManager
                 inbox.Enqueue(new CcmEvent.InboxWritten(what.Operation));
                 break;
             case PendingKind.RecordRead:
-                inbox.Enqueue(new CcmEvent.RecordRead(what.Operation, Copy(SlotScratch, StatusPage.SlotBytes)));
+                inbox.Enqueue(new CcmEvent.RecordRead(
+                    what.Operation, Copy(SlotScratch, StatusPage.SlotBytes)));
                 break;
             case PendingKind.SecondReadHead:
             default:
@@ -199,7 +210,8 @@ internal sealed partial class ConnectionManager
         if (watching)
         {
             core.StepStatus(
-                Word(StatusScratch), Word(StatusScratch + 8), Word(StatusScratch + 16), now, effects);
+                Word(StatusScratch), Word(StatusScratch + 8), Word(StatusScratch + 16), now,
+                effects);
             _ = Carry(now);
         }
     }
@@ -210,7 +222,8 @@ internal sealed partial class ConnectionManager
         {
             statusPending = true;
             Posted(port!.Port.TryPostRead(
-                StatusToken, scratch!, StatusScratch, port.PartnerPage, StatusPage.StatusOffset, StatusPage.StatusBytes));
+                StatusToken, scratch!, StatusScratch, port.PartnerPage, StatusPage.StatusOffset,
+                StatusPage.StatusBytes));
             _ = TakeCompletions(now);
         }
     }
@@ -227,7 +240,8 @@ internal sealed partial class ConnectionManager
     }
 
     private void PostFirstRead(uint operation) => Posted(port!.Port.TryPostRead(
-        Await(PendingKind.FirstRead, operation), scratch!, HeadScratch, port.PartnerPage, 0, StatusPage.HeadBytes));
+        Await(PendingKind.FirstRead, operation), scratch!, HeadScratch, port.PartnerPage, 0,
+        StatusPage.HeadBytes));
 
     private void PostSecondRead(uint operation)
     {
@@ -239,19 +253,24 @@ internal sealed partial class ConnectionManager
             port.PartnerInbox, StatusPage.InboxWordOffset, sizeof(ulong)));
     }
 
-    private void PostInboxWord(uint operation, InboxWord word) => Posted(port!.Port.TryPostWriteWord(
-        Await(PendingKind.InboxWrite, operation), word.Packed, port.PartnerInbox, StatusPage.InboxWordOffset));
+    private void PostInboxWord(uint operation, InboxWord word) =>
+        Posted(port!.Port.TryPostWriteWord(
+            Await(PendingKind.InboxWrite, operation), word.Packed, port.PartnerInbox,
+            StatusPage.InboxWordOffset));
 
     private void PostRecordRead(uint operation, ulong sequence) => Posted(port!.Port.TryPostRead(
         Await(PendingKind.RecordRead, operation), scratch!, SlotScratch,
         port.PartnerPage, StatusPage.SlotOffset(sequence), StatusPage.SlotBytes));
 
-    /// <summary>The core keeps few operations in flight: a full port means one that completes nothing.</summary>
+    /// <summary>
+    /// The core keeps few operations in flight: a full port means one that completes nothing.
+    /// </summary>
     private void Posted(bool accepted)
     {
         if (!accepted)
         {
-            FailPort(SessionEndReason.EndpointGone, "the well-known port completes nothing any more");
+            FailPort(
+                SessionEndReason.EndpointGone, "the well-known port completes nothing any more");
         }
     }
 }
@@ -296,7 +315,10 @@ internal sealed class RegionZero
     public void PublishConsumed(ulong count) =>
         Volatile.Write(ref Word(Page, StatusPage.ConsumedOffset), count);
 
-    /// <summary>Puts a record into its slot; the first sequence number last, so that a half-written one is not taken.</summary>
+    /// <summary>
+    /// Puts a record into its slot; the first sequence number last, so that a half-written one is
+    /// not taken.
+    /// </summary>
     public void PublishRecord(ulong sequence, ReadOnlySpan<byte> frame)
     {
         int slot = StatusPage.SlotOffset(sequence);

@@ -31,7 +31,8 @@ internal sealed record WellKnownSettings(
 /// <summary>Runs the core on a thread of its own.</summary>
 internal sealed partial class ConnectionManager : IConnectionManager, IDisposable
 {
-    // Twice a beat of 2 ms is what an idle pair's detector sees at most; each turn costs some 10 µs.
+    // Twice a beat of 2 ms is what an idle pair's detector sees at most; each turn costs some 10
+    // µs.
     private static readonly TimeSpan TurnPeriod = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan BeatPeriod = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan BeatCredit = TimeSpan.FromSeconds(1);
@@ -51,7 +52,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
 
     private readonly List<CcmEffect> effects = [];
     private readonly Thread thread;
-    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource ended =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ITransport? transport;
     private volatile CcmStatus? status;
     private volatile bool stopping;
@@ -59,7 +61,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
 
     /// <summary>Makes a manager at rest.</summary>
     public ConnectionManager(
-        CcmSettings settings, WellKnownSettings wellKnown, ITransportProvider provider, ILoggerFactory logs)
+        CcmSettings settings, WellKnownSettings wellKnown, ITransportProvider provider,
+        ILoggerFactory logs)
     {
         this.settings = settings;
         this.wellKnown = wellKnown;
@@ -83,7 +86,9 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     {
         transport = provider.Open(wellKnown.Transport, Wake);
         MapRegionZero();
-        log.LogInformation("region 0 mapped at {Address:x}; beginning the handshake", wellKnown.LocalMemoryAddress);
+        log.LogInformation(
+            "region 0 mapped at {Address:x}; beginning the handshake",
+            wellKnown.LocalMemoryAddress);
         thread.Start();
     }
 
@@ -131,7 +136,9 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         {
             if (!RealTimeThread.TryEnter())
             {
-                log.LogInformation("no real-time priority for the beat; busy programs may delay it (CAP_SYS_NICE)");
+                log.LogInformation(
+                    "no real-time priority for the beat; busy programs may delay it "
+                    + "(CAP_SYS_NICE)");
             }
 
             using BeatThread beats = new(ref Page.BeatWord, BeatPeriod, BeatCredit);
@@ -214,21 +221,33 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             case CcmEffect.ReadRecord e: PostRecordRead(e.Operation, e.Sequence); break;
             case CcmEffect.WatchStatus e: watching = e.On; break;
             case CcmEffect.Moved e:
-                log.LogDebug("handshake: {From} -> {To} by {Trigger}", e.From, e.To, e.By);
-                LogReady(e.To);
+                LogMove(e);
                 break;
             case CcmEffect.SessionEnded e:
-                log.LogWarning("session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason, e.End.Detail);
+                log.LogWarning(
+                    "session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason,
+                    e.End.Detail);
                 break;
             default: DoForClient(effect, now); break;
         }
     }
 
-    private void LogReady(HandshakeState state)
+    /// <summary>
+    /// Attempts go on for ever and are for debugging; what two connected nodes do is told once.
+    /// </summary>
+    private void LogMove(CcmEffect.Moved move)
     {
-        if (state == HandshakeState.Ready)
+        if (move.To == HandshakeState.Ready)
         {
-            log.LogInformation("session {Session} ready with {Partner}", core.Session, core.PartnerInfo?.Name);
+            log.LogInformation(
+                "session {Session} ready with {Partner}", core.Session, core.PartnerInfo?.Name);
+        }
+        else
+        {
+            bool connected = move.To is >= HandshakeState.PeerInfo and < HandshakeState.Ready;
+            log.Log(
+                connected ? LogLevel.Information : LogLevel.Debug,
+                "handshake: {From} -> {To} by {Trigger}", move.From, move.To, move.By);
         }
     }
 
@@ -247,8 +266,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         };
         return new(
             state, core.State.ToString(), core.Session,
-            core.State == HandshakeState.Opening && port is not null ? port.Detail : core.Detail, core.Refusal,
-            [.. core.ClientStatus], partner, core.SessionsReady, core.HandshakeTook);
+            core.State == HandshakeState.Opening && port is not null ? port.Detail : core.Detail,
+            core.Refusal, [.. core.ClientStatus], partner, core.SessionsReady, core.HandshakeTook);
     }
 
     private PartnerCondition Condition() => core.State switch
@@ -256,13 +275,17 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         HandshakeState.Closed or HandshakeState.Opening or HandshakeState.Refused
             or HandshakeState.Stopped or HandshakeState.FirstRead => PartnerCondition.Dead,
         HandshakeState.Watching => PartnerCondition.Stuck,
-        _ when core.PartnerPhase is BootPhase.Stopping or BootPhase.Panicked => PartnerCondition.Stopping,
-        _ => core.PartnerPhase == BootPhase.Serving ? PartnerCondition.Serving : PartnerCondition.Booting,
+        _ when core.PartnerPhase is BootPhase.Stopping or BootPhase.Panicked =>
+            PartnerCondition.Stopping,
+        _ => core.PartnerPhase == BootPhase.Serving
+            ? PartnerCondition.Serving
+            : PartnerCondition.Booting,
     };
 
     private sealed class MachineRandom : IRandomSource
     {
-        public void Fill(Span<byte> bytes) => System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
+        public void Fill(Span<byte> bytes) =>
+            System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
 
         public double NextDouble() => Random.Shared.NextDouble();
     }

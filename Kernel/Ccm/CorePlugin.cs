@@ -6,7 +6,9 @@ using StorageOs.Kernel.Configuration;
 
 namespace StorageOs.Kernel.Ccm;
 
-/// <summary>The core module: the connection manager under the same module contract as any plugin, linked in.</summary>
+/// <summary>
+/// The core module: the connection manager under the same module contract as any plugin, linked in.
+/// </summary>
 public sealed class CorePlugin : IPlugin
 {
     /// <inheritdoc/>
@@ -21,7 +23,8 @@ public sealed class CorePlugin : IPlugin
     }
 
     private static ConnectionManager Make(
-        NodeSettings settings, NodeInfo node, ITransportProvider transport, ILoggerFactory logs) => new(
+        NodeSettings settings, NodeInfo node, ITransportProvider transport,
+        ILoggerFactory logs) => new(
         new CcmSettings
         {
             Name = node.Name,

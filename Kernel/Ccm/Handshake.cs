@@ -10,43 +10,70 @@ public enum HandshakeState
     /// <summary>No port; waiting for the next attempt's time. Leaves by OpenDue.</summary>
     Closed,
 
-    /// <summary>The well-known port is being connected. Leaves by PortConnected or PortFailed.</summary>
+    /// <summary>
+    /// The well-known port is being connected. Leaves by PortConnected or PortFailed.
+    /// </summary>
     Opening,
 
-    /// <summary>R1: reading the partner's identity and boot status at its preset address. Leaves by StatusRead.</summary>
+    /// <summary>
+    /// R1: reading the partner's identity and boot status at its preset address. Leaves by
+    /// StatusRead.
+    /// </summary>
     FirstRead,
 
     /// <summary>W1: writing Seen into the partner's inbox. Leaves by SeenWritten.</summary>
     FirstWrite,
 
-    /// <summary>R2: our word is in the partner's inbox; reading until its status says the same. Leaves by SeenBoth or EpochChanged.</summary>
+    /// <summary>
+    /// R2: our word is in the partner's inbox; reading until its status says the same. Leaves by
+    /// SeenBoth or EpochChanged.
+    /// </summary>
     SecondRead,
 
-    /// <summary>W2: writing Confirmed into the partner's inbox. Leaves by ConfirmedWritten.</summary>
+    /// <summary>
+    /// W2: writing Confirmed into the partner's inbox. Leaves by ConfirmedWritten.
+    /// </summary>
     SecondWrite,
 
-    /// <summary>Waiting for the partner's Confirmed in our inbox. Leaves by PartnerConfirmed or EpochChanged.</summary>
+    /// <summary>
+    /// Waiting for the partner's Confirmed in our inbox. Leaves by PartnerConfirmed or
+    /// EpochChanged.
+    /// </summary>
     AwaitConfirmed,
 
-    /// <summary>Connected: our peer info is published, reading the partner's. Leaves by PeerInfoAgreed.</summary>
+    /// <summary>
+    /// Connected: our peer info is published, reading the partner's. Leaves by PeerInfoAgreed.
+    /// </summary>
     PeerInfo,
 
-    /// <summary>Our proof of the pair key is published, checking the partner's. Leaves by ProofAccepted.</summary>
+    /// <summary>
+    /// Our proof of the pair key is published, checking the partner's. Leaves by ProofAccepted.
+    /// </summary>
     Proof,
 
-    /// <summary>What our clients need is published, reading what the partner's need. Leaves by ClientInfoReceived.</summary>
+    /// <summary>
+    /// What our clients need is published, reading what the partner's need. Leaves by
+    /// ClientInfoReceived.
+    /// </summary>
     ClientInfo,
 
-    /// <summary>Ports and memory of the clients on both nodes are being created. Leaves by PortsCreated.</summary>
+    /// <summary>
+    /// Ports and memory of the clients on both nodes are being created. Leaves by PortsCreated.
+    /// </summary>
     Ports,
 
-    /// <summary>The partner has been told that we are ready; waiting for its word. Leaves by PartnerIsReady.</summary>
+    /// <summary>
+    /// The partner has been told that we are ready; waiting for its word. Leaves by PartnerIsReady.
+    /// </summary>
     AwaitReady,
 
     /// <summary>Both are ready and the clients have been told.</summary>
     Ready,
 
-    /// <summary>The session ended because the partner's beat stands still; its page is still read. Leaves by BeatMoved.</summary>
+    /// <summary>
+    /// The session ended because the partner's beat stands still; its page is still read. Leaves by
+    /// BeatMoved.
+    /// </summary>
     Watching,
 
     /// <summary>The partner was refused; tried again slowly. Leaves by OpenDue.</summary>
@@ -80,7 +107,9 @@ public enum Trigger
     /// <summary>Our inbox holds Confirmed with our tag.</summary>
     PartnerConfirmed,
 
-    /// <summary>The partner is in another boot or attempt than the tag says, on the same port.</summary>
+    /// <summary>
+    /// The partner is in another boot or attempt than the tag says, on the same port.
+    /// </summary>
     EpochChanged,
 
     /// <summary>Versions overlap, and the partner is the configured one.</summary>
@@ -125,7 +154,8 @@ internal static class HandshakeTable
         HandshakeState.Opening, HandshakeState.FirstRead, HandshakeState.FirstWrite,
         HandshakeState.SecondRead, HandshakeState.SecondWrite, HandshakeState.AwaitConfirmed,
         HandshakeState.PeerInfo, HandshakeState.Proof, HandshakeState.ClientInfo,
-        HandshakeState.Ports, HandshakeState.AwaitReady, HandshakeState.Ready, HandshakeState.Watching,
+        HandshakeState.Ports, HandshakeState.AwaitReady, HandshakeState.Ready,
+        HandshakeState.Watching,
     ];
 
     private static readonly HandshakeState[] WithSession =
@@ -165,7 +195,8 @@ internal static class HandshakeTable
     /// <summary>A machine of these moves, in <see cref="HandshakeState.Closed"/>.</summary>
     public static StateMachine<HandshakeState, Trigger> Build(IEnumerable<Move>? moves = null)
     {
-        var fsm = new StateMachine<HandshakeState, Trigger>(HandshakeState.Closed, FiringMode.Immediate);
+        var fsm =
+            new StateMachine<HandshakeState, Trigger>(HandshakeState.Closed, FiringMode.Immediate);
         foreach (Move move in moves ?? Moves)
         {
             _ = fsm.Configure(move.From).Permit(move.By, move.To);

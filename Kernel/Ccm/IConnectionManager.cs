@@ -9,7 +9,9 @@ namespace StorageOs.Kernel.Ccm;
 /// </summary>
 public interface IConnectionManager
 {
-    /// <summary>Maps region 0, opens the well-known port and begins the handshake, on a loop of its own.</summary>
+    /// <summary>
+    /// Maps region 0, opens the well-known port and begins the handshake, on a loop of its own.
+    /// </summary>
     void Start();
 
     /// <summary>Tells the partner, by the status page, how far the boot has come.</summary>
@@ -19,10 +21,16 @@ public interface IConnectionManager
     /// Admits a client: its needs are checked against the limits together with everybody else's,
     /// then its regions are mapped. Nothing of the client has been called but its needs.
     /// </summary>
-    /// <returns>Why it is not admitted; null when it is, and <paramref name="services"/> is set.</returns>
-    Refusal? Admit(string name, IClient client, ClientNeeds needs, IReactor reactor, out IClientServices? services);
+    /// <returns>
+    /// Why it is not admitted; null when it is, and <paramref name="services"/> is set.
+    /// </returns>
+    Refusal? Admit(
+        string name, IClient client, ClientNeeds needs, IReactor reactor,
+        out IClientServices? services);
 
-    /// <summary>The client's start has completed: partner ready may be raised from now on.</summary>
+    /// <summary>
+    /// The client's start has completed: partner ready may be raised from now on.
+    /// </summary>
     void Started(string name);
 
     /// <summary>
@@ -37,7 +45,10 @@ public interface IConnectionManager
     /// <summary>Everything status says of the session.</summary>
     CcmStatus Status { get; }
 
-    /// <summary>Declares a stop to the partner, ends the session, closes the well-known port and ends the loop.</summary>
+    /// <summary>
+    /// Declares a stop to the partner, ends the session, closes the well-known port and ends the
+    /// loop.
+    /// </summary>
     Task StopAsync(string why);
 }
 

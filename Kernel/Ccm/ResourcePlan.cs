@@ -33,7 +33,9 @@ internal static class ResourcePlan
     /// <summary>Port number of the plan's first port; below are well-known ones.</summary>
     private const uint PortNumberFirst = 1024;
 
-    /// <summary>Checks a client's needs by themselves and beside what was admitted already.</summary>
+    /// <summary>
+    /// Checks a client's needs by themselves and beside what was admitted already.
+    /// </summary>
     public static Refusal? Admit(ClientNeeds needs, IReadOnlyCollection<ClientNeeds> admitted)
     {
         string client = $"client {needs.Name}";
@@ -44,23 +46,29 @@ internal static class ResourcePlan
 
         if (admitted.Any(other => other.Name == needs.Name))
         {
-            return new(client, "a name no other client of this node has", needs.Name, "rename one of the two");
+            return new(
+                client, "a name no other client of this node has", needs.Name,
+                "rename one of the two");
         }
 
         if (admitted.Count >= ClientLimits.ClientsMax)
         {
-            return new(client, $"at most {ClientLimits.ClientsMax} clients", $"{admitted.Count + 1}");
+            return new(
+                client, $"at most {ClientLimits.ClientsMax} clients", $"{admitted.Count + 1}");
         }
 
         if (needs.Versions.Min > needs.Versions.Max)
         {
-            return new(client, "a version range whose first is not above its last", $"{needs.Versions}");
+            return new(
+                client, "a version range whose first is not above its last", $"{needs.Versions}");
         }
 
         return Ports(client, needs) ?? Regions(client, needs, admitted);
     }
 
-    /// <summary>Whether the twin's part fits ours; null when it does, else why the client waits.</summary>
+    /// <summary>
+    /// Whether the twin's part fits ours; null when it does, else why the client waits.
+    /// </summary>
     public static Refusal? Fit(ClientInfo ours, ClientInfo theirs, out ushort version)
     {
         version = 0;
@@ -68,7 +76,8 @@ internal static class ResourcePlan
         var their = new VersionRange(theirs.VersionMin, theirs.VersionMax);
         if (our.HighestCommon(their) is not { } common)
         {
-            return new($"client {ours.Name}", $"an interface version of {our}", $"{their} on the partner",
+            return new(
+                $"client {ours.Name}", $"an interface version of {our}", $"{their} on the partner",
                 "install a common version on both nodes");
         }
 
@@ -83,7 +92,8 @@ internal static class ResourcePlan
             ? null
             : new($"client {ours.Name}",
                 $"memory {List(ours.Regions.Select(r => $"{r.Name} of {r.Bytes} bytes"))}",
-                $"{List(theirs.Regions.Select(r => $"{r.Name} of {r.Bytes} bytes"))} on the partner");
+                List(theirs.Regions.Select(r => $"{r.Name} of {r.Bytes} bytes"))
+                    + " on the partner");
     }
 
     /// <summary>
@@ -112,7 +122,9 @@ internal static class ResourcePlan
     public static uint PortNumber(uint lowIncarnation, int index) =>
         PortNumberFirst + (lowIncarnation * ClientLimits.PortsPerClientMax) + (uint)index;
 
-    /// <summary>Number of a client's region in this session; region 0 is the well-known one.</summary>
+    /// <summary>
+    /// Number of a client's region in this session; region 0 is the well-known one.
+    /// </summary>
     public static uint RegionNumber(uint lowIncarnation, int index) =>
         (lowIncarnation * ClientLimits.RegionsPerClientMax) + (uint)index + 1;
 
@@ -120,7 +132,8 @@ internal static class ResourcePlan
     public static ClientInfo Info(ClientNeeds needs, uint incarnation) => new(
         needs.Name, incarnation, needs.Versions.Min, needs.Versions.Max,
         [.. needs.Ports.Select(p => new PortInfo(p.Name, p.PostsInFlightMax, p.Class))],
-        [.. needs.Regions.Select(r => new RegionInfo(r.Name, r.Bytes, r.Access, r.OfferedOnRequest))],
+        [.. needs.Regions.Select(
+            r => new RegionInfo(r.Name, r.Bytes, r.Access, r.OfferedOnRequest))],
         needs.Critical);
 
     /// <summary>Checks an edition of the partner's at the boundary.</summary>
@@ -129,7 +142,9 @@ internal static class ResourcePlan
         const string Subject = "partner's client info";
         if (edition.Clients is null || edition.Clients.Length > ClientLimits.ClientsMax)
         {
-            return new(Subject, $"at most {ClientLimits.ClientsMax} clients", $"{edition.Clients?.Length}");
+            return new(
+                Subject, $"at most {ClientLimits.ClientsMax} clients",
+                $"{edition.Clients?.Length}");
         }
 
         foreach (ClientInfo client in edition.Clients)
@@ -152,14 +167,17 @@ internal static class ResourcePlan
         name is { Length: > 0 and <= ClientLimits.NameCharactersMax }
             && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')
             ? null
-            : new(subject, $"a name of 1 to {ClientLimits.NameCharactersMax} letters, digits, '-', '.' or '_'",
+            : new(
+                subject,
+                $"a name of 1 to {ClientLimits.NameCharactersMax} letters, digits, '-', '.' or '_'",
                 $"'{name}'");
 
     private static Refusal? Ports(string client, ClientNeeds needs)
     {
         if (needs.Ports.Count > ClientLimits.PortsPerClientMax)
         {
-            return new(client, $"at most {ClientLimits.PortsPerClientMax} ports", $"{needs.Ports.Count}");
+            return new(
+                client, $"at most {ClientLimits.PortsPerClientMax} ports", $"{needs.Ports.Count}");
         }
 
         foreach (PortNeed port in needs.Ports)
@@ -172,7 +190,8 @@ internal static class ResourcePlan
             if (port.PostsInFlightMax is < 1 or > PortNeed.PostsInFlightLimit)
             {
                 return new($"{client}, port {port.Name}",
-                    $"1 to {PortNeed.PostsInFlightLimit} posts in flight", $"{port.PostsInFlightMax}");
+                    $"1 to {PortNeed.PostsInFlightLimit} posts in flight",
+                    $"{port.PostsInFlightMax}");
             }
         }
 
@@ -186,7 +205,9 @@ internal static class ResourcePlan
     {
         if (needs.Regions.Count > ClientLimits.RegionsPerClientMax)
         {
-            return new(client, $"at most {ClientLimits.RegionsPerClientMax} regions", $"{needs.Regions.Count}");
+            return new(
+                client, $"at most {ClientLimits.RegionsPerClientMax} regions",
+                $"{needs.Regions.Count}");
         }
 
         foreach (RegionNeed region in needs.Regions)
@@ -198,24 +219,29 @@ internal static class ResourcePlan
 
             if (region.Bytes < 1)
             {
-                return new($"{client}, region {region.Name}", "at least one byte", $"{region.Bytes}");
+                return new(
+                    $"{client}, region {region.Name}", "at least one byte", $"{region.Bytes}");
             }
         }
 
         if (needs.Regions.DistinctBy(r => r.Name).Count() != needs.Regions.Count)
         {
-            return new(client, "regions of different names", List(needs.Regions.Select(r => r.Name)));
+            return new(
+                client, "regions of different names", List(needs.Regions.Select(r => r.Name)));
         }
 
         long before = admitted.Sum(Bytes);
         return before + Bytes(needs) <= ClientLimits.MemoryBytesMax
             ? null
-            : new(client, $"at most {ClientLimits.MemoryBytesMax - before} more bytes of memory on this node",
+            : new(
+                client,
+                $"at most {ClientLimits.MemoryBytesMax - before} more bytes of memory on this node",
                 $"{Bytes(needs)}", "ask for less, or remove another client");
     }
 
     /// <summary>Memory a client asks for.</summary>
     public static long Bytes(ClientNeeds needs) => needs.Regions.Sum(r => (long)r.Bytes);
 
-    private static string List(IEnumerable<string> names) => string.Join(", ", names.DefaultIfEmpty("none"));
+    private static string List(IEnumerable<string> names) =>
+        string.Join(", ", names.DefaultIfEmpty("none"));
 }

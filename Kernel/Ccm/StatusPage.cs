@@ -58,7 +58,10 @@ internal readonly record struct Identity(ulong SystemId, Guid PairId, ulong Boot
     }
 
     /// <summary>Reads what the partner wrote.</summary>
-    /// <returns>Why it is not an identity; null when it is. A torn read shows as a wrong checksum: read again.</returns>
+    /// <returns>
+    /// Why it is not an identity; null when it is. A torn read shows as a wrong checksum: read
+    /// again.
+    /// </returns>
     public static Refusal? Read(ReadOnlySpan<byte> page, out Identity identity)
     {
         identity = default;
@@ -107,8 +110,11 @@ internal enum HandshakePhase : byte
     Ready = 3,
 }
 
-/// <summary>One aligned 8-byte word: boot phase (4 bits), handshake phase (4), attempt (24), tag (32).</summary>
-internal readonly record struct StatusWord(BootPhase Boot, HandshakePhase Handshake, uint Attempt, uint Tag)
+/// <summary>
+/// One aligned 8-byte word: boot phase (4 bits), handshake phase (4), attempt (24), tag (32).
+/// </summary>
+internal readonly record struct StatusWord(
+    BootPhase Boot, HandshakePhase Handshake, uint Attempt, uint Tag)
 {
     /// <summary>Attempts are counted modulo this.</summary>
     public const uint AttemptModulus = 1 << 24;
@@ -145,7 +151,8 @@ internal readonly record struct InboxWord(uint Tag, uint Level)
     public ulong Records => Level > Confirmed ? Level - Confirmed : 0;
 
     /// <summary>The word that says that so many records stand in our outbox.</summary>
-    public static InboxWord Published(uint tag, ulong records) => new(tag, (uint)(Confirmed + records));
+    public static InboxWord Published(uint tag, ulong records) =>
+        new(tag, (uint)(Confirmed + records));
 
     /// <summary>Takes a word apart.</summary>
     public static InboxWord Unpack(ulong word) => new((uint)(word >> 32), (uint)word);

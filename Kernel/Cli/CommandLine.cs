@@ -26,12 +26,20 @@ internal static class CommandLine
             Bench.BenchCommand.Make(),
             PluginCommand.Make(),
         };
-        ParseResult parsed = root.Parse(args);
+        ParseResult parsed;
+        try
+        {
+            parsed = root.Parse(args);
+        }
+        catch (InvalidOperationException wrong)
+        {
+            // Our own checks look at a value before the parser has said that it is none.
+            return BadUsage(wrong.Message);
+        }
+
         if (parsed.Errors.Count > 0)
         {
-            string all = string.Join(" ", parsed.Errors.Select(error => error.Message));
-            Console.Error.WriteLine($"storageos: {all} Try storageos --help.");
-            return ExitCode.BadUsage;
+            return BadUsage(string.Join(" ", parsed.Errors.Select(error => error.Message)));
         }
 
         try
@@ -51,5 +59,16 @@ internal static class CommandLine
         {
             return Output.Of(parsed).Fail(new Refusal("command", "no failure", failure.Message));
         }
+    }
+
+    private static int BadUsage(string what)
+    {
+        // The parser's words are many lines for a list, and name .NET's types.
+        string line = string.Join(' ', what.Split((char[])['\n', '\t'],
+            StringSplitOptions.RemoveEmptyEntries));
+        int type = line.IndexOf(" as expected type", StringComparison.Ordinal);
+        Console.Error.WriteLine(
+            $"storageos: {(type < 0 ? line : line[..type] + ".")} Try storageos --help.");
+        return ExitCode.BadUsage;
     }
 }

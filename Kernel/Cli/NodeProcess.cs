@@ -8,6 +8,8 @@ namespace StorageOs.Kernel.Cli;
 /// <summary>A node of a pair as a process of its own, detached from this terminal.</summary>
 internal static class NodeProcess
 {
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(10);
+
     // The shell gives the node a session of its own and its log file, and tells its process id.
     private const string Script =
         "log=$1; shift; setsid \"$@\" >>\"$log\" 2>&1 </dev/null & echo $!";
@@ -47,22 +49,39 @@ internal static class NodeProcess
     internal static async Task<bool> HasEndedAsync(
         int pid, TimeSpan limit, CancellationToken cancellation)
     {
-        using CancellationTokenSource timer =
-            CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        timer.CancelAfter(limit);
+        long begin = Stopwatch.GetTimestamp();
+        using PeriodicTimer timer = new(LookAgain);
+        while (Runs(pid))
+        {
+            if (Stopwatch.GetElapsedTime(begin) > limit)
+            {
+                return false;
+            }
+
+            _ = await timer.WaitForNextTickAsync(cancellation);
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Whether a process runs. One that has ended counts as ended at once, although its entry stays
+    /// until it is reaped, which where init is slow takes seconds; but not before its last thread
+    /// has ended, for until then it holds its files and locks.
+    /// </summary>
+    internal static bool Runs(int pid)
+    {
         try
         {
-            using Process process = Process.GetProcessById(pid);
-            await process.WaitForExitAsync(timer.Token);
-            return true;
+            // The state follows the name in parentheses, which may hold anything.
+            string stat = File.ReadAllText($"/proc/{pid}/stat");
+            string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+            int threads = int.Parse(fields[17], CultureInfo.InvariantCulture);
+            return fields[0] is not ("Z" or "X") || threads > 1;
         }
-        catch (ArgumentException)
+        catch (IOException)
         {
-            return true;
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            return false;
+            return false; // No such process, or it ended while it was looked at.
         }
     }
 
@@ -89,8 +108,15 @@ internal static class NodeProcess
     /// <summary>Ends a process at once.</summary>
     internal static void Kill(int pid)
     {
-        using Process process = Process.GetProcessById(pid);
-        process.Kill();
+        try
+        {
+            using Process process = Process.GetProcessById(pid);
+            process.Kill();
+        }
+        catch (ArgumentException)
+        {
+            return; // It has ended by itself meanwhile, as it was to.
+        }
     }
 
     /// <summary>Last lines of a node's log that say what went wrong.</summary>

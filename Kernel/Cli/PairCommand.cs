@@ -142,7 +142,7 @@ internal static class PairCommand
             status = await PairStatus.AskAsync(pair, cancellation);
             foreach ((string name, int pid) in processes)
             {
-                if (!Path.Exists($"/proc/{pid}"))
+                if (!NodeProcess.Runs(pid))
                 {
                     throw new RefusedException(new Refusal(
                         $"node {name}", "to boot", NodeProcess.LastWords(pair, name),

@@ -26,6 +26,9 @@ internal sealed class PairLayout
     /// <summary>Names of the nodes.</summary>
     internal static IReadOnlyList<string> Names { get; } = ["a", "b"];
 
+    /// <summary>The group at home on a node: the lower system id has the first.</summary>
+    internal static int HomeGroup(string name) => name == "a" ? 0 : 1;
+
     /// <summary>Full path of the pair's directory.</summary>
     internal string Directory { get; }
 
@@ -163,36 +166,39 @@ internal sealed class PairLayout
     }
 
     private JsonObject Configuration(
-        string name, string pairId, string fast, PairOptions options) => new()
+        string name, string pairId, string fast, PairOptions options)
     {
-        ["node"] = new JsonObject
+        return new JsonObject
         {
-            ["name"] = name,
-            ["systemId"] = SystemId(name),
-            ["dataDirectory"] = "data",
-            ["nvramDirectory"] = Path.Combine(fast, $"nvram-{name}"),
-            ["persistence"] = "process",
-        },
-        ["partner"] = new JsonObject
-        {
-            ["name"] = Other(name),
-            ["systemId"] = SystemId(Other(name)),
-            ["address"] = FabricAddress(Other(name)),
-            ["port"] = 1,
-            ["memoryAddress"] = MemoryAddress,
-        },
-        ["pair"] = new JsonObject { ["id"] = pairId, ["keyFile"] = "../pair.key" },
-        ["transport"] = new JsonObject
-        {
-            ["name"] = options.Transport,
-            ["address"] = FabricAddress(name),
-            ["port"] = 1,
-            ["memoryAddress"] = MemoryAddress,
-            ["options"] = new JsonObject { ["fabric"] = Path.Combine(fast, "fabric") },
-        },
-        ["management"] = new JsonObject { ["socket"] = "manage.sock" },
-        ["plugins"] = Plugins(fast, options),
-    };
+            ["node"] = new JsonObject
+            {
+                ["name"] = name,
+                ["systemId"] = SystemId(name),
+                ["dataDirectory"] = "data",
+                ["nvramDirectory"] = Path.Combine(fast, $"nvram-{name}"),
+                ["persistence"] = "process",
+            },
+            ["partner"] = new JsonObject
+            {
+                ["name"] = Other(name),
+                ["systemId"] = SystemId(Other(name)),
+                ["address"] = FabricAddress(Other(name)),
+                ["port"] = 1,
+                ["memoryAddress"] = MemoryAddress,
+            },
+            ["pair"] = new JsonObject { ["id"] = pairId, ["keyFile"] = "../pair.key" },
+            ["transport"] = new JsonObject
+            {
+                ["name"] = options.Transport,
+                ["address"] = FabricAddress(name),
+                ["port"] = 1,
+                ["memoryAddress"] = MemoryAddress,
+                ["options"] = new JsonObject { ["fabric"] = Path.Combine(fast, "fabric") },
+            },
+            ["management"] = new JsonObject { ["socket"] = "manage.sock" },
+            ["plugins"] = Plugins(fast, options),
+        };
+    }
 
     private JsonObject Plugins(string fast, PairOptions options)
     {

@@ -27,12 +27,22 @@ internal sealed class PairStatus
     internal JsonObject ToJson() =>
         new() { ["nodes"] = new JsonArray([.. Nodes.Select(node => node.DeepClone())]) };
 
+    /// <summary>How a node stands to its witness, for people; empty when it has none.</summary>
+    internal static string Witness(JsonObject node) => node["witness"] is not JsonObject witness
+        ? ""
+        : $"{witness["state"]}" switch
+        {
+            "Found" => "reachable",
+            "Missing" => "empty",
+            _ => "unreachable",
+        };
+
     private static IEnumerable<string> LacksOf(JsonObject node)
     {
         string name = $"{node["name"]}";
         if ($"{node["phase"]}" != "Serving")
         {
-            yield return $"{name} is {node["phase"]} {node["reason"]}".TrimEnd();
+            yield return $"{name} is {node["phase"]}: {node["reason"]}".TrimEnd(' ', ':');
         }
 
         if (node["session"] is JsonObject session && $"{session["state"]}" != "Ready")
@@ -42,11 +52,26 @@ internal sealed class PairStatus
 
         foreach (JsonNode? client in node["clients"] as JsonArray ?? [])
         {
-            if ($"{client?["state"]}" != "Ready")
+            // That all of them wait for the session goes without saying.
+            if ($"{client?["state"]}" is not ("Ready" or "WaitingForSession"))
             {
                 string reason = $"{client?["reason"]}";
                 yield return $"{name}'s client {client?["name"]} is {client?["state"]}"
                     + (reason.Length == 0 ? "" : $": {reason}");
+            }
+        }
+
+        if (Witness(node) is { Length: > 0 } witness and not "reachable")
+        {
+            yield return $"{name}'s witness is {witness}: {node["witness"]!["detail"]}"
+                .TrimEnd(' ', ':');
+        }
+
+        foreach (JsonNode? volume in node["volumes"] as JsonArray ?? [])
+        {
+            if ($"{volume?["waits"]}" is { Length: > 0 } waits)
+            {
+                yield return $"{name}'s {volume!["name"]} waits: {waits}";
             }
         }
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace StorageOs.Kernel.Cli;
 
@@ -45,28 +46,33 @@ internal static class PluginCommand
         return noneAnswers ? ExitCode.Failed : ExitCode.Good;
     }
 
-    private static Table TableOf(PairStatus status)
+    /// <summary>A table that fits 80 columns; reasons, which are long, below it.</summary>
+    private static Rows TableOf(PairStatus status)
     {
-        Table table = new() { Border = TableBorder.Simple };
-        table.AddColumns("Node", "Plugin", "Kind", "Version", "State", "Reason");
+        Table table = StatusTable.New("Node", "Plugin", "Kind", "Version", "State");
+        List<IRenderable> parts = [table];
         foreach (JsonObject node in status.Nodes)
         {
             if (node["plugins"] is not JsonArray plugins)
             {
-                table.AddRow(Markup.Escape($"{node["name"]}"), "", "", "", "Unreachable", "");
+                table.AddRow($"{node["name"]}", "", "", "", "Unreachable");
                 continue;
             }
 
             foreach (JsonNode? plugin in plugins)
             {
-                string[] keys = ["id", "kind", "version", "state", "reason"];
+                string[] keys = ["id", "kind", "version", "state"];
                 table.AddRow([
-                    Markup.Escape($"{node["name"]}"),
-                    .. keys.Select(key => Markup.Escape($"{plugin?[key]}")),
+                    new Text($"{node["name"]}"),
+                    .. keys.Select(key => new Text($"{plugin?[key]}")),
                 ]);
+                if ($"{plugin?["reason"]}" is { Length: > 0 } reason)
+                {
+                    parts.Add(StatusTable.Note($"{plugin!["id"]} of {node["name"]}: {reason}"));
+                }
             }
         }
 
-        return table;
+        return new Rows(parts);
     }
 }

@@ -16,8 +16,7 @@ internal static class StatusTable
             parts.Add(volumes);
         }
 
-        parts.AddRange(status.Lacks.Select(
-            lack => new Text(lack, new Style(Color.Yellow)).Overflow(Overflow.Fold)));
+        parts.AddRange(status.Lacks.Select(Note));
         return new Rows(parts);
     }
 
@@ -34,7 +33,7 @@ internal static class StatusTable
                 Coloured($"{node["phase"]}", "Serving"),
                 Coloured($"{session?["state"]}", "Ready"),
                 Cell(session?["step"]),
-                Cell(node["witness"] is JsonObject witness ? witness["state"] : node["witness"]),
+                Coloured(PairStatus.Witness(node), "reachable"),
                 new Text(takeover switch { true => "possible", false => "no", null => "" }));
         }
 
@@ -84,7 +83,12 @@ internal static class StatusTable
     private static JsonNode? Find(JsonNode? list, string name) =>
         (list as JsonArray)?.FirstOrDefault(item => $"{item?["name"]}" == name);
 
-    private static Table New(params string[] columns)
+    /// <summary>A line that says what is not well.</summary>
+    internal static Text Note(string what) =>
+        new Text(what, new Style(Color.Yellow)).Overflow(Overflow.Fold);
+
+    /// <summary>An empty table of the one form they have.</summary>
+    internal static Table New(params string[] columns)
     {
         Table table = new() { Border = TableBorder.Simple };
         foreach (string column in columns)

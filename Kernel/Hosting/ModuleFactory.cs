@@ -32,19 +32,12 @@ internal sealed class ModuleFactory(
                 registry.Services.AddSingleton(service, provider.Parts.Provided[service]);
             }
 
-            await Task.Run(() => Register(module, registry)).WaitAsync(Limits.RegistrationTimeMax);
-            await ConstructAsync(module, registry).WaitAsync(Limits.RegistrationTimeMax);
-            return null;
+            return await RegisterAsync(module, registry)
+                ?? await ConstructWithinAsync(module, registry);
         }
         catch (RefusedException refused)
         {
             return refused.Refusal;
-        }
-        catch (TimeoutException)
-        {
-            return new Refusal(
-                $"plugin {module.Id}",
-                $"to register within {Limits.RegistrationTimeMax.TotalSeconds} s", "no return");
         }
 #pragma warning disable CA1031 // A plugin may throw anything; it refuses that plugin alone.
         catch (Exception failure)
@@ -69,9 +62,11 @@ internal sealed class ModuleFactory(
         new(settings.GetSection(module.Id), node, module.View!, logs);
 
     /// <summary>Makes what the host looks for in a module's services, on its reactor.</summary>
-    internal static Task ConstructAsync(Module module, PluginRegistry registry) =>
+    internal static Task ConstructAsync(
+        Module module, PluginRegistry registry, Action? begins = null) =>
         module.View!.CallAsync(() =>
         {
+            begins?.Invoke();
             ServiceProvider services = registry.Services.BuildServiceProvider();
             module.Services = services;
             IReadOnlyList<Type> provides = module.Manifest?.Provides ?? [];
@@ -82,6 +77,56 @@ internal sealed class ModuleFactory(
                 [.. services.GetServices<IOperatorCommand>()]);
             return ValueTask.CompletedTask;
         });
+
+    /// <summary>
+    /// Loads and registers on a thread of its own, which is left when the plugin hangs in it.
+    /// </summary>
+    private async Task<Refusal?> RegisterAsync(Module module, PluginRegistry registry)
+    {
+        Task work = Task.Factory.StartNew(
+            () => Register(module, registry), CancellationToken.None,
+            TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        return await EndsAsync(work) ? null : Hung(module, "its constructor and Register");
+    }
+
+    /// <summary>
+    /// Constructs on the module's reactor, for that is where its services live. A module that hangs
+    /// there keeps the thread, and those it shares the reactor with go on with another.
+    /// </summary>
+    private static async Task<Refusal?> ConstructWithinAsync(
+        Module module, PluginRegistry registry)
+    {
+        // Its time begins with its turn: it may wait for one that hangs before it.
+        TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task work = ConstructAsync(module, registry, begun.SetResult);
+        await begun.Task;
+        if (await EndsAsync(work))
+        {
+            return null;
+        }
+
+        // To dispose what is being made would wait for it, and on the reactor.
+        module.Services = null;
+        module.View!.LeaveHanging();
+        return Hung(module, "the construction of its services");
+    }
+
+    /// <summary>Awaits what a plugin does; false when it takes longer than it may.</summary>
+    private static async Task<bool> EndsAsync(Task work)
+    {
+        if (await Task.WhenAny(work, Task.Delay(Limits.RegistrationTimeMax)) != work)
+        {
+            return false;
+        }
+
+        await work; // For what it threw.
+        return true;
+    }
+
+    private static Refusal Hung(Module module, string what) => new(
+        $"plugin {module.Id}",
+        $"{what} to return within {Limits.RegistrationTimeMax.TotalSeconds} s", "no return",
+        "correct the plugin: what takes long belongs into StartAsync");
 
     private void Register(Module module, PluginRegistry registry)
     {

@@ -47,6 +47,16 @@ internal sealed class ModuleReactor(Reactor reactor, ModuleScope scope) : IReact
     internal void Quiet() => reactor.Quiet(scope);
 
     /// <summary>
+    /// Leaves the thread to the module when it hangs there, and drops the rest of it; whoever
+    /// shares the reactor goes on. Any thread.
+    /// </summary>
+    internal void LeaveHanging()
+    {
+        scope.Close();
+        _ = reactor.LeaveHanging(scope);
+    }
+
+    /// <summary>
     /// Ends all that the module has on the reactor, posted callbacks too. Any thread.
     /// </summary>
     internal void Close()

@@ -24,7 +24,8 @@ public sealed class Reactor : IDisposable
     private readonly List<Poller> pollers = [];
     private readonly Dictionary<ulong, DescriptorWatch> watches = [];
     private readonly EpollEvent[] ready = new EpollEvent[Limits.DescriptorsPerTurnMax];
-    private readonly Thread thread;
+    private static readonly object Abandoned = new();
+
     private readonly int epoll;
     private readonly int wake;
     private ulong lastToken = WakeToken;
@@ -33,6 +34,8 @@ public sealed class Reactor : IDisposable
     private int stopAsked;
     private int closed;
     private volatile bool stopping;
+    private volatile Thread thread;
+    private object? inCall; // The scope of the posted callback that runs, or Abandoned.
 
     /// <summary>Makes the thread and starts it.</summary>
     /// <param name="name">Name of the thread, in status and logs.</param>
@@ -44,7 +47,7 @@ public sealed class Reactor : IDisposable
             Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK), nameof(Libc.eventfd));
         Control(Libc.EPOLL_CTL_ADD, wake, WakeToken, Libc.EPOLLIN);
         now = Clock();
-        thread = new Thread(Run) { IsBackground = true, Name = name };
+        thread = NewThread();
         thread.Start();
     }
 
@@ -98,6 +101,26 @@ public sealed class Reactor : IDisposable
             _ = Libc.close(wake);
         }
 
+        return true;
+    }
+
+    /// <summary>
+    /// Goes on with a new thread when the present one hangs in a posted callback of a module: what
+    /// shares the reactor with it must not hang, too. The old thread ends should it ever return.
+    /// Any thread.
+    /// </summary>
+    /// <returns>Whether it was in such a callback.</returns>
+    internal bool LeaveHanging(ModuleScope owner)
+    {
+        if (Interlocked.CompareExchange(ref inCall, Abandoned, owner) != owner)
+        {
+            return false;
+        }
+
+        Thread next = NewThread();
+        thread = next; // From here on the old one is not this reactor's.
+        Volatile.Write(ref inCall, null);
+        next.Start();
         return true;
     }
 
@@ -179,23 +202,31 @@ public sealed class Reactor : IDisposable
         : throw new RefusedException(new Refusal(
             $"{call} of a reactor", "success", Marshal.GetLastPInvokeErrorMessage()));
 
+    private Thread NewThread() => new(Run) { IsBackground = true, Name = Name };
+
     private void Run()
     {
         while (!stopping)
         {
             now = Clock();
-            RunPosted();
+            if (!RunPosted())
+            {
+                return;
+            }
+
             RunTimers();
             bool busy = RunPollers();
             WaitForDescriptors(busy);
         }
     }
 
-    private void RunPosted()
+    /// <summary>Runs what was posted; false when this thread was left meanwhile.</summary>
+    private bool RunPosted()
     {
         // What is posted meanwhile waits for the next turn, so that descriptors get theirs.
         for (int left = posted.Count; left > 0 && posted.TryDequeue(out Work work); left--)
         {
+            Volatile.Write(ref inCall, work.Owner);
             Guard(work.Owner, work, static work =>
             {
                 if (work.Callback is SendOrPostCallback continuation)
@@ -207,7 +238,14 @@ public sealed class Reactor : IDisposable
                     ((Action<object?>)work.Callback)(work.State);
                 }
             });
+            if (Thread.CurrentThread != thread
+                || Interlocked.CompareExchange(ref inCall, null, work.Owner) != work.Owner)
+            {
+                return false;
+            }
         }
+
+        return true;
     }
 
     private void RunTimers()

@@ -187,12 +187,16 @@ internal static class StatusDocument
                 ["sync"] = group?["sync"]?.DeepClone(),
                 ["state"] = group?["state"]?.DeepClone(),
                 ["why"] = group?["why"]?.DeepClone(),
+                ["waits"] = Waits(volume, export),
                 ["uri"] = export?["uri"]?.DeepClone(),
             });
         }
 
         return volumes;
     }
+
+    private static string Waits(JsonObject volume, JsonObject? export) => string.Join("; ",
+        new[] { $"{volume["waits"]}", $"{export?["waits"]}" }.Where(why => why.Length > 0));
 
     private static IEnumerable<JsonObject> Items(JsonNode? list) =>
         list is JsonArray items ? items.OfType<JsonObject>() : [];

@@ -25,6 +25,8 @@ internal static class Limits
     /// <summary>Posts in flight on the well-known port.</summary>
     public const int WellKnownPostsMax = 64;
 
-    /// <summary>How long the thread that waits for a partner's death may outlive its link.</summary>
+    /// <summary>
+    /// How long the thread that waits for a partner's death may outlive its link.
+    /// </summary>
     public static readonly TimeSpan LifeLookPeriod = TimeSpan.FromMilliseconds(500);
 }

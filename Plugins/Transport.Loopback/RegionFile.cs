@@ -1,6 +1,6 @@
+using System.Runtime.InteropServices;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Transport.Loopback.Interop;
-using System.Runtime.InteropServices;
 
 namespace StorageOs.Transport.Loopback;
 

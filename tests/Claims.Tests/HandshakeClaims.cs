@@ -4,7 +4,10 @@ using StorageOs.Kernel.Ccm;
 
 namespace StorageOs.Claims.Tests;
 
-/// <summary>Rows of the specification about how a session is initiated, seen on the wire of the real transport.</summary>
+/// <summary>
+/// Rows of the specification about how a session is initiated, seen on the wire of the real
+/// transport.
+/// </summary>
 public sealed class HandshakeClaims
 {
     [Fact]
@@ -17,7 +20,8 @@ public sealed class HandshakeClaims
         foreach (RecordingProvider wire in new[] { pair.WireOfA, pair.WireOfB })
         {
             string kinds = string.Concat(wire.Wire.Select(o => o.Kind[0]));
-            Assert.Matches("^rw(rr)+w", kinds); // R2 is a read of page and inbox, repeated while in order.
+            // R2 is a read of page and inbox, repeated while in order.
+            Assert.Matches("^rw(rr)+w", kinds);
         }
     }
 
@@ -36,15 +40,17 @@ public sealed class HandshakeClaims
         string kinds = string.Concat(wire.Select(o => o.Kind[0]));
         string before = kinds[..(failed + 1)];
         Assert.Equal("rwr"[..(failed + 1)], before);
-        int next = failed == 2 ? failed + 2 : failed + 1; // The inbox read was posted with the page's.
-        await TwoManagers.UntilAsync(() => pair.WireOfA.Wire.Count > next, "the next attempt's first read");
+        // The inbox read was posted with the page's.
+        int next = failed == 2 ? failed + 2 : failed + 1;
+        await TwoManagers.UntilAsync(
+            () => pair.WireOfA.Wire.Count > next, "the next attempt's first read");
         WireOperation first = pair.WireOfA.Wire.ElementAt(next);
         Assert.Equal(("read", TwoManagers.MemoryOfB), (first.Kind, first.Address));
         await pair.BothReadyAsync(); // And for ever: the next attempt comes up.
     }
 
     [Fact]
-    public async Task Claim02_Claim19_the_first_read_asks_for_the_preset_address_of_the_boot_status()
+    public async Task Claim02_Claim19_the_first_read_asks_for_the_boot_status_at_its_address()
     {
         await using TwoManagers pair = new();
         pair.StartA();
@@ -53,6 +59,9 @@ public sealed class HandshakeClaims
         WireOperation first = pair.WireOfA.Wire.First();
         Assert.Equal(new WireOperation("read", TwoManagers.MemoryOfB, 0), first);
         Assert.Equal(BootPhase.Connecting, pair.A.Partner.BootPhase); // What that address stores.
+        pair.B.SetBootPhase(BootPhase.Recovering);
+        await TwoManagers.UntilAsync(
+            () => pair.A.Partner.BootPhase == BootPhase.Recovering, "the phase as it grows");
     }
 
     [Fact]
@@ -67,7 +76,7 @@ public sealed class HandshakeClaims
     }
 
     [Fact]
-    public async Task Claim04_versions_that_overlap_agree_and_others_are_refused_with_expected_and_actual()
+    public async Task Claim04_versions_that_overlap_agree_and_others_are_refused()
     {
         await using (TwoManagers pair = new())
         {
@@ -106,8 +115,53 @@ public sealed class HandshakeClaims
         await pair.BothReadyAsync();
     }
 
+    [Theory]
+    [InlineData(0, "FirstRead")]
+    [InlineData(1, "FirstWrite")]
+    [InlineData(2, "SecondRead")]
+    public async Task Claim13_a_partner_that_stops_after_a_first_step_is_told_apart_and_survived(
+        int held, string step)
+    {
+        await using TwoManagers pair = new();
+        pair.WireOfB.HoldAt = held;
+        pair.StartA();
+        pair.StartB();
+        await TwoManagers.UntilAsync(() => pair.B.Status.Step == step, $"b in {step}");
+        await TwoManagers.UntilAsync(
+            () => pair.A.Status.Step == (held == 2 ? "AwaitConfirmed" : "SecondRead"),
+            "a as far as it can go alone");
+        Assert.Null(pair.A.Status.Session); // Read and write are done; this is no session yet.
+        Assert.Null(pair.B.Status.Session);
+        Assert.NotEmpty(pair.A.Status.Reason);
+        Assert.Equal(PartnerCondition.Booting, pair.A.Partner.Condition);
+        uint attempts = (uint)pair.WireOfA.Opened.Count;
+
+        // It ends there and comes back in another boot.
+        await pair.StopAsync(pair.B);
+        await TwoManagers.UntilAsync(
+            () => pair.WireOfA.Opened.Count > attempts, "a new attempt");
+        pair.WireOfB.HoldAt = -1;
+        pair.StartB();
+        await pair.BothReadyAsync();
+    }
+
     [Fact]
-    public async Task Claim14_to_18_and_22_a_preset_Fibre_Channel_id_and_VI_number_and_nothing_else()
+    public async Task Claim13_a_partner_that_goes_on_after_a_pause_in_its_first_write_connects()
+    {
+        await using TwoManagers pair = new();
+        pair.WireOfB.HoldAt = 1;
+        pair.StartA();
+        pair.StartB();
+        await TwoManagers.UntilAsync(() => pair.B.Status.Step == "FirstWrite", "b in its write");
+        await TwoManagers.UntilAsync(() => pair.A.Status.Step == "SecondRead", "a waits");
+        int opened = pair.WireOfA.Opened.Count;
+        pair.WireOfB.HoldAt = -1;
+        await pair.BothReadyAsync();
+        Assert.Equal(opened, pair.WireOfA.Opened.Count); // The same attempt: nothing was lost.
+    }
+
+    [Fact]
+    public async Task Claim14_to_18_and_22_a_preset_fabric_id_and_VI_number_and_nothing_else()
     {
         await using TwoManagers pair = new();
         pair.StartA();

@@ -6,15 +6,26 @@ namespace StorageOs.Claims.Tests;
 /// <summary>One operation on the wire: what, where, and whether its post was accepted.</summary>
 internal sealed record WireOperation(string Kind, ulong Address, long Offset);
 
-/// <summary>The real transport, with every operation on the well-known port written down, and one that can be made to fail.</summary>
+/// <summary>
+/// The real transport, with every operation on the well-known port written down, and one that can
+/// be made to fail or to stay unanswered.
+/// </summary>
 internal sealed class RecordingProvider(ITransportProvider inner) : ITransportProvider
 {
     public ConcurrentQueue<WireOperation> Wire { get; } = new();
 
     public ConcurrentQueue<WellKnownNeed> Opened { get; } = new();
 
-    /// <summary>Number of the operation, from 0, whose completion shall say that it failed; -1 for none.</summary>
+    /// <summary>
+    /// Number of the operation, from 0, whose completion shall say that it failed; -1 for none.
+    /// </summary>
     public int FailAt { get; set; } = -1;
+
+    /// <summary>
+    /// Number of the operation, from 0, whose completion shall not be seen until this is -1 again:
+    /// a node that stops right there.
+    /// </summary>
+    public int HoldAt { get; set; } = -1;
 
     /// <summary>Transport settings it was opened with.</summary>
     public TransportSettings? Settings { get; private set; }
@@ -69,20 +80,31 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
 
         public int PostsInFlightMax => inner.PostsInFlightMax;
 
-        public bool TryPostWrite(ulong token, IRegion source, int sourceOffset, IRemoteMemory target, long targetOffset, int length) =>
+        public bool TryPostWrite(
+            ulong token, IRegion source, int sourceOffset, IRemoteMemory target, long targetOffset,
+            int length) =>
             Note("write", token, target, targetOffset)
             && inner.TryPostWrite(token, source, sourceOffset, target, targetOffset, length);
 
-        public bool TryPostWriteWord(ulong token, ulong value, IRemoteMemory target, long targetOffset) =>
+        public bool TryPostWriteWord(
+            ulong token, ulong value, IRemoteMemory target, long targetOffset) =>
             Note("write", token, target, targetOffset)
             && inner.TryPostWriteWord(token, value, target, targetOffset);
 
-        public bool TryPostRead(ulong token, IRegion destination, int destinationOffset, IRemoteMemory source, long sourceOffset, int length) =>
+        public bool TryPostRead(
+            ulong token, IRegion destination, int destinationOffset, IRemoteMemory source,
+            long sourceOffset, int length) =>
             Note("read", token, source, sourceOffset)
-            && inner.TryPostRead(token, destination, destinationOffset, source, sourceOffset, length);
+            && inner.TryPostRead(
+                token, destination, destinationOffset, source, sourceOffset, length);
 
         public int Poll(Span<Completion> completions)
         {
+            if (owner.HoldAt >= 0 && owner.Wire.Count > owner.HoldAt)
+            {
+                return 0;
+            }
+
             int count = inner.Poll(completions);
             foreach (ref Completion completion in completions[..count])
             {

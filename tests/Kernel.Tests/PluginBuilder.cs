@@ -53,12 +53,13 @@ internal static class PluginBuilder
 
     /// <summary>Puts a plugin into its folder below <paramref name="directory"/>.</summary>
     internal static void Put(
-        string directory, string id, string source, string kind = "client", string more = "")
+        string directory, string id, string source, string kind = "client", string more = "",
+        string? reactor = null)
     {
         string folder = Path.Combine(directory, id);
         Directory.CreateDirectory(folder);
         Compile(Path.Combine(folder, id + ".dll"), id, source);
-        string reactor = kind == "transport" ? "kernel" : "own";
+        reactor ??= kind == "transport" ? "kernel" : "own";
         File.WriteAllText(Path.Combine(folder, "plugin.json"), $$"""
             {
               "id": "{{id}}", "version": "1.0.0", "kind": "{{kind}}", "assembly": "{{id}}.dll",

@@ -55,7 +55,8 @@ public sealed class PluginHostTests : IDisposable
     [Theory]
     [InlineData("throw new InvalidOperationException(\"no\");", "InvalidOperationException: no")]
     [InlineData("", "IClient")]
-    [InlineData("registry.Services.AddSingleton<IClient>(_ => throw new Exception(\"late\"));", "late")]
+    [InlineData(
+        "registry.Services.AddSingleton<IClient>(_ => throw new Exception(\"late\"));", "late")]
     [InlineData("registry.Provide<IVolumes>();", "provides")]
     public async Task A_plugin_that_fails_to_register_is_refused_and_the_node_boots_on(
         string register, string reason)
@@ -82,7 +83,8 @@ public sealed class PluginHostTests : IDisposable
     [Theory]
     [InlineData("rubbish", "JSON")]
     [InlineData("{}", "key id")]
-    [InlineData("""{"id":"bad","version":"1","kind":"sausage"}""", "transport or client or witness")]
+    [InlineData(
+        """{"id":"bad","version":"1","kind":"sausage"}""", "transport or client or witness")]
     [InlineData("""{"id":"bad","colour":"red"}""", "an unknown key")]
     public async Task A_wrong_manifest_is_refused_before_any_code_is_loaded(
         string manifest, string reason)
@@ -134,6 +136,39 @@ public sealed class PluginHostTests : IDisposable
         Assert.True(await Find(node, "hangs").Constructed.WaitAsync(Soon));
         Assert.Equal(ModuleState.Starting, Find(node, "hangs").State);
         Assert.False(node.Serving.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_plugin_that_hangs_while_it_is_made_is_refused_and_costs_nobody_else()
+    {
+        const string Hang = "Thread.Sleep(-1);";
+        PluginBuilder.Put(Plugins, "a-register", PluginBuilder.Entry(Hang));
+        PluginBuilder.Put(
+            Plugins, "b-services",
+            PluginBuilder.Entry(
+                $"registry.Services.AddSingleton<IClient>(_ => {{ {Hang} return null!; }});"),
+            reactor: "storage");
+        foreach (string good in new[] { "c-good", "d-good" })
+        {
+            PluginBuilder.Put(
+                Plugins, good, PluginBuilder.ClientPlugin(good), reactor: "storage");
+        }
+
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Limits.RegistrationTimeMax + Soon);
+        foreach (string good in new[] { "c-good", "d-good" })
+        {
+            Assert.Equal(ModuleState.Running, Find(node, good).State);
+            Assert.Equal("storage", Find(node, good).Reactor!.Name);
+        }
+
+        Refusal register = Find(node, "a-register").Standing.Refusal!;
+        Assert.Equal("plugin a-register", register.Subject);
+        Assert.Equal("its constructor and Register to return within 10 s", register.Expected);
+        Refusal services = Find(node, "b-services").Standing.Refusal!;
+        Assert.Equal("plugin b-services", services.Subject);
+        Assert.Equal(
+            "the construction of its services to return within 10 s", services.Expected);
     }
 
     [Fact]

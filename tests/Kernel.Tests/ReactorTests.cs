@@ -245,4 +245,31 @@ public sealed class ReactorTests : IDisposable
     }
 
     private ModuleReactor View(string module) => reactor.View(module, faults.Add);
+
+    [Fact]
+    public void A_reactor_goes_on_with_another_thread_when_a_module_hangs_on_it()
+    {
+        ModuleReactor hanging = View("hanging");
+        ModuleReactor other = View("other");
+        using ManualResetEventSlim hangs = new(), goesOn = new(), returns = new(), ran = new();
+        Thread? first = null;
+        hanging.Post(_ =>
+        {
+            first = Thread.CurrentThread;
+            hangs.Set();
+            returns.Wait();
+        }, null);
+        hanging.Post(_ => faults.Add(new InvalidOperationException("ran after all")), null);
+        other.Post(_ => other.After(TimeSpan.FromMilliseconds(1), goesOn.Set), null);
+        Assert.True(hangs.Wait(Soon));
+        hanging.LeaveHanging();
+        Assert.True(goesOn.Wait(Soon));
+
+        // Should it ever return, its thread ends and does nothing of the reactor's.
+        returns.Set();
+        Assert.True(first!.Join(Soon));
+        other.Post(_ => ran.Set(), null);
+        Assert.True(ran.Wait(Soon));
+        Assert.Empty(faults);
+    }
 }

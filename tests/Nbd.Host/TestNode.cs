@@ -18,7 +18,8 @@ internal sealed class TestNode : IDisposable
         Volume = volume;
         Volumes = new(volume);
         var node = new NodeInfo(name, partner, Id(name), Id(partner), 1, directory, directory,
-            PersistenceLevel.Process) { MachineBootId = "test" };
+            PersistenceLevel.Process)
+        { MachineBootId = "test" };
         Client = new(Settings(port, directory), node, Reactor, Volumes, Ownership, logger);
         Reactor.Invoke(() => Client.StartAsync(null!, default).AsTask()).GetAwaiter().GetResult();
     }

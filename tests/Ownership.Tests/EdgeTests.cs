@@ -22,7 +22,8 @@ public sealed class EdgeTests : IDisposable
         DurableMemory first = new(Guid.NewGuid(), new Term(3), default, SwapIntent.None);
         DurableMemory second = first with
         {
-            IntentTerm = new Term(4), Intent = SwapIntent.Takeover,
+            IntentTerm = new Term(4),
+            Intent = SwapIntent.Takeover,
         };
         using (MemoryFile file = new(MemoryPath, PersistenceLevel.Process))
         {

@@ -57,7 +57,7 @@ public sealed class StaleViewTests
         _ = owner.Step(new ReadDone(asked, new(ReadOutcome.Found, New)), default);
 
         // The mirrored log hears of the session, and of the offer, by itself.
-        _ = owner.Step(new LogChanged(PartnerOffered: true, false, default), default);
+        _ = owner.Step(new LogChanged(true, false, default, false, false, false), default);
         _ = owner.Step(new SessionUp(Session), default);
         IReadOnlyList<GroupEffect> effects = owner.Step(
             new ViewArrived(Session, new GroupView(

@@ -1,30 +1,51 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Cli.Drill;
 
 namespace StorageOs.Pair.Tests;
 
-/// <summary>A pair of real processes in a directory of its own, driven by the command line as a user drives it.</summary>
+/// <summary>
+/// A pair of real processes in a directory of its own, driven by the command line as a user drives
+/// it, or node by node where a user's command would wait.
+/// </summary>
 internal sealed class PairRun : IAsyncDisposable
 {
+    private const string Script = "exec \"$0\" boot --config \"$1\" >>\"$2\" 2>&1 </dev/null";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
+    private readonly List<Process> booted = [];
 
     public static string Root { get; } = Path.GetFullPath(Path.Combine(SourceFolder(), "..", ".."));
 
-    public string Folder { get; } = Path.Combine(Directory.CreateTempSubdirectory("pair-test-").FullName, "p");
+    public static string Kernel { get; } =
+        Path.Combine(Root, "artifacts", "kernel", "StorageOs.Kernel");
+
+    public string Folder { get; } =
+        Path.Combine(Directory.CreateTempSubdirectory("pair-test-").FullName, "p");
+
+    /// <summary>
+    /// Where a test may put plugins of its own; not a plugin folder until asked for.
+    /// </summary>
+    public string Plugins => Path.Combine(Path.GetDirectoryName(Folder)!, "plugins");
 
     public int Port { get; } = DrillCommand.FreePorts();
 
     public string Uri => $"nbd://127.0.0.1:{Port}/vol0";
 
-    public static (int Code, string Out, string Error) Run(string program, params string[] arguments) =>
+    public static (int Code, string Out, string Error) Run(
+        string program, params string[] arguments) =>
         Run(TimeSpan.FromSeconds(120), program, arguments);
 
     public static (int Code, string Out, string Error) Run(
         TimeSpan limit, string program, params string[] arguments)
     {
-        ProcessStartInfo start = new(program) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new(program)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         foreach (string argument in arguments)
         {
             start.ArgumentList.Add(argument);
@@ -40,32 +61,79 @@ internal sealed class PairRun : IAsyncDisposable
     public static (int Code, string Out, string Error) StorageOs(params string[] arguments) =>
         Run(Kernel, arguments);
 
-    public static string Kernel { get; } =
-        Path.Combine(Root, "artifacts", "kernel", "StorageOs.Kernel");
-
     public void Start(params string[] more)
     {
-        var (code, output, error) = StorageOs(
-            ["pair", "--detach", "--dir", Folder, "--nbd-port", $"{Port}", "--size", "64M", .. more]);
+        var (code, output, error) = StorageOs([
+            "pair", "--detach", "--dir", Folder, "--nbd-port", $"{Port}", "--size", "64M",
+            .. more]);
         Assert.True(code == 0, $"exit {code}: {output}{error}");
+    }
+
+    /// <summary>Makes the files of the pair and starts nothing.</summary>
+    public void Make(params string[] plugins) => Make(64L << 20, plugins);
+
+    /// <summary>The same with volumes of another size.</summary>
+    public void Make(long volumeBytes, params string[] plugins) => PairLayout.At(Folder).Make(
+        new PairOptions(
+            "loopback", [Path.Combine(Root, "artifacts", "plugins"), .. plugins],
+            volumeBytes, Port));
+
+    /// <summary>
+    /// Boots one node of a pair that was made; its log is where the command puts it.
+    /// </summary>
+    public Process Boot(string node)
+    {
+        Process process = Process.Start("/bin/sh", [
+            "-c", Script, Kernel, Path.Combine(Folder, node, "config.json"),
+            Path.Combine(Folder, node, "log.txt")]);
+        booted.Add(process);
+        return process;
+    }
+
+    /// <summary>Changes a node's configuration file.</summary>
+    public void Configure(string node, Action<JsonNode> change)
+    {
+        string file = Path.Combine(Folder, node, "config.json");
+        JsonNode settings = JsonNode.Parse(File.ReadAllText(file))!;
+        change(settings);
+        File.WriteAllText(file, settings.ToJsonString());
     }
 
     public (int Code, string Out, string Error) Ask(params string[] arguments) =>
         StorageOs([.. arguments, "--dir", Folder]);
 
-    public JsonObject Node(string name) => JsonNode.Parse(Ask("status", "-o", "json").Out)!["nodes"]!
-        .AsArray().Select(n => n!.AsObject()).First(n => $"{n["name"]}" == name);
+    /// <summary>A node's status, of its socket: what the status command shows.</summary>
+    public JsonObject Node(string name) => NodeClient.StatusAsync(
+        name, PairLayout.At(Folder).Socket(name), CancellationToken.None).GetAwaiter().GetResult();
+
+    /// <summary>State of a client of a node; empty when the node does not name it.</summary>
+    public string Client(string node, string client) => $"{Node(node)["clients"]?.AsArray()
+        .FirstOrDefault(c => $"{c!["name"]}" == client)?["state"]}";
+
+    /// <summary>Why a plugin of a node is not well.</summary>
+    public string Reason(string node, string plugin) => $"{Node(node)["plugins"]?.AsArray()
+        .FirstOrDefault(c => $"{c!["id"]}" == plugin)?["reason"]}";
+
+    public string Session(string node) => $"{Node(node)["session"]?["state"]}";
 
     public JsonNode Volume(string node) => Node(node)["volumes"]?.AsArray()
         .FirstOrDefault(v => $"{v!["name"]}" == "vol0") ?? new JsonObject();
 
+    /// <summary>Who owns each volume, as a node knows it.</summary>
+    public string Owners(string node) => string.Join(
+        ' ', (Node(node)["volumes"] as JsonArray ?? []).Select(volume => $"{volume!["owner"]}"));
+
     public int Pid(string node) => Node(node)["pid"]!.GetValue<int>();
 
-    public string Log(string node) => File.ReadAllText(Path.Combine(Folder, node, "log.txt"));
+    public string Log(string node)
+    {
+        string file = Path.Combine(Folder, node, "log.txt");
+        return File.Exists(file) ? File.ReadAllText(file) : "";
+    }
 
     public static async Task UntilAsync(Func<bool> condition, string what)
     {
-        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(100));
+        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(50));
         for (long from = Stopwatch.GetTimestamp(); !condition();)
         {
             Assert.True(Stopwatch.GetElapsedTime(from) < Patience, $"not in time: {what}");
@@ -82,6 +150,7 @@ internal sealed class PairRun : IAsyncDisposable
         if (Directory.Exists(Folder))
         {
             _ = Ask("stop", "--kill");
+            booted.ForEach(process => process.Dispose());
             string fast = File.ReadAllText(Path.Combine(Folder, "fast-folder")).Trim();
             Directory.Delete(fast, recursive: true);
         }
@@ -95,5 +164,28 @@ internal sealed class PairRun : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static string SourceFolder([CallerFilePath] string file = "") => Path.GetDirectoryName(file)!;
+    /// <summary>Writes random bytes to the start of <c>vol0</c>; the file they are of.</summary>
+    public string WriteBytes(int count, string name = "bytes")
+    {
+        string file = Path.Combine(Path.GetDirectoryName(Folder)!, name);
+        File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(count));
+        var (code, output, error) = Run("nbdcopy", file, Uri);
+        Assert.True(code == 0, $"exit {code}: {output}{error}");
+        return file;
+    }
+
+    /// <summary>Reads <c>vol0</c> back from whoever serves it.</summary>
+    public void Compare(string file)
+    {
+        string back = file + ".back";
+        var (code, output, error) = Run("nbdcopy", Uri, back);
+        Assert.True(code == 0, $"exit {code}: {output}{error}");
+        byte[] wanted = File.ReadAllBytes(file);
+        Assert.True(
+            wanted.AsSpan().SequenceEqual(File.ReadAllBytes(back).AsSpan(0, wanted.Length)),
+            "other bytes than were written");
+    }
+
+    private static string SourceFolder([CallerFilePath] string file = "") =>
+        Path.GetDirectoryName(file)!;
 }

@@ -14,7 +14,8 @@ public sealed class PairTests
     {
         await using PairRun pair = new();
         pair.Start();
-        JsonObject a = pair.Node("a");
+        JsonNode a = JsonNode.Parse(pair.Ask("status", "-o", "json").Out)!["nodes"]![0]!;
+        Assert.Equal("a", $"{a["name"]}");
         Assert.Equal("Serving", $"{a["phase"]}");
         Assert.Equal("loopback", $"{a["transport"]}");
         Assert.Equal("process", $"{a["persistence"]}".ToLowerInvariant());
@@ -23,11 +24,20 @@ public sealed class PairTests
         Assert.NotNull(a["session"]!["id"]);
         Assert.All(a["clients"]!.AsArray(), c => Assert.Equal("Ready", $"{c!["state"]}"));
         await pair.InSyncAsync();
-        Assert.Equal(("a", "InSync", pair.Uri),
-            ($"{pair.Volume("a")["owner"]}", $"{pair.Volume("a")["sync"]}", $"{pair.Volume("a")["uri"]}"));
+        JsonNode volume = pair.Volume("a");
+        Assert.Equal(
+            ("a", "InSync", pair.Uri),
+            ($"{volume["owner"]}", $"{volume["sync"]}", $"{volume["uri"]}"));
         await PairRun.UntilAsync(
             () => pair.Node("b")["takeover"]!["possible"]!.GetValue<bool>(), "takeover possible");
         Assert.Equal(0, PairRun.Run("nbdinfo", pair.Uri).Code);
+        foreach (string command in new[] { "status", "plugin list" })
+        {
+            string shown = pair.Ask(command.Split(' ')).Out;
+            Assert.All(shown.Split('\n'), line => Assert.True(line.Length <= 80, line));
+        }
+
+        Assert.Contains("reachable", pair.Ask("status").Out);
     }
 
     [Fact]
@@ -36,18 +46,34 @@ public sealed class PairTests
         await using PairRun pair = new();
         pair.Start();
         await pair.InSyncAsync();
-        string file = Path.Combine(pair.Folder, "bytes");
-        File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(8 << 20));
-        Assert.Equal(0, PairRun.Run("nbdcopy", file, pair.Uri).Code);
+        string file = pair.WriteBytes(8 << 20);
         foreach (string node in new[] { "b", "a" })
         {
             var (code, output, error) = pair.Ask("takeover", "--node", node, "--group", "0");
             Assert.True(code == 0, output + error);
             await PairRun.UntilAsync(() => $"{pair.Volume(node)["owner"]}" == node
                 && pair.Volume(node)["served"]!.GetValue<bool>(), $"{node} serves");
-            Compare(pair, file);
+            pair.Compare(file);
             await pair.InSyncAsync();
         }
+    }
+
+    [Fact]
+    public async Task A_takeover_without_a_group_moves_home_what_is_at_home_there_and_no_more()
+    {
+        await using PairRun pair = new();
+        pair.Start();
+        await pair.InSyncAsync();
+        Assert.Equal(0, pair.Ask("takeover", "--node", "b", "--group", "all").Code);
+        await PairRun.UntilAsync(
+            () => pair.Owners("a") == "b b" && pair.Owners("b") == "b b", "b has both");
+        await pair.InSyncAsync();
+        var (code, output, error) = pair.Ask("takeover");
+        Assert.True(code == 0, output + error);
+        Assert.Contains("a serves group 0 in term", output);
+        await PairRun.UntilAsync(
+            () => pair.Owners("a") == "a b" && pair.Owners("b") == "a b", "home, and no more");
+        Assert.Contains("a serves group 0 already", pair.Ask("takeover").Out);
     }
 
     [Fact]
@@ -56,16 +82,14 @@ public sealed class PairTests
         await using PairRun pair = new();
         pair.Start();
         await pair.InSyncAsync();
-        string file = Path.Combine(pair.Folder, "bytes");
-        File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(8 << 20));
-        Assert.Equal(0, PairRun.Run("nbdcopy", file, pair.Uri).Code);
+        string file = pair.WriteBytes(8 << 20);
         Assert.Equal(0, pair.Ask("stop", "a").Code);
         Assert.Equal("Unreachable", $"{pair.Node("a")["phase"]}");
         await PairRun.UntilAsync(() => $"{pair.Volume("b")["state"]}" == "alone", "b serves alone");
-        Compare(pair, file);
+        pair.Compare(file);
         Assert.Equal(0, pair.Ask("start", "a").Code);
         await pair.InSyncAsync();
-        Compare(pair, file);
+        pair.Compare(file);
     }
 
     [Fact]
@@ -90,15 +114,9 @@ public sealed class PairTests
         File.WriteAllBytes(key, RandomNumberGenerator.GetBytes(32));
         File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         File.WriteAllText(config, File.ReadAllText(config).Replace("../pair.key", "other.key"));
-        using System.Diagnostics.Process b = System.Diagnostics.Process.Start(
-            new System.Diagnostics.ProcessStartInfo(
-                Path.Combine(PairRun.Root, "artifacts", "kernel", "StorageOs.Kernel"), ["boot", "--config", config])
-            {
-                RedirectStandardOutput = true,
-            })!;
+        pair.Boot("b");
         await PairRun.UntilAsync(
             () => $"{pair.Node("a")["session"]?["refusal"]}".Contains("pair key"), "the refusal");
-        b.Kill();
     }
 
     [Fact]
@@ -111,8 +129,10 @@ public sealed class PairTests
         {
             using TcpClient client = new("127.0.0.1", pair.Port);
             client.Client.Send(RandomNumberGenerator.GetBytes(5000));
-            using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            socket.Connect(new UnixDomainSocketEndPoint(Path.Combine(pair.Folder, "a", "manage.sock")));
+            using Socket socket =
+                new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            socket.Connect(
+                new UnixDomainSocketEndPoint(Path.Combine(pair.Folder, "a", "manage.sock")));
             socket.Send(RandomNumberGenerator.GetBytes(5000));
         }
 
@@ -128,16 +148,44 @@ public sealed class PairTests
         Assert.True(build.Code == 0, build.Out);
         await using PairRun pair = new();
         pair.Start("--plugin", Path.Combine(sample, "bin", "plugin"));
-        await PairRun.UntilAsync(() => pair.Log("a").Contains("greet", StringComparison.OrdinalIgnoreCase)
+        await PairRun.UntilAsync(
+            () => pair.Log("a").Contains("greet", StringComparison.OrdinalIgnoreCase)
             && pair.Log("b").Contains("greet", StringComparison.OrdinalIgnoreCase), "greetings");
-        Assert.Contains(pair.Node("a")["clients"]!.AsArray(), c => $"{c!["name"]}".Contains("greeter"));
+        Assert.Contains(
+            pair.Node("a")["clients"]!.AsArray(), c => $"{c!["name"]}".Contains("greeter"));
     }
 
-    private static void Compare(PairRun pair, string file)
+    [Fact]
+    public async Task A_transport_built_outside_carries_a_pair_chosen_by_its_manifests_name_alone()
     {
-        string back = file + ".back";
-        Assert.Equal(0, PairRun.Run("nbdcopy", pair.Uri, back).Code);
-        byte[] wanted = File.ReadAllBytes(file);
-        Assert.True(wanted.AsSpan().SequenceEqual(File.ReadAllBytes(back).AsSpan(0, wanted.Length)));
+        string sample = Path.Combine(PairRun.Root, "samples", "CountingTransport");
+        var build = PairRun.Run("dotnet", "build", sample, "-v", "q", "--nologo");
+        Assert.True(build.Code == 0, build.Out);
+        await using PairRun pair = new();
+        pair.Start(
+            "--transport", "counting", "--plugin", Path.Combine(sample, "bin", "plugin"));
+        await pair.InSyncAsync();
+        string file = pair.WriteBytes(4 << 20);
+        JsonObject a = pair.Node("a");
+        Assert.Equal("counting", $"{a["transport"]}");
+        Assert.Equal(
+            ["counting Running", "loopback NotChosen"],
+            a["plugins"]!.AsArray().Where(p => $"{p!["kind"]}" == "transport")
+                .Select(p => $"{p!["id"]} {p["state"]}").Order());
+        Assert.True(a["sections"]!["counting"]!["bytes"]!.GetValue<long>() > 4 << 20);
+        Assert.Equal(0, PairRun.Run("kill", "-9", $"{pair.Pid("a")}").Code);
+        await PairRun.UntilAsync(
+            () => pair.Volume("b")["served"]?.GetValue<bool>() == true, "b serves");
+        pair.Compare(file);
+    }
+
+    [Fact]
+    public async Task A_transport_that_no_manifest_names_is_refused_with_those_there_are()
+    {
+        await using PairRun pair = new();
+        var (code, _, error) = pair.Ask("pair", "--detach", "--transport", "pigeon");
+        Assert.Equal(1, code);
+        Assert.Contains("transport pigeon", error);
+        Assert.Contains("found loopback", error);
     }
 }

@@ -87,8 +87,12 @@ public sealed class HandshakeSimulation
         "reboots" => new() { RebootOneIn = 15, LoseOneIn = 100 },
         _ => new()
         {
-            LoseOneIn = 50, RepeatOneIn = 10, StrikeAgainOneIn = 20,
-            RebootOneIn = 50, PauseOneIn = 60, ClientChangeOneIn = 30,
+            LoseOneIn = 50,
+            RepeatOneIn = 10,
+            StrikeAgainOneIn = 20,
+            RebootOneIn = 50,
+            PauseOneIn = 60,
+            ClientChangeOneIn = 30,
         },
     };
 }

@@ -1,8 +1,8 @@
+using Stateless;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Ccm;
 using StorageOs.Simulator;
-using Stateless;
 
 namespace StorageOs.Simulation.Tests;
 
@@ -87,7 +87,8 @@ internal static class Stories
             _ = p.RunUntil(() => p.A.Core.State == HandshakeState.SecondWrite, Long);
             ChangeAttempt(p);
             p.Run(Long);
-        });
+        }
+        );
         yield return ("cut while watching", p =>
         {
             StartBoth(p);
@@ -95,7 +96,8 @@ internal static class Stories
             _ = p.RunUntil(() => p.A.Core.State == HandshakeState.Watching, Long);
             Fail(p);
             p.Run(Long);
-        });
+        }
+        );
         yield return ("stop while watching", p =>
         {
             StartBoth(p);
@@ -103,14 +105,16 @@ internal static class Stories
             _ = p.RunUntil(() => p.A.Core.State == HandshakeState.Watching, Long);
             p.A.Deliver(new CcmEvent.StopAsked("asked"));
             p.Run(Long);
-        });
+        }
+        );
         yield return ("stop while refused", p =>
         {
             p.B.Versions = (2, 3);
             StartBoth(p);
             p.A.Deliver(new CcmEvent.StopAsked("asked"));
             p.Run(Long);
-        });
+        }
+        );
         yield return ("refused, then upgraded", p =>
         {
             p.B.Versions = (2, 3);
@@ -118,7 +122,8 @@ internal static class Stories
             p.B.Versions = (1, 1);
             p.Reboot(p.B, SimulatedPair.Client("alpha"));
             p.Run(TimeSpan.FromSeconds(8));
-        });
+        }
+        );
     }
 
     /// <summary>Tells a story, perhaps with another table of moves.</summary>

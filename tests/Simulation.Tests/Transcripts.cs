@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
-using StorageOs.Kernel.Ccm;
 using Stateless;
 using Stateless.Graph;
+using StorageOs.Kernel.Ccm;
 
 namespace StorageOs.Simulation.Tests;
 

@@ -32,7 +32,9 @@ internal static class Codec
     }
 
     private static Refusal Refused<T>(string actual) =>
-        new("partner's record", $"a {typeof(T).Name}", actual, "run compatible builds on both nodes");
+        new(
+            "partner's record", $"a {typeof(T).Name}", actual,
+            "run compatible builds on both nodes");
 }
 
 /// <summary>
@@ -56,13 +58,15 @@ internal static class Record
         BinaryPrimitives.WriteInt32LittleEndian(frame.AsSpan(8), payload.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(frame.AsSpan(12), Crc32C.Of(payload));
         payload.CopyTo(frame.AsSpan(HeaderBytes));
-        BinaryPrimitives.WriteUInt64LittleEndian(frame.AsSpan(HeaderBytes + payload.Length), sequence);
+        BinaryPrimitives.WriteUInt64LittleEndian(
+            frame.AsSpan(HeaderBytes + payload.Length), sequence);
         return frame;
     }
 
     /// <summary>Takes a slot as it was read.</summary>
     /// <returns>Why there is no such record in it (read again); null when there is.</returns>
-    public static Refusal? Unframe(ulong sequence, ReadOnlyMemory<byte> slot, out ReadOnlyMemory<byte> payload)
+    public static Refusal? Unframe(
+        ulong sequence, ReadOnlyMemory<byte> slot, out ReadOnlyMemory<byte> payload)
     {
         payload = default;
         ReadOnlySpan<byte> bytes = slot.Span;

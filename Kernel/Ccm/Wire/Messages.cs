@@ -3,7 +3,9 @@ using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Kernel.Ccm.Wire;
 
-/// <summary>What two nodes say once they have proved the pair key; each travels as one sealed record.</summary>
+/// <summary>
+/// What two nodes say once they have proved the pair key; each travels as one sealed record.
+/// </summary>
 [Union(0, typeof(ClientEdition))]
 [Union(1, typeof(GrantMessage))]
 [Union(2, typeof(ClientReadyMessage))]
@@ -12,7 +14,9 @@ namespace StorageOs.Kernel.Ccm.Wire;
 [Union(5, typeof(RegionMessage))]
 public abstract record Message;
 
-/// <summary>What all clients of the sender need, as a numbered edition; the latest one counts.</summary>
+/// <summary>
+/// What all clients of the sender need, as a numbered edition; the latest one counts.
+/// </summary>
 [MessagePackObject]
 public sealed record ClientEdition(
     [property: Key(0)] uint Number,
@@ -20,7 +24,9 @@ public sealed record ClientEdition(
 
 /// <summary>What one client needs.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Incarnation">Counts the client's admissions on its node, so that one that left and came back is new.</param>
+/// <param name="Incarnation">
+/// Counts the client's admissions on its node, so that one that left and came back is new.
+/// </param>
 /// <param name="VersionMin">Lowest interface version its twin may have.</param>
 /// <param name="VersionMax">Highest interface version its twin may have.</param>
 /// <param name="Ports">Its ports.</param>
@@ -39,7 +45,8 @@ public sealed record ClientInfo(
 /// <summary>A port a client needs.</summary>
 [MessagePackObject]
 public sealed record PortInfo(
-    [property: Key(0)] string Name, [property: Key(1)] int PostsInFlightMax, [property: Key(2)] PortClass Class);
+    [property: Key(0)] string Name, [property: Key(1)] int PostsInFlightMax,
+    [property: Key(2)] PortClass Class);
 
 /// <summary>Memory a client needs.</summary>
 [MessagePackObject]
@@ -49,7 +56,9 @@ public sealed record RegionInfo(
     [property: Key(2)] RemoteAccess Access,
     [property: Key(3)] bool OfferedOnRequest);
 
-/// <summary>The sender's ends of one client's ports and its offered regions, for one pair of incarnations.</summary>
+/// <summary>
+/// The sender's ends of one client's ports and its offered regions, for one pair of incarnations.
+/// </summary>
 [MessagePackObject]
 public sealed record GrantMessage(
     [property: Key(0)] string Client,
@@ -88,7 +97,9 @@ public sealed record ClientReadyMessage(
 [MessagePackObject]
 public sealed record ReadyMessage : Message;
 
-/// <summary>A port re-opened at run time (with the sender's new address) or closed (without).</summary>
+/// <summary>
+/// A port re-opened at run time (with the sender's new address) or closed (without).
+/// </summary>
 [MessagePackObject]
 public sealed record PortMessage(
     [property: Key(0)] string Client,

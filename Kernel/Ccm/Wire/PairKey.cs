@@ -25,7 +25,8 @@ internal sealed class PairProof
     private readonly byte[] transcript;
 
     /// <summary>Takes the shared key and what both said, as bytes.</summary>
-    public PairProof(ReadOnlySpan<byte> pairKey, uint tag, ReadOnlySpan<byte> low, ReadOnlySpan<byte> high)
+    public PairProof(
+        ReadOnlySpan<byte> pairKey, uint tag, ReadOnlySpan<byte> low, ReadOnlySpan<byte> high)
     {
         key = pairKey.ToArray();
         transcript = new byte[12 + low.Length + high.Length];
@@ -49,7 +50,8 @@ internal sealed class PairProof
 
     /// <summary>Seals what the node in that role sends.</summary>
     public Sealer Sealer(PairRole sender) => new(HKDF.DeriveKey(
-        HashAlgorithmName.SHA256, key, 32, SHA256.HashData(transcript), [.. "storageos seal"u8, (byte)sender]));
+        HashAlgorithmName.SHA256, key, 32, SHA256.HashData(transcript),
+        [.. "storageos seal"u8, (byte)sender]));
 }
 
 /// <summary>Seals and opens the records of one direction of one session.</summary>
@@ -65,7 +67,8 @@ internal sealed class Sealer(byte[] key) : IDisposable
     public byte[] Seal(ulong sequence, ReadOnlySpan<byte> plain)
     {
         byte[] result = new byte[plain.Length + TagBytes];
-        gcm.Encrypt(Nonce(sequence), plain, result.AsSpan(0, plain.Length), result.AsSpan(plain.Length));
+        gcm.Encrypt(
+            Nonce(sequence), plain, result.AsSpan(0, plain.Length), result.AsSpan(plain.Length));
         return result;
     }
 

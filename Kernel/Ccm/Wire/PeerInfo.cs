@@ -12,7 +12,9 @@ public enum ProtocolVersion : ushort
     V1 = 1,
 }
 
-/// <summary>What a node says of itself first; not sealed, but part of what the proof covers.</summary>
+/// <summary>
+/// What a node says of itself first; not sealed, but part of what the proof covers.
+/// </summary>
 [MessagePackObject]
 public sealed record PeerInfo(
     [property: Key(0)] ushort VersionMin,
@@ -34,13 +36,17 @@ public sealed record PeerInfo(
         version = 0;
         if (theirs.SystemId == ours.SystemId)
         {
-            return new("partner", "another system than this one", $"system id {theirs.SystemId:x}, our own",
+            return new(
+                "partner", "another system than this one",
+                $"system id {theirs.SystemId:x}, our own",
                 "check the partner's address and both system ids");
         }
 
         if (theirs.Name == ours.Name)
         {
-            return new("partner", $"a node with another name than {ours.Name}", $"the same name {theirs.Name}",
+            return new(
+                "partner", $"a node with another name than {ours.Name}",
+                $"the same name {theirs.Name}",
                 "give each node of the pair its own name");
         }
 

@@ -83,6 +83,7 @@ internal sealed class NbdExportClient(
                     ["uri"] = address.Settings.Uri(volume.Name),
                     ["connections"] = address.ConnectionsTo(volume),
                     ["accepting"] = address.Accepting,
+                    ["waits"] = address.Waits,
                 });
             }
         }

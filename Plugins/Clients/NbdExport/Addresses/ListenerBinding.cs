@@ -11,18 +11,33 @@ namespace StorageOs.NbdExport.Addresses;
 /// </summary>
 internal static class ListenerBinding
 {
-    /// <summary>A listening socket; null with an errno when it could not be had now.</summary>
-    public static Descriptor? TryBind(AddressSettings settings, out int error)
+    /// <summary>A listening socket; null, and why, when it could not be had now.</summary>
+    public static Descriptor? TryBind(AddressSettings settings, out string why)
     {
-        using SafeFileHandle file = File.OpenHandle(
-            settings.LockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite,
-            FileShare.ReadWrite | FileShare.Delete);
-        if (Libc.flock(file, Constants.LOCK_EX | Constants.LOCK_NB) != 0)
+        try
         {
-            error = Constants.EADDRINUSE;
-            return null;
+            // The runtime takes a lock of its own on what it opens, and throws when the other
+            // node holds the file's at that moment.
+            using SafeFileHandle file = File.OpenHandle(
+                settings.LockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite,
+                FileShare.ReadWrite | FileShare.Delete);
+            if (Libc.flock(file, Constants.LOCK_EX | Constants.LOCK_NB) == 0)
+            {
+                return Bind(settings, out why);
+            }
+
+            why = "the partner is about to listen there";
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            why = failure.Message;
         }
 
+        return null;
+    }
+
+    private static Descriptor? Bind(AddressSettings settings, out string why)
+    {
         byte[] address = SocketAddress.Internet(settings.Host, settings.Port);
         Descriptor socket = new(Libc.socket(
             BitConverter.ToUInt16(address),
@@ -33,7 +48,7 @@ internal static class ListenerBinding
                 socket, Constants.SOL_SOCKET, Constants.SO_REUSEADDR, ref yes, sizeof(int)) == 0
             && Libc.bind(socket, ref address[0], address.Length) == 0
             && Libc.listen(socket, Limits.Backlog) == 0;
-        error = listening ? 0 : Marshal.GetLastPInvokeError();
+        why = listening ? "" : Marshal.GetLastPInvokeErrorMessage();
         if (listening)
         {
             return socket;

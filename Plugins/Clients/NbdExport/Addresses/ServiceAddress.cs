@@ -28,7 +28,7 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
     private IDisposable? ticks;
     private ulong connectionsMade;
     private Instant? acceptsAgainAt;
-    private int bindError;
+    private string unbound = "";
     private bool overfull;
     private bool held;
 
@@ -66,6 +66,11 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
 
     /// <summary>Whether this node accepts connections now.</summary>
     public bool Accepting => acceptWatch is not null;
+
+    /// <summary>Why what this node should serve cannot be reached yet; empty when it can.</summary>
+    public string Waits => !held || listener is not null ? ""
+        : $"can't listen at {Settings.Uri("")}: {unbound}; tried again each "
+            + $"{Limits.RetryPeriod.TotalMilliseconds:0} ms";
 
     /// <summary>Connections to a volume.</summary>
     public int ConnectionsTo(IVolume volume) =>
@@ -166,7 +171,7 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
             return;
         }
 
-        listener = arrived;
+        (listener, unbound) = (arrived, "");
         UpdateAccepting();
     }
 
@@ -218,14 +223,14 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
 
     private void Bind()
     {
-        listener = ListenerBinding.TryBind(Settings, out int error);
-        if (error != 0 && error != bindError && error != Constants.EADDRINUSE)
+        listener = ListenerBinding.TryBind(Settings, out string why);
+        if (why.Length > 0 && why != unbound)
         {
-            logger.LogWarning("can't listen at {Uri}: errno {Error}; trying again",
-                Settings.Uri(""), error);
+            logger.LogWarning(
+                "can't listen at {Uri}: {Why}; trying again", Settings.Uri(""), why);
         }
 
-        bindError = error;
+        unbound = why;
         SendListener();
     }
 
