@@ -48,7 +48,8 @@ internal sealed partial class GroupCore
     private bool PartnerGone =>
         session is null
             ? lostBy is SessionEndReason.DeclaredStop or SessionEndReason.DeclaredPanic
-                or SessionEndReason.EndpointGone or SessionEndReason.BeatStill
+                or SessionEndReason.PartnerExited or SessionEndReason.EndpointGone
+                or SessionEndReason.BeatStill
               || (now - awaySince >= options.AwayGrace && !PartnerIsComing)
             : failedSince is Instant since && now - since >= options.FailedGrace;
 
@@ -62,9 +63,11 @@ internal sealed partial class GroupCore
             case SessionUp up:
                 session = up.Session;
                 lostBy = null;
+                ForgetDeath();
                 ForgetPartner();
                 break;
             case SessionLost lost when lost.Session == session:
+                TakeDeath(lost);
                 session = null;
                 lostBy = lost.Reason;
                 awaySince = now;
@@ -90,6 +93,9 @@ internal sealed partial class GroupCore
             case ReadDone read when read.Operation == registerNumber:
                 TakeReading(read.Reading);
                 break;
+            case PartnerRecordDone read when read.Operation == recordNumber:
+                TakePartnerRecord(read.Reading);
+                break;
             case SwapDone swap when swap.Operation == registerNumber:
                 TakeSwap(swap);
                 break;
@@ -98,6 +104,7 @@ internal sealed partial class GroupCore
                 break;
             case RecordFailed failed:
                 recordFault = failed.Why;
+                nextRead = now + options.Retry; // S13: which records again.
                 break;
             case TakeoverAsked asked:
                 Request = asked.Request;
@@ -123,6 +130,7 @@ internal sealed partial class GroupCore
     private void ForgetPartner()
     {
         partner = null;
+        otherRules = forked = false;
         failedSince = null;
         mirrorFailed = false;
         passiveIn = null;
@@ -134,8 +142,17 @@ internal sealed partial class GroupCore
 
     private void TakeView(GroupView view)
     {
+        otherRules = view.NoWitness != options.NoWitness;
+        if (otherRules)
+        {
+            return; // Nothing that a node with other rules says can be used.
+        }
+
         partner = view;
-        if (view.Entry is RegisterEntry entry && memory.RegisterId == entry.RegisterId
+        forked = options.NoWitness && Known is not null && view.Entry is not null
+            && view.Entry.Term == Known.Term && view.Entry.SwapId != Known.SwapId;
+        if (view.Entry is RegisterEntry entry
+            && (memory.RegisterId == entry.RegisterId || MayAdopt(entry))
             && Distrust(entry).Length == 0)
         {
             Learn(entry); // S3: an authenticated partner's higher term settles a swap.
@@ -156,6 +173,9 @@ internal sealed partial class GroupCore
         retryAt = answered ? now : now + options.Retry;
         switch (reading.Outcome)
         {
+            case not ReadOutcome.Unavailable when IsBehind(reading.Entry):
+                RecordAgain();
+                break;
             case ReadOutcome.Found when reading.Entry is RegisterEntry entry:
                 distrust = Distrust(entry);
                 if (distrust.Length == 0)
@@ -187,11 +207,19 @@ internal sealed partial class GroupCore
         if (distrust.Length == 0)
         {
             freshUntil = now + options.Fresh;
-            RegisterEntry first = new(
-                options.NewId(), options.Group, new Term(1), options.Home, SyncState.New, 0,
-                default, options.NewId());
-            SendSwap(first, SwapIntent.Create);
+            if (!options.NoWitness || MayCreate)
+            {
+                CreateRegister();
+            }
         }
+    }
+
+    private void CreateRegister()
+    {
+        RegisterEntry first = new(
+            options.NewId(), options.Group, new Term(1), options.Home, SyncState.New, 0,
+            default, options.NewId());
+        SendSwap(first, SwapIntent.Create);
     }
 
     /// <summary>
@@ -226,7 +254,7 @@ internal sealed partial class GroupCore
             }
 
             recordFault = "";
-            effects.Add(new Record(memory));
+            effects.Add(new Record(memory, options.NoWitness ? entry : null));
         }
 
         excused |= forced || entry.Sync == SyncState.New

@@ -41,6 +41,9 @@ internal sealed record ReadDone(ulong Operation, WitnessReading Reading) : Group
 internal sealed record SwapDone(ulong Operation, SwapOutcome Outcome, bool Sent = true)
     : GroupEvent;
 
+/// <summary>S13: the dead partner's record was read, or was not.</summary>
+internal sealed record PartnerRecordDone(ulong Operation, WitnessReading Reading) : GroupEvent;
+
 /// <summary>A fence, push, copy or drain has ended.</summary>
 internal sealed record LogDone(ulong Operation, bool Ok, string Why = "") : GroupEvent;
 
