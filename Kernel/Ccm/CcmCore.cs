@@ -76,7 +76,9 @@ internal sealed partial class CcmCore
     /// <summary>Sessions that became ready.</summary>
     public long SessionsReady { get; private set; }
 
-    /// <summary>From the first read of the last session that became ready to its being ready.</summary>
+    /// <summary>
+    /// From the first read of the last session that became ready to its being ready.
+    /// </summary>
     public TimeSpan HandshakeTook { get; private set; }
 
     /// <summary>The partner's boot epoch; 0 when never read.</summary>

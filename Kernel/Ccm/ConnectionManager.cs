@@ -1,7 +1,8 @@
 // The connection manager's edge: one thread that owns the core, feeds it and carries out what it
-// asks for. The only reader of the clock and the only place of I/O of this module. Its beat is moved
-// by a thread that the collector cannot stop, on credit that each turn here renews: a beat that
-// stands still means a process that does, or a manager that has hung for as long as the credit.
+// asks for. The only reader of the clock and the only place of I/O of this module. Its beat is
+// moved by a thread that the collector cannot stop, on credit that each turn here renews: a beat
+// that stands still means a process that does, or a manager that has hung for as long as the
+// credit.
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
@@ -267,7 +268,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         return new(
             state, core.State.ToString(), core.Session,
             core.State == HandshakeState.Opening && port is not null ? port.Detail : core.Detail,
-            core.Refusal, [.. core.ClientStatus], partner, core.SessionsReady, core.HandshakeTook);
+            core.Refusal, [.. core.ClientStatus], partner, core.SessionsReady,
+            core.HandshakeTook);
     }
 
     private PartnerCondition Condition() => core.State switch

@@ -61,7 +61,9 @@ public interface IConnectionManager
 /// <param name="Clients">Clients known to the connection manager.</param>
 /// <param name="Partner">The partner.</param>
 /// <param name="Sessions">How many sessions became ready since boot.</param>
-/// <param name="HandshakeTook">From the first read of the last session that became ready to its being ready.</param>
+/// <param name="HandshakeTook">
+/// From the first read of the last session that became ready to its being ready.
+/// </param>
 public sealed record CcmStatus(
     string State,
     string Step,

@@ -4,7 +4,12 @@ using StorageOs.Storage.Tests.Harness;
 
 namespace StorageOs.Storage.Tests;
 
+/// <summary>Runs by itself: what other threads do must not be counted.</summary>
+[CollectionDefinition(nameof(SteadyPathTests), DisableParallelization = true)]
+public sealed class SteadyPathAlone;
+
 /// <summary>The path that every write takes allocates nothing once it is warm.</summary>
+[Collection(nameof(SteadyPathTests))]
 public sealed class SteadyPathTests
 {
     private const int Batch = 32;

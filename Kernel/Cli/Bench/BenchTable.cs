@@ -76,7 +76,7 @@ internal static class BenchTable
         }
 
         Add(table, name, Ns(one["p50Ns"]), Ns(one["p99Ns"]),
-            $"{one["beside"]}: {Ns(one["besideP50Ns"])}", $"{one["ratio"]}", one);
+            $"{Ns(one["besideP50Ns"])} {one["beside"]}", $"{one["ratio"]}", one);
     }
 
     private static void AddExport(Table table, string name, JsonObject one)
@@ -86,8 +86,8 @@ internal static class BenchTable
             if (run is JsonObject figures)
             {
                 bool ours = server == "storageos";
-                Add(table, ours ? name : "", Us(figures["p50Us"]), Us(figures["p99Us"]),
-                    $"{server}: {figures["iops"]} IOPS", ours ? "" : $"{figures["oursToThis"]}",
+                Add(table, ours ? name : $"  {server}", Us(figures["p50Us"]), Us(figures["p99Us"]),
+                    $"{figures["iops"]} IOPS", ours ? "" : $"{figures["oursToThis"]}",
                     ours ? one : []);
             }
         }
@@ -97,7 +97,7 @@ internal static class BenchTable
         string ratio, JsonObject aims)
     {
         string aim = aims["aim"] is { } text
-            ? $"{(aims["reached"]!.GetValue<bool>() ? "reached" : "missed")}: {text}" : "";
+            ? $"{(aims["reached"]!.GetValue<bool>() ? "yes" : "no")}: {text}" : "";
         _ = table.AddRow(name.EscapeMarkup(), p50, p99, beside.EscapeMarkup(), ratio, aim);
     }
 

@@ -15,6 +15,9 @@ internal sealed class TakeoverBench(BenchView view, int times)
     private const double KillAimMedianMs = 20;
     private const double KillAimWorstMs = 50;
     private static readonly TimeSpan Before = TimeSpan.FromMilliseconds(700);
+
+    // A node that was just booted is given time to settle; both have been up for a while here.
+    private static readonly TimeSpan Settle = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan After = TimeSpan.FromMilliseconds(100);
 
     // Long enough for the detector to take it for a stop and not for a hiccup to be learnt from.
@@ -54,6 +57,8 @@ internal sealed class TakeoverBench(BenchView view, int times)
     {
         bool kill = signal == Libc.SIGKILL;
         List<Take> takes = [];
+        _ = await pair.InSyncAsync(cancellation);
+        await BenchPair.WaitAsync(Settle, cancellation);
         for (int i = 0; i < times; i++)
         {
             view.Progress(kill ? "takeover after kill -9" : "takeover after SIGSTOP", i, times);

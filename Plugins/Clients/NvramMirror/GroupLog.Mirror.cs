@@ -378,7 +378,7 @@ internal sealed partial class GroupLog
             Op(OpKind.PushDone), cursor.Generation, target!, LogLayout.GenerationWord);
     }
 
-    /// <summary>A copy is known by the generation it was made in: there must be a new one.</summary>
+    /// <summary>A copy is known by the generation it was made in.</summary>
     private Refusal? WhyNotFormat() => HasRoomForGeneration ? null : new Refusal(
         regionName, "room for a record", "a full log", "make room on this node's disk");
 
