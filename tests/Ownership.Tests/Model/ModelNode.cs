@@ -245,7 +245,8 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
                 CarryOutOwnRegister(effect);
                 break;
             case ReadPartnerRecord read:
-                pair.Later(() => Answer(inBoot, new PartnerRecordDone(read.Operation, OfDead())));
+                pair.Later(() => Answer(inBoot, new PartnerRecordDone(
+                    read.Operation, OfDead(), Runs: Other.Core is not null)));
                 break;
             case ReadRegister read:
                 pair.Register.Read(r => Answer(inBoot, new ReadDone(read.Operation, r)));

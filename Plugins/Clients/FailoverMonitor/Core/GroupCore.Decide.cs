@@ -61,7 +61,7 @@ internal sealed partial class GroupCore
             answer = $"the owner is {State}: {Why}";
         }
 
-        if (forgot && entry.Sync != SyncState.New && !forced)
+        if (forgot && !clearing && entry.Sync != SyncState.New && !forced)
         {
             return OwnerThatForgot(entry);
         }
@@ -140,6 +140,12 @@ internal sealed partial class GroupCore
 
         if (!Undecided && PartnerStaleBy(entry))
         {
+            if (!MayServeByRecord())
+            {
+                Why = $"looking whether {options.PartnerName} was forced meanwhile (S12)";
+                return false;
+            }
+
             Alone(); // S1: the register says that the partner is stale.
             return true;
         }
@@ -155,7 +161,7 @@ internal sealed partial class GroupCore
         }
 
         if (!Undecided && entry.Sync == SyncState.InSync
-            && (PartnerGone || (session is not null && partner is { Forgot: true }))
+            && (PartnerGone || (session is not null && PartnerForgotInSync))
             && MayGoAlone(entry))
         {
             Why = $"marking {options.PartnerName} stale before going on alone (S1)";

@@ -13,6 +13,7 @@ internal sealed partial class GroupCore
     private string recordFault = "";
     private string fenceFault = "";
     private bool forgot;
+    private bool clearing;
     private bool excused;
     private bool forced;
     private Term? forceTerm;
@@ -85,6 +86,7 @@ internal sealed partial class GroupCore
                 partnerFlushed = log.PartnerFlushed;
                 partnerHoldsAll = log.PartnerHoldsAll;
                 forgot = log.Forgot;
+                clearing = false;
                 diskFailed = log.DiskFailed;
                 failedSince = !log.PartnerFailed || Role is not (LogRole.Mirrored or LogRole.Frozen)
                     ? null : session is null ? failedSince : failedSince ?? now;
@@ -94,7 +96,7 @@ internal sealed partial class GroupCore
                 TakeReading(read.Reading);
                 break;
             case PartnerRecordDone read when read.Operation == recordNumber:
-                TakePartnerRecord(read.Reading);
+                TakePartnerRecord(read.Reading, read.Runs);
                 break;
             case SwapDone swap when swap.Operation == registerNumber:
                 TakeSwap(swap);
@@ -149,6 +151,7 @@ internal sealed partial class GroupCore
         }
 
         partner = view;
+        heard = true;
         forked = options.NoWitness && Known is not null && view.Entry is not null
             && view.Entry.Term == Known.Term && view.Entry.SwapId != Known.SwapId;
         if (view.Entry is RegisterEntry entry
@@ -268,6 +271,7 @@ internal sealed partial class GroupCore
         {
             // L7: made good by a push or copy that ended in this InSync. The log has the last word:
             // damage that it found since keeps the mark.
+            clearing = true;
             effects.Add(new ClearForgot());
         }
 
@@ -293,6 +297,7 @@ internal sealed partial class GroupCore
             SwapResult.Lost => swap.Outcome.Current,
             _ => null,
         };
+        heard |= swap.Outcome.Result == SwapResult.Won;
         if (decided is RegisterEntry current)
         {
             distrust = Distrust(current);

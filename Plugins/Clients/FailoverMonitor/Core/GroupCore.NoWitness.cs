@@ -36,6 +36,7 @@ internal sealed partial class GroupCore
     private bool ownerSinceAgreed;
     private bool deathProven;
     private bool recordRead;
+    private bool heard;
     private ulong recordNumber;
     private Instant recordRetryAt;
     private string recordRefused = "";
@@ -51,6 +52,26 @@ internal sealed partial class GroupCore
     /// <summary>Whether this node, as owner, may mark its partner stale.</summary>
     private bool MayGoAlone(RegisterEntry entry) =>
         !options.NoWitness || ownerSinceAgreed || recordRead || forceTerm == entry.Term;
+
+    /// <summary>
+    /// S12: whether a node whose record of another boot says that it went alone may do so again.
+    /// Its partner may have been forced meanwhile, and says so in a session or by its record; while
+    /// it runs and says nothing it is waited for. A record that cannot be read is no reason to wait.
+    /// </summary>
+    private bool MayServeByRecord()
+    {
+        if (!options.NoWitness || heard)
+        {
+            return true;
+        }
+
+        if (session is null)
+        {
+            ReadRecordOfTheDead();
+        }
+
+        return false;
+    }
 
     /// <summary>Whether a node without a record may take this entry for its own.</summary>
     private bool MayAdopt(RegisterEntry entry) =>
@@ -123,8 +144,9 @@ internal sealed partial class GroupCore
         }
     }
 
-    private void TakePartnerRecord(WitnessReading reading)
+    private void TakePartnerRecord(WitnessReading reading, bool runs)
     {
+        heard |= !runs;
         recordNumber = 0;
         recordRetryAt = now + options.RecordRetry;
         RegisterEntry? entry = reading.Entry;
@@ -141,7 +163,7 @@ internal sealed partial class GroupCore
         if (recordRefused.Length == 0)
         {
             Learn(entry!);
-            recordRead = true;
+            recordRead = deathProven;
         }
     }
 

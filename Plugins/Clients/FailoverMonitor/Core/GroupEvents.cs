@@ -42,7 +42,11 @@ internal sealed record SwapDone(ulong Operation, SwapOutcome Outcome, bool Sent 
     : GroupEvent;
 
 /// <summary>S13: the dead partner's record was read, or was not.</summary>
-internal sealed record PartnerRecordDone(ulong Operation, WitnessReading Reading) : GroupEvent;
+/// <param name="Operation">The number it was asked for with.</param>
+/// <param name="Reading">What it says.</param>
+/// <param name="Runs">It could not be read because its process has not ended.</param>
+internal sealed record PartnerRecordDone(
+    ulong Operation, WitnessReading Reading, bool Runs = false) : GroupEvent;
 
 /// <summary>A fence, push, copy or drain has ended.</summary>
 internal sealed record LogDone(ulong Operation, bool Ok, string Why = "") : GroupEvent;

@@ -276,10 +276,10 @@ internal sealed partial class GroupDriver : IDisposable
     /// <summary>S13: on a worker, for the partner's directory may be on a network.</summary>
     private async Task ReadPartnerAsync(ulong operation)
     {
-        WitnessReading reading = await Task.Run(() => register!.ReadPartner(Group));
+        (WitnessReading reading, bool runs) = await Task.Run(() => register!.ReadPartner(Group));
         if (!stopping.IsCancellationRequested)
         {
-            Feed(new PartnerRecordDone(operation, reading));
+            Feed(new PartnerRecordDone(operation, reading, runs));
         }
     }
 

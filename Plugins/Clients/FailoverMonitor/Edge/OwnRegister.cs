@@ -20,9 +20,9 @@ internal sealed class OwnRegister(RecordFile own, string? partnerPath) : IDispos
     public void Adopt(RegisterEntry entry) => own.Adopt(entry);
 
     /// <summary>Reads the partner's record; on any thread.</summary>
-    public WitnessReading ReadPartner(GroupId group) => partnerPath is null
-        ? new WitnessReading(
-            ReadOutcome.Unavailable, null, "no `partnerRecord` is configured for this node")
+    public (WitnessReading Reading, bool Runs) ReadPartner(GroupId group) => partnerPath is null
+        ? (new WitnessReading(
+            ReadOutcome.Unavailable, null, "no `partnerRecord` is configured for this node"), false)
         : RecordFile.ReadDead(partnerPath, group);
 
     /// <inheritdoc/>

@@ -20,6 +20,7 @@ namespace StorageOs.FailoverMonitor.Edge;
 internal sealed class RecordFile : IDisposable
 {
     private const ulong Magic = 0x3130_4352_4F53_4F53; // "SOSORC01"
+    private const int WouldBlock = 11;
     private const int SlotBytes = 512;
     private const int CrcOffset = 128;
     private const int LockTriesMax = 50;
@@ -98,9 +99,9 @@ internal sealed class RecordFile : IDisposable
     public void Dispose() => handle.Dispose();
 
     /// <summary>
-    /// Reads the record of a partner whose process has ended; unavailable while it has not.
+    /// Reads the record of a partner whose process has ended; unavailable, and why, while it runs.
     /// </summary>
-    public static WitnessReading ReadDead(string path, GroupId group)
+    public static (WitnessReading Reading, bool Runs) ReadDead(string path, GroupId group)
     {
         try
         {
@@ -109,25 +110,25 @@ internal sealed class RecordFile : IDisposable
             if (Libc.flock(file, Libc.LockShared | Libc.LockNonBlocking) != 0)
             {
                 int error = Marshal.GetLastPInvokeError();
-                return Unreadable($"{path} is locked by a living process (error {error})");
+                return Unreadable($"{path} cannot be locked: error {error}", error == WouldBlock);
             }
 
             byte[] bytes = new byte[2 * SlotBytes];
             int read = RandomAccess.Read(file, bytes, 0);
             return Best(bytes, group) is Slot best
-                ? new WitnessReading(ReadOutcome.Found, best.Entry)
+                ? (new WitnessReading(ReadOutcome.Found, best.Entry), false)
                 : bytes.AsSpan(0, read).ContainsAnyExcept((byte)0)
                     ? Unreadable($"{path}: neither slot is good")
-                    : new WitnessReading(ReadOutcome.Missing, null, $"{path} is empty");
+                    : (new WitnessReading(ReadOutcome.Missing, null, $"{path} is empty"), false);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            return Unreadable(failure.Message); // Held by its process, among others.
+            return Unreadable(failure.Message, failure.HResult == WouldBlock);
         }
     }
 
-    private static WitnessReading Unreadable(string why) =>
-        new(ReadOutcome.Unavailable, null, why);
+    private static (WitnessReading Reading, bool Runs) Unreadable(string why, bool runs = false) =>
+        (new WitnessReading(ReadOutcome.Unavailable, null, why), runs);
 
     /// <summary>
     /// .NET locks by itself when nothing is shared, unless told not to by the environment, hence
