@@ -15,6 +15,8 @@ namespace StorageOs.FailoverMonitor.Core;
 //    session, and after the owner's record, read when nobody can write it any more, said that the
 //    owner had not gone on alone. An owner booted anew has no session of its boot and can do
 //    nothing before the next one, which ends the other's evidence;
+//  - a node that went alone by its own record, after a boot, once it has looked whether its partner
+//    was forced meanwhile (S12); a forced entry outranks all that the other can have made;
 //  - a node that the owner's own record or word names as the new owner (a renounced handover).
 //
 // Entries travel by the authenticated views of a session, and by the record of the dead. A node
@@ -56,7 +58,7 @@ internal sealed partial class GroupCore
     /// <summary>
     /// S12: whether a node whose record of another boot says that it went alone may do so again.
     /// Its partner may have been forced meanwhile, and says so in a session or by its record; while
-    /// it runs and says nothing it is waited for. A record that cannot be read is no reason to wait.
+    /// it runs and says nothing it is waited for. A record that can't be read is no reason to wait.
     /// </summary>
     private bool MayServeByRecord()
     {
