@@ -151,7 +151,8 @@ public sealed class RecordFileTests : IDisposable
             new ViewArrived(session, new GroupView(
                 First.RegisterId, First, LogRole.Passive, SwapIntent.None, default, false, default,
                 0, 0, "")), default);
-        Assert.DoesNotContain(effects, static effect => effect is FailoverMonitor.Core.Record or Swap);
+        Assert.DoesNotContain(
+            effects, static effect => effect is FailoverMonitor.Core.Record or Swap);
         Assert.Contains("configured with a witness", core.Why, StringComparison.Ordinal);
     }
 
