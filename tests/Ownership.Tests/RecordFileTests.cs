@@ -156,6 +156,29 @@ public sealed class RecordFileTests : IDisposable
         Assert.Contains("configured with a witness", core.Why, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(SyncState.New, 0, true)]
+    [InlineData(SyncState.Stale, 1, true)]
+    [InlineData(SyncState.Stale, 2, false)]
+    [InlineData(SyncState.InSync, 0, false)]
+    public void S13_a_node_without_a_record_adopts_only_what_it_cannot_contradict(
+        SyncState sync, ulong stale, bool adopts)
+    {
+        GroupCore core = new(
+            new GroupCoreOptions(Group, 1, 2, "b", 2, Guid.NewGuid) { NoWitness = true },
+            DurableMemory.Empty, true, false, default);
+        SessionId session = new(1, 2, 1, 1);
+        RegisterEntry entry = Alone with { Owner = 2, Sync = sync, StaleNode = stale };
+        _ = core.Step(new SessionUp(session), default);
+        IReadOnlyList<GroupEffect> effects = core.Step(
+            new ViewArrived(session, new GroupView(
+                entry.RegisterId, entry, LogRole.Frozen, SwapIntent.None, default, false, default,
+                0, 0, "", NoWitness: true)), default);
+        Assert.Equal(
+            adopts, effects.OfType<FailoverMonitor.Core.Record>().Any(r => r.Adopted == entry));
+        Assert.True(adopts || core.Why.Contains("no record", StringComparison.Ordinal), core.Why);
+    }
+
     private RecordFile Open(PersistenceLevel level = PersistenceLevel.Process) =>
         new(FilePath, Group, level);
 
