@@ -143,6 +143,13 @@ public enum SessionEndReason
     /// The session stands, but the partner no longer runs this client (or the same load of it).
     /// </summary>
     TwinLeft,
+
+    /// <summary>
+    /// The operating system says that the partner's process has ended, or it says so itself as the
+    /// last thing it does (<see cref="Transports.IPort.PartnerExited"/>). A link that is lost, a
+    /// card that fails or a process that is stopped never ends a session for this reason.
+    /// </summary>
+    PartnerExited,
 }
 
 /// <summary>What a client has in one session.</summary>

@@ -19,6 +19,13 @@ public interface IPort : IDisposable
     /// <summary>Whether the port is still good, and if not why. Any thread.</summary>
     PortState State { get; }
 
+    /// <summary>
+    /// Whether the operating system has said that the process at the other end has ended or is
+    /// ending, whatever else is known; not: that it can write nothing any more. A transport that
+    /// can't tell an exit from a lost link says false for ever. Any thread.
+    /// </summary>
+    bool PartnerExited => false;
+
     /// <summary>The most posts that may be in flight.</summary>
     int PostsInFlightMax { get; }
 

@@ -87,6 +87,10 @@ internal sealed partial class ConnectionManager
         if (!portFailed)
         {
             portFailed = true;
+
+            // Whichever way a failure was noticed: an exit is the one cause that proves a death.
+            bool exited = portConnected && port is not null && port.Port.PartnerExited;
+            reason = exited ? SessionEndReason.PartnerExited : reason;
             inbox.Enqueue(new CcmEvent.PortFailed(portAttempt, reason, detail, refusal));
         }
     }

@@ -22,6 +22,18 @@ internal static class PairCommand
         Description = "the pair's directory (default .storageos/pair)",
     };
 
+    /// <summary>Where the pair's register is to be.</summary>
+    internal static Option<string> Witness()
+    {
+        Option<string> witness = new("--witness")
+        {
+            Description = "file: a register in files beside the pair; none: rule S13",
+            DefaultValueFactory = _ => "file",
+        };
+        witness.AcceptOnlyFromAmong("file", "none");
+        return witness;
+    }
+
     internal static Command Make()
     {
         Option<string?> directory = Directory();
@@ -49,6 +61,7 @@ internal static class PairCommand
             Description = "TCP port of vol0's service address; vol1 has the next",
             DefaultValueFactory = _ => 10809,
         };
+        Option<string> witness = Witness();
         size.Validators.Add(result => Check(
             result, ByteSize.TryParse(result.GetValueOrDefault<string>(), out _),
             "--size takes a multiple of 4K, at least 1M, such as 512M or 1G."));
@@ -57,7 +70,7 @@ internal static class PairCommand
             "--nbd-port takes 1 to 65534."));
         Command command = new("pair", "Makes and runs a pair of nodes on this machine.")
         {
-            directory, transport, plugins, detach, size, port,
+            directory, transport, plugins, detach, size, port, witness,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -65,7 +78,10 @@ internal static class PairCommand
             string[] folders = [.. parsed.GetValue(plugins)!.Select(Path.GetFullPath)];
             PairOptions options = new(
                 parsed.GetValue(transport)!, [NodeConfiguration.BuiltPlugins, .. folders], bytes,
-                parsed.GetValue(port));
+                parsed.GetValue(port))
+            {
+                Witness = parsed.GetValue(witness) != "none",
+            };
             return RunAsync(
                 Output.Of(parsed), PairLayout.At(parsed.GetValue(directory)), options,
                 parsed.GetValue(detach), cancellation);

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Cli;
 
@@ -196,18 +197,20 @@ internal sealed class PairLayout
                 ["options"] = new JsonObject { ["fabric"] = Path.Combine(fast, "fabric") },
             },
             ["management"] = new JsonObject { ["socket"] = "manage.sock" },
-            ["plugins"] = Plugins(fast, options),
+            ["plugins"] = Plugins(name, fast, options),
         };
     }
 
-    private JsonObject Plugins(string fast, PairOptions options)
+    private JsonObject Plugins(string name, string fast, PairOptions options)
     {
         JsonObject plugins = new()
         {
             ["directories"] = List(options.PluginFolders),
-            ["settings"] = PluginSettings(fast, options),
+            ["settings"] = PluginSettings(name, fast, options),
         };
-        if (options.Clients is { } clients)
+        IReadOnlyList<string>? chosen = options.Clients ?? (options.Witness
+            ? null : PluginCatalog.IdsOf(options.PluginFolders, PluginKind.Client));
+        if (chosen is { } clients)
         {
             plugins["clients"] = List(clients);
         }
@@ -217,7 +220,7 @@ internal sealed class PairLayout
         static JsonArray List(IEnumerable<string> items) => [.. items.Select(i => (JsonNode)i)];
     }
 
-    private JsonObject PluginSettings(string fast, PairOptions options)
+    private JsonObject PluginSettings(string name, string fast, PairOptions options)
     {
         JsonArray volumes = [];
         JsonArray addresses = [];
@@ -238,6 +241,11 @@ internal sealed class PairLayout
             });
         }
 
+        JsonObject monitor = options.Witness ? [] : new()
+        {
+            ["witness"] = "none",
+            ["partnerRecord"] = Path.Combine(Directory, Other(name), "data"),
+        };
         JsonObject settings = new()
         {
             ["nvram-mirror"] = new JsonObject { ["logBytes"] = LogBytes },
@@ -247,8 +255,13 @@ internal sealed class PairLayout
                 ["directory"] = Path.Combine(Directory, "witness"),
             },
             ["nbd-export"] = new JsonObject { ["addresses"] = addresses },
-            ["failover-monitor"] = new JsonObject(),
+            ["failover-monitor"] = monitor,
         };
+        if (!options.Witness)
+        {
+            settings.Remove("witness-file");
+        }
+
         foreach ((string id, JsonNode? more) in options.MoreSettings)
         {
             settings[id] = more?.DeepClone();
@@ -266,6 +279,9 @@ internal sealed class PairLayout
 internal sealed record PairOptions(
     string Transport, IReadOnlyList<string> PluginFolders, long SizeBytes, int NbdPort)
 {
+    /// <summary>Whether the pair has a witness; rule S13 holds without one.</summary>
+    internal bool Witness { get; init; } = true;
+
     /// <summary>Ids of the plugins to load beside the transport; null for all found.</summary>
     internal IReadOnlyList<string>? Clients { get; init; }
 

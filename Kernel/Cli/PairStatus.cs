@@ -34,8 +34,12 @@ internal sealed class PairStatus
         {
             "Found" => "reachable",
             "Missing" => "empty",
+            "None" => "none",
             _ => "unreachable",
         };
+
+    /// <summary>Whether a node is meant to work without a witness.</summary>
+    internal static bool HasNoWitness(JsonObject node) => Witness(node) == "none";
 
     private static IEnumerable<string> LacksOf(JsonObject node)
     {
@@ -61,7 +65,7 @@ internal sealed class PairStatus
             }
         }
 
-        if (Witness(node) is { Length: > 0 } witness and not "reachable")
+        if (Witness(node) is { Length: > 0 } witness and not ("reachable" or "none"))
         {
             yield return $"{name}'s witness is {witness}: {node["witness"]!["detail"]}"
                 .TrimEnd(' ', ':');

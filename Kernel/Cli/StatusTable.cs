@@ -17,6 +17,11 @@ internal static class StatusTable
         }
 
         parts.AddRange(status.Lacks.Select(Note));
+        if (status.Nodes.FirstOrDefault(PairStatus.HasNoWitness) is { } without)
+        {
+            parts.Add(Note($"witness none: {without["witness"]!["detail"]}"));
+        }
+
         return new Rows(parts);
     }
 
@@ -33,7 +38,9 @@ internal static class StatusTable
                 Coloured($"{node["phase"]}", "Serving"),
                 Coloured($"{session?["state"]}", "Ready"),
                 Cell(session?["step"]),
-                Coloured(PairStatus.Witness(node), "reachable"),
+                Coloured(
+                    PairStatus.Witness(node),
+                    PairStatus.HasNoWitness(node) ? "none" : "reachable"),
                 new Text(takeover switch { true => "possible", false => "no", null => "" }));
         }
 

@@ -17,7 +17,7 @@ internal sealed class ManifestReader
     private static readonly string[] Keys =
     [
         "id", "version", "kind", "description", "assembly", "type", "contracts", "provides",
-        "requires", "reactor",
+        "requires", "uses", "reactor",
     ];
 
     private readonly string folder;
@@ -99,7 +99,10 @@ internal sealed class ManifestReader
         CheckContracts();
         return new PluginManifest(
             id, Text("version"), kind, folder, AssemblyPath(), Text("type"),
-            Services("provides"), Services("requires"), placement);
+            Services("provides"), Services("requires"), placement)
+        {
+            Uses = Services("uses"),
+        };
     }
 
     private string AssemblyPath()

@@ -45,6 +45,12 @@ internal static class PluginCatalog
         return found;
     }
 
+    /// <summary>Ids of all good plugins of a kind.</summary>
+    internal static IReadOnlyList<string> IdsOf(
+        IReadOnlyList<string> directories, PluginKind kind) =>
+        [.. Find(directories).Select(found => found.Manifest).OfType<PluginManifest>()
+            .Where(manifest => manifest.Kind == kind).Select(manifest => manifest.Id)];
+
     private static IEnumerable<string> Folders(string directory)
     {
         if (!Directory.Exists(directory) || HasManifest(directory))

@@ -24,7 +24,14 @@ internal sealed record PluginManifest(
     string Type,
     IReadOnlyList<Type> Provides,
     IReadOnlyList<Type> Requires,
-    PluginPlacement Placement);
+    PluginPlacement Placement)
+{
+    /// <summary>
+    /// Services it takes when a plugin that is to be loaded provides them: it then hangs on that
+    /// one as if it required it, and is refused with it.
+    /// </summary>
+    public IReadOnlyList<Type> Uses { get; init; } = [];
+}
 
 /// <summary>What a plugin is.</summary>
 internal enum PluginKind

@@ -21,10 +21,10 @@ internal static class PluginOrder
         List<PluginLink> ordered = [];
         HashSet<PluginManifest> done = [];
         List<PluginManifest> left = [.. plugins.Where(plugin => !refusals.ContainsKey(plugin.Id))];
-        while (left.FirstOrDefault(plugin => plugin.Requires.All(IsMet)) is { } next)
+        while (left.FirstOrDefault(plugin => Needs(plugin).All(IsMet)) is { } next)
         {
             Dictionary<Type, PluginManifest> taken =
-                next.Requires.Distinct().ToDictionary(service => service, s => providers[s]);
+                Needs(next).Distinct().ToDictionary(service => service, s => providers[s]);
             ordered.Add(new PluginLink(next, taken));
             done.Add(next);
             left.Remove(next);
@@ -32,7 +32,7 @@ internal static class PluginOrder
 
         foreach (PluginManifest refused in left)
         {
-            Type service = refused.Requires.First(service => !IsMet(service));
+            Type service = Needs(refused).First(service => !IsMet(service));
             string found = !providers.TryGetValue(service, out PluginManifest? provider)
                 ? "no plugin that provides it"
                 : $"{provider.Id}, which is itself refused or waits for it in a circle";
@@ -42,6 +42,9 @@ internal static class PluginOrder
         }
 
         return ordered;
+
+        IEnumerable<Type> Needs(PluginManifest plugin) =>
+            plugin.Requires.Concat(plugin.Uses.Where(providers.ContainsKey));
 
         bool IsMet(Type service) =>
             providers.TryGetValue(service, out PluginManifest? provider) && done.Contains(provider);

@@ -50,6 +50,9 @@ internal sealed class LoopbackPort : IPort
         }
     }
 
+    /// <inheritdoc/>
+    public bool PartnerExited => MappedLife.HasEnded(partnerBoard);
+
     /// <summary>Where the partner's end stands.</summary>
     public MappedBoard PartnerBoard => partnerBoard;
 

@@ -31,6 +31,14 @@ internal sealed unsafe class MappedLife : IDisposable
         held.Wait();
     }
 
+    /// <summary>Whether the owner of a board's word has died or ended it in good order.</summary>
+    public static bool HasEnded(MappedBoard board)
+    {
+        bool ended = (Volatile.Read(ref *board.LifeWord) & OwnerDied) != 0;
+        GC.KeepAlive(board);
+        return ended;
+    }
+
     /// <summary>
     /// Sleeps until the owner of a board's word has died; false when the time was up first.
     /// </summary>

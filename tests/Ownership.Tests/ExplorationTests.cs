@@ -1,3 +1,4 @@
+using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Services;
 using StorageOs.FailoverMonitor.Core;
 using StorageOs.Ownership.Tests.Model;
@@ -18,7 +19,18 @@ public sealed class ExplorationTests
         for (int seed = 0; seed < Seeds; seed++)
         {
             string? broken = Explore(seed, static _ => { });
-            string story = broken is null ? "" : Tell(seed);
+            string story = broken is null ? "" : Tell(seed, noWitness: false);
+            Assert.True(broken is null, $"seed {seed}: {broken}\n{story}");
+        }
+    }
+
+    [Fact]
+    public void S13_holds_without_a_witness_and_a_pair_converges_when_faults_stop()
+    {
+        for (int seed = 0; seed < Seeds; seed++)
+        {
+            string? broken = Explore(seed, static _ => { }, noWitness: true);
+            string story = broken is null ? "" : Tell(seed, noWitness: true);
             Assert.True(broken is null, $"seed {seed}: {broken}\n{story}");
         }
     }
@@ -29,12 +41,12 @@ public sealed class ExplorationTests
         ModelPair pair = InSync(out ModelNode owner);
         ModelPair.GiveUpPartner(owner, held: true);
         pair.Pass(20);
-        Assert.Equal(SyncState.Stale, pair.Register.Entry!.Sync);
-        Assert.Equal(owner.Other.Id, pair.Register.Entry.StaleNode);
+        Assert.Equal(SyncState.Stale, pair.Entry!.Sync);
+        Assert.Equal(owner.Other.Id, pair.Entry.StaleNode);
         Assert.True(owner.Core!.Serves && owner.CanAnswer);
         ModelPair.GiveUpPartner(owner, held: false);
         pair.Pass(20);
-        Assert.Equal(SyncState.InSync, pair.Register.Entry.Sync);
+        Assert.Equal(SyncState.InSync, pair.Entry.Sync);
     }
 
     [Fact]
@@ -45,7 +57,7 @@ public sealed class ExplorationTests
         owner.Look();
         ModelPair.Kill(owner.Other);
         pair.Pass(20);
-        RegisterEntry marked = pair.Register.Entry!;
+        RegisterEntry marked = pair.Entry!;
         Assert.Equal(new Lsn(4711), marked.StaleSince);
         Assert.Equal(LogRole.Alone, owner.Role);
         pair.Register.Replace(marked with { Term = marked.Term.Next, Owner = owner.Other.Id });
@@ -59,7 +71,7 @@ public sealed class ExplorationTests
         ModelPair pair = InSync(out ModelNode owner);
         owner.DiskFailed = true;
         pair.Pass(20);
-        Assert.Equal(owner.Other.Id, pair.Register.Entry!.Owner);
+        Assert.Equal(owner.Other.Id, pair.Entry!.Owner);
         Assert.True(owner.Other.Core!.Serves && owner.Other.CanAnswer);
     }
 
@@ -69,7 +81,7 @@ public sealed class ExplorationTests
         ModelPair pair = InSync(out ModelNode owner);
         owner.Forgot = owner.Damaged = true;
         pair.Pass(20);
-        Assert.Equal(owner.Other.Id, pair.Register.Entry!.Owner);
+        Assert.Equal(owner.Other.Id, pair.Entry!.Owner);
         Assert.False(owner.CanAnswer);
         Assert.True(owner.Other.Core!.Serves);
     }
@@ -80,7 +92,7 @@ public sealed class ExplorationTests
         pair.Register.Faulty = false;
         Array.ForEach(pair.Nodes, static node => node.Start());
         pair.Settle(20);
-        Assert.Equal(SyncState.InSync, pair.Register.Entry!.Sync);
+        Assert.Equal(SyncState.InSync, pair.Entry!.Sync);
         owner = pair.Nodes[0];
         Assert.True(owner.Core!.Serves);
         return pair;
@@ -93,7 +105,9 @@ public sealed class ExplorationTests
     public void A_planted_bug_is_caught(string bug)
     {
         bool caught = Enumerable.Range(0, Seeds)
-            .Any(seed => Explore(seed, Mutants[bug], converge: false) is not null);
+            .Any(seed => Explore(
+                seed, Mutants[bug], converge: false,
+                noWitness: bug.StartsWith("S13", StringComparison.Ordinal)) is not null);
         Assert.True(caught, $"no seed shows {bug}");
     }
 
@@ -135,6 +149,55 @@ public sealed class ExplorationTests
             node.EventMutation = input => input is LogChanged log
                 ? log with { Forgot = log.Forgot && !node.Damaged }
                 : input,
+        ["S7: a session restores service without a push of the tail"] = static node =>
+            node.Mutation = effect =>
+            {
+                if (effect is not Push { Format: false } push)
+                {
+                    return effect;
+                }
+
+                node.Post(new LogDone(push.Operation, true));
+                return null;
+            },
+        // By itself it is covered: the record of a process that lives is locked and cannot be read.
+        ["S13: a lost link counts as proof of death, and a lock for nothing"] = static node =>
+        {
+            node.EventMutation = static input => input is SessionLost lost
+                ? lost with { Reason = SessionEndReason.PartnerExited }
+                : input;
+            node.Mutation = ReadWhileItRuns(node);
+        },
+        ["S13: a takeover does not read the record"] = static node =>
+            node.Mutation = effect =>
+            {
+                if (effect is not ReadPartnerRecord read)
+                {
+                    return effect;
+                }
+
+                node.Post(new PartnerRecordDone(
+                    read.Operation, new WitnessReading(ReadOutcome.Found, node.Entry)));
+                return null;
+            },
+        ["S13: the record is read while its process still runs"] = static node =>
+            node.Mutation = ReadWhileItRuns(node),
+        ["S13: alone by a session of another boot"] = static node =>
+            node.Booted = static node => PretendSession(node),
+        ["S13: the new owner begins before the old one has renounced"] = static node =>
+            node.EventMutation = input => input is ViewArrived { View.Entry: { } entry } arrived
+                && node.Core!.Request != 0 && entry is { Sync: SyncState.InSync }
+                && entry.Owner != node.Id
+                    ? arrived with { View = arrived.View with { Entry = Taken(node, entry) } }
+                    : input,
+        ["S13: a node without a record adopts what it is told"] = static node =>
+            node.EventMutation = input => input is ViewArrived { View.Entry: { } entry } arrived
+                && node.Memory.RegisterId == Guid.Empty
+                    ? arrived with
+                    {
+                        View = arrived.View with { Entry = entry with { Sync = SyncState.New } },
+                    }
+                    : input,
         ["S11: in sync before the partner holds all"] = static node =>
             node.EventMutation = static input =>
                 input is LogChanged log ? log with { PartnerHoldsAll = true } : input,
@@ -151,16 +214,47 @@ public sealed class ExplorationTests
             },
     };
 
+    private static Func<GroupEffect, GroupEffect?> ReadWhileItRuns(ModelNode node) => effect =>
+    {
+        if (effect is not ReadPartnerRecord read || node.Other.Latest is null)
+        {
+            return effect;
+        }
+
+        node.Post(new PartnerRecordDone(
+            read.Operation, new WitnessReading(ReadOutcome.Found, node.Other.Latest)));
+        return null;
+    };
+
+    private static RegisterEntry Taken(ModelNode node, RegisterEntry entry) =>
+        entry with { Owner = node.Id, Term = entry.Term.Next, SwapId = Guid.NewGuid() };
+
+    private static void PretendSession(ModelNode node)
+    {
+        if (node.Entry is { Sync: SyncState.InSync } entry)
+        {
+            SessionId session = new(7, 7, 7, 7);
+            node.Feed(new Tick());
+            node.Run();
+            node.Feed(new SessionUp(session));
+            node.Feed(new ViewArrived(session, new GroupView(
+                entry.RegisterId, entry, LogRole.Passive, SwapIntent.None, default, false,
+                default, 0, 0, "", NoWitness: true)));
+            node.Feed(new SessionLost(session, SessionEndReason.EndpointGone));
+        }
+    }
+
     private static RegisterEntry InSync(RegisterEntry entry) =>
         entry with { Sync = SyncState.InSync, StaleNode = 0 };
 
-    private static string? Explore(int seed, Action<ModelNode> plant, bool converge = true) =>
-        Explore(new ModelPair(seed), plant, converge);
+    private static string? Explore(
+        int seed, Action<ModelNode> plant, bool converge = true, bool noWitness = false) =>
+        Explore(new ModelPair(seed, noWitness: noWitness), plant, converge);
 
     /// <summary>The story of a failing seed, its end at least.</summary>
-    private static string Tell(int seed)
+    private static string Tell(int seed, bool noWitness)
     {
-        ModelPair pair = new(seed, tell: true);
+        ModelPair pair = new(seed, tell: true, noWitness);
         _ = Explore(pair, static _ => { }, converge: true);
         return string.Join('\n', pair.Story.Split('\n').TakeLast(80));
     }
@@ -204,8 +298,8 @@ public sealed class ExplorationTests
         }
 
         bool served = Array.Exists(pair.Nodes, static n => n.Core!.Serves && n.CanAnswer);
-        return served && pair.Register.Entry!.Sync == SyncState.InSync ? null
-            : "does not converge: " + pair.Register.Entry + " a: " + pair.Nodes[0].Core!.Why
+        return served && pair.Entry!.Sync == SyncState.InSync ? null
+            : "does not converge: " + pair.Entry + " a: " + pair.Nodes[0].Core!.Why
               + " / " + pair.Nodes[0].Role
               + " b: " + pair.Nodes[1].Core!.Why + " / " + pair.Nodes[1].Role;
     }

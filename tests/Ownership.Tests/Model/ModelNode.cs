@@ -13,6 +13,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 {
     private readonly Queue<GroupEvent> inbox = new();
     private ulong boot;
+    private bool recordFailed;
 
     public ulong Id { get; } = id;
 
@@ -22,7 +23,21 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
     public DurableMemory Memory { get; private set; } = DurableMemory.Empty;
 
+    /// <summary>S13: what this node's process takes for its record of the register.</summary>
+    public RegisterEntry? Entry { get; private set; }
+
+    /// <summary>
+    /// S13: what whoever opens its file next finds; a write that failed may stand there.
+    /// </summary>
+    public RegisterEntry? Durable { get; private set; }
+
+    /// <summary>What is known of the register here, or would be after a boot.</summary>
+    public RegisterEntry? Latest => Core is null ? Durable : Entry;
+
     public ulong Copy { get; set; }
+
+    /// <summary>What stands in this node's copy and was never acknowledged (S7).</summary>
+    public ulong Waiting { get; set; }
 
     public bool Forgot { get; set; } = true;
 
@@ -85,6 +100,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     public void Start()
     {
         boot++;
+        Entry = Durable;
         Role = LogRole.Idle;
         Late = 0;
         HeldOff = DiskFailed = false;
@@ -95,10 +111,24 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         OfferedIn = null;
         inbox.Clear();
         Core = new GroupCore(
-            new GroupCoreOptions(new GroupId(0), Id, 3 - Id, Id == 1 ? "b" : "a", 1, pair.NewId),
+            new GroupCoreOptions(new GroupId(0), Id, 3 - Id, Id == 1 ? "b" : "a", 1, pair.NewId)
+            {
+                NoWitness = pair.NoWitness,
+            },
             Memory, Forgot, HasRecords, pair.Now);
         pair.Write($"{Name} boots{(Forgot ? ", forgot" : "")}");
+        Booted(this);
         Feed(new Tick());
+    }
+
+    /// <summary>What a planted bug tells this node at its boot.</summary>
+    public Action<ModelNode> Booted { get; set; } = static _ => { };
+
+    /// <summary>This node's disk is another, with nothing on it.</summary>
+    public void ReplaceDisk()
+    {
+        Memory = DurableMemory.Empty;
+        Durable = null;
     }
 
     public string Name => Id == 1 ? "a" : "b";
@@ -130,7 +160,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         {
             Session = null;
             FailMirror();
-            Post(new SessionLost(session, reason));
+            Post(EventMutation(new SessionLost(session, reason)));
         }
     }
 
@@ -170,7 +200,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         if (Session is SessionId session && Other.Core is GroupCore theirs
             && Other.Session == session)
         {
-            Feed(new ViewArrived(session, theirs.View(default)));
+            Feed(EventMutation(new ViewArrived(session, theirs.View(default))));
         }
 
         Feed(EventMutation(new LogChanged(
@@ -178,7 +208,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
             DiskFailed)));
     }
 
-    private void Feed(GroupEvent input)
+    public void Feed(GroupEvent input)
     {
         if (input is not (Tick or ViewArrived or LogChanged or PartnerSeen))
         {
@@ -187,7 +217,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
 
         foreach (GroupEffect effect in Core!.Step(input, pair.Now).ToArray())
         {
-            if (effect is not (ReadRegister or FailoverMonitor.Core.Record))
+            if (effect is not (ReadRegister or ReadPartnerRecord or FailoverMonitor.Core.Record))
             {
                 pair.Write($"  {Name} -> {Transcript.Of(effect)}");
             }
@@ -199,6 +229,11 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         }
 
         Holding = Core.HoldsAddress;
+        if (recordFailed)
+        {
+            recordFailed = false;
+            Feed(new RecordFailed("disk"));
+        }
     }
 
     private void CarryOut(GroupEffect effect)
@@ -206,6 +241,13 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         ulong inBoot = boot;
         switch (effect)
         {
+            case Swap or ReadRegister or FailoverMonitor.Core.Record when pair.NoWitness:
+                CarryOutOwnRegister(effect);
+                break;
+            case ReadPartnerRecord read:
+                pair.Later(() => Answer(inBoot, new PartnerRecordDone(
+                    read.Operation, OfDead(), Runs: Other.Core is not null)));
+                break;
             case ReadRegister read:
                 pair.Register.Read(r => Answer(inBoot, new ReadDone(read.Operation, r)));
                 break;
@@ -237,6 +279,54 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         }
     }
 
+    /// <summary>S13: this node's own file, which may fail, and may hold what failed.</summary>
+    private void CarryOutOwnRegister(GroupEffect effect)
+    {
+        bool fails = pair.DiskFails();
+        switch (effect)
+        {
+            case ReadRegister read:
+                Post(new ReadDone(read.Operation, Entry is null
+                    ? new WitnessReading(ReadOutcome.Missing, null)
+                    : new WitnessReading(ReadOutcome.Found, Entry)));
+                break;
+            case Swap swap when swap.Next.Term <= (Entry?.Term ?? default):
+                Post(new SwapDone(swap.Operation, new SwapOutcome(SwapResult.Lost, Entry)));
+                break;
+            case Swap swap when fails:
+                Memory = swap.Memory;
+                Durable = pair.DiskFails(often: true) ? swap.Next : Durable;
+                Answer(boot, new SwapDone(
+                    swap.Operation, new SwapOutcome(SwapResult.Undecided, Entry, "disk")));
+                break;
+            case Swap swap:
+                Memory = swap.Memory;
+                Entry = Durable = swap.Next;
+                Post(new SwapDone(swap.Operation, new SwapOutcome(SwapResult.Won, Entry)));
+                break;
+            case FailoverMonitor.Core.Record when fails:
+                recordFailed = true; // Told before anybody can see what was not recorded.
+                break;
+            case FailoverMonitor.Core.Record record:
+                if (record.Adopted is RegisterEntry adopted
+                    && adopted.Term > (Entry?.Term ?? default))
+                {
+                    Entry = Durable = adopted;
+                }
+
+                Memory = record.Memory;
+                break;
+            default:
+                break;
+        }
+    }
+
+    private WitnessReading OfDead() =>
+        Other.Core is not null ? new WitnessReading(ReadOutcome.Unavailable, null, "it lives")
+        : pair.DiskFails() ? new WitnessReading(ReadOutcome.Unavailable, null, "unreadable")
+        : Other.Durable is null ? new WitnessReading(ReadOutcome.Missing, null)
+        : new WitnessReading(ReadOutcome.Found, Other.Durable);
+
     private void CarryOutRole(GroupEffect effect)
     {
         switch (effect)
@@ -248,10 +338,12 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
                 break;
             case ServeAlone:
                 Role = LogRole.Alone;
+                pair.AcknowledgeWaiting(this);
                 break;
             case ServeWithPartner serve when PartnerOffered:
                 Role = serve.AcknowledgeOnBoth ? LogRole.Mirrored : LogRole.Resyncing;
                 PartnerFailed = false;
+                pair.AcknowledgeWaiting(this);
                 break;
             case ServeWithPartner serve:
                 Role = serve.AcknowledgeOnBoth ? LogRole.Frozen : LogRole.Alone;
@@ -284,6 +376,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
             // What is continued stays as it was beyond the log: a copy that forgot is not mended.
             Other.Copy = push.Format ? (Role == LogRole.Alone ? 0 : Copy)
                 : Other.Forgot ? Other.Copy : Copy;
+            Other.Waiting = 0;
             Other.HasRecords = HasRecords = true;
             Other.Forgot |= push.Format;
             Other.Damaged &= !push.Format;

@@ -20,8 +20,9 @@ internal sealed class ModelPair
     private uint sessions;
     private long milliseconds;
 
-    public ModelPair(int seed, bool tell = false)
+    public ModelPair(int seed, bool tell = false, bool noWitness = false)
     {
+        NoWitness = noWitness;
         random = new Random(seed);
         story = tell ? new StringBuilder() : null;
         Register = new ModelRegister(random);
@@ -29,6 +30,25 @@ internal sealed class ModelPair
     }
 
     public ModelNode[] Nodes { get; }
+
+    /// <summary>S13: each node keeps the register itself.</summary>
+    public bool NoWitness { get; }
+
+    /// <summary>The register's entry; without a witness the later of the nodes' own.</summary>
+    public RegisterEntry? Entry => NoWitness
+        ? Nodes.Select(static node => node.Latest).MaxBy(static e => e?.Term.Value ?? 0)
+        : Register.Entry;
+
+    /// <summary>Whether this write or read of a node's own record fails.</summary>
+    public bool DiskFails(bool often = false) =>
+        Register.Faulty && random.Next(often ? 2 : 25) == 0;
+
+    /// <summary>What was appended and not acknowledged is, once both copies hold it (S7).</summary>
+    public void AcknowledgeWaiting(ModelNode node)
+    {
+        acked |= node.Waiting;
+        node.Waiting = 0;
+    }
 
     public ModelRegister Register { get; }
 
@@ -69,8 +89,7 @@ internal sealed class ModelPair
             case < 30:
                 Land();
                 break;
-            case < 34 when node.Role == LogRole.Resyncing || random.Next(8) == 0:
-                // Writes are few, and those that come during a copy are the ones that get lost.
+            case < 34 when random.Next(node.Role == LogRole.Resyncing ? 2 : 8) == 0:
                 Append(node);
                 break;
             case > 36:
@@ -158,6 +177,13 @@ internal sealed class ModelPair
         {
             ulong bit = 1UL << writes++;
             node.Copy |= bit;
+            if (node.Role == LogRole.Mirrored && random.Next(4) == 0)
+            {
+                node.Waiting |= bit; // On its way to the partner, when the world may end.
+                Later(() => LandWaiting(node, bit));
+                return;
+            }
+
             if (node.Role == LogRole.Mirrored && node.PartnerOffered)
             {
                 node.Other.Copy |= bit;
@@ -172,12 +198,21 @@ internal sealed class ModelPair
         }
     }
 
+    private void LandWaiting(ModelNode node, ulong bit)
+    {
+        if ((node.Waiting & bit) != 0 && node.Role == LogRole.Mirrored && node.CanAnswer)
+        {
+            node.Waiting &= ~bit;
+            node.Other.Copy |= bit;
+            acked |= bit;
+        }
+    }
+
     private void LandLate(ModelNode node, ulong bit)
     {
-        // A write may be much later than whatever else is under way: queue pairs have no order.
-        if (random.Next(8) != 0)
+        if ((node.Late & bit) != 0 && random.Next(8) != 0)
         {
-            Later(() => LandLate(node, bit));
+            Later(() => LandLate(node, bit)); // Slow, or no seed would see what depends on it.
         }
         else if ((node.Late & bit) != 0 && node.PartnerOffered)
         {
@@ -216,6 +251,9 @@ internal sealed class ModelPair
         {
             case < 5:
                 Connect();
+                break;
+            case 5 when NoWitness && random.Next(2) == 0:
+                Die(node);
                 break;
             case 5:
                 Kill(node);
@@ -287,7 +325,18 @@ internal sealed class ModelPair
         if (node.Core is not null)
         {
             node.Crash();
-            node.Other.LeaveSession(SessionEndReason.EndpointGone);
+            node.Other.LeaveSession(SessionEndReason.PartnerExited);
+        }
+    }
+
+    /// <summary>A process whose death is told while it still runs for a moment.</summary>
+    private void Die(ModelNode node)
+    {
+        if (node.Core is not null)
+        {
+            Write($"{node.Name} is dying");
+            node.Other.LeaveSession(SessionEndReason.PartnerExited);
+            Later(() => Kill(node));
         }
     }
 
@@ -299,9 +348,13 @@ internal sealed class ModelPair
         if (HasAll(node.Other))
         {
             Kill(node);
-            node.Copy = 0;
+            node.Copy = node.Waiting = 0;
             node.Forgot = node.Damaged = true;
             node.HasRecords = false;
+            if (NoWitness && random.Next(4) == 0)
+            {
+                node.ReplaceDisk();
+            }
         }
     }
 
@@ -319,7 +372,7 @@ internal sealed class ModelPair
                     $"{node.Name} serves without what was acknowledged");
             }
 
-            bool stale = Register.Entry is { Sync: SyncState.Stale } e && e.StaleNode == node.Id;
+            bool stale = Entry is { Sync: SyncState.Stale } e && e.StaleNode == node.Id;
             Require(!(stale && node.CanAnswer), $"S2: {node.Name} serves and is stale");
         }
     }

@@ -11,6 +11,8 @@ internal static class Transcript
         SessionLost lost => $"session lost: {lost.Reason}",
         ReadDone read => $"register: {read.Reading.Outcome}{Of(read.Reading.Entry)}",
         SwapDone swap => $"swap: {swap.Outcome.Result}{Of(swap.Outcome.Current)}",
+        PartnerRecordDone read => $"record of the dead: {read.Reading.Outcome}"
+            + (read.Reading.Entry is null ? $", {read.Reading.Detail}" : Of(read.Reading.Entry)),
         LogDone done => done.Ok ? "done" : "failed",
         _ => input.GetType().Name,
     };

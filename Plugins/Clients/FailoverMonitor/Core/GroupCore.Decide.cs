@@ -17,10 +17,23 @@ internal sealed partial class GroupCore
     /// <summary>Decides once; true when the role changed and another look is due.</summary>
     private bool DecideRole()
     {
+        if (options.NoWitness)
+        {
+            NoteAgreement();
+        }
+
         if (Known is null || distrust.Length > 0)
         {
-            Why = distrust.Length > 0 ? distrust : "waiting for the witness: " + WitnessDetail;
+            Why = otherRules ? WhyOtherRules
+                : distrust.Length > 0 ? distrust
+                : options.NoWitness ? WhyNoRecord
+                : "waiting for the witness: " + WitnessDetail;
             return Known is not null && Role == LogRole.Mirrored && FreezeWhenPartnerLost();
+        }
+
+        if (forked)
+        {
+            return StopForked(Known);
         }
 
         if (Request != 0 && now - requestedAt >= options.RequestLimit)
@@ -96,14 +109,19 @@ internal sealed partial class GroupCore
                 return false;
             }
 
-            SwapTo(SwapIntent.Takeover, OwnAlone);
+            SwapTo(SwapIntent.Takeover, TakenOver);
             return false;
         }
 
-        if (forceTerm is Term term && entry.Term == term.Next && PartnerStaleBy(entry))
+        if (forceTerm is Term term && entry.Term == AfterForce(term) && PartnerStaleBy(entry))
         {
             forced = true;
             return true;
+        }
+
+        if (options.NoWitness && MayRenounce(entry))
+        {
+            SwapTo(SwapIntent.Handover, GiveAway);
         }
 
         return false;
@@ -122,6 +140,12 @@ internal sealed partial class GroupCore
 
         if (!Undecided && PartnerStaleBy(entry))
         {
+            if (!MayServeByRecord())
+            {
+                Why = $"looking whether {options.PartnerName} was forced meanwhile (S12)";
+                return false;
+            }
+
             Alone(); // S1: the register says that the partner is stale.
             return true;
         }
@@ -137,10 +161,11 @@ internal sealed partial class GroupCore
         }
 
         if (!Undecided && entry.Sync == SyncState.InSync
-            && (PartnerGone || (session is not null && partner is { Forgot: true })))
+            && (PartnerGone || (session is not null && PartnerForgotInSync))
+            && MayGoAlone(entry))
         {
             Why = $"marking {options.PartnerName} stale before going on alone (S1)";
-            SwapTo(SwapIntent.Mark, OwnAlone);
+            SwapTo(SwapIntent.Mark, TakenOver);
             return false;
         }
 
@@ -157,7 +182,10 @@ internal sealed partial class GroupCore
         || (Undecided && memory.Intent == SwapIntent.InSync && entry.Sync == SyncState.Stale);
 
     private string WhyFrozen(RegisterEntry entry) =>
-        Undecided ? $"the swap to term {memory.IntentTerm} ({memory.Intent}) is undecided (S3)"
+        otherRules ? WhyOtherRules
+        : Undecided ? $"the swap to term {memory.IntentTerm} ({memory.Intent}) is undecided (S3)"
+        : entry.Sync == SyncState.InSync && !MayGoAlone(entry) && session is null
+            ? WhyWithoutWitness(entry)
         : session is null
             ? $"waiting for {options.PartnerName}: "
               + (entry.Sync == SyncState.New

@@ -49,7 +49,8 @@ internal sealed partial class GroupCore
     private bool PartnerGone =>
         session is null
             ? lostBy is SessionEndReason.DeclaredStop or SessionEndReason.DeclaredPanic
-                or SessionEndReason.EndpointGone or SessionEndReason.BeatStill
+                or SessionEndReason.PartnerExited or SessionEndReason.EndpointGone
+                or SessionEndReason.BeatStill
               || (now - awaySince >= options.AwayGrace && !PartnerIsComing)
             : failedSince is Instant since && now - since >= options.FailedGrace;
 
@@ -63,9 +64,11 @@ internal sealed partial class GroupCore
             case SessionUp up:
                 session = up.Session;
                 lostBy = null;
+                ForgetDeath();
                 ForgetPartner();
                 break;
             case SessionLost lost when lost.Session == session:
+                TakeDeath(lost);
                 session = null;
                 lostBy = lost.Reason;
                 awaySince = now;
@@ -92,6 +95,9 @@ internal sealed partial class GroupCore
             case ReadDone read when read.Operation == registerNumber:
                 TakeReading(read.Reading);
                 break;
+            case PartnerRecordDone read when read.Operation == recordNumber:
+                TakePartnerRecord(read.Reading, read.Runs);
+                break;
             case SwapDone swap when swap.Operation == registerNumber:
                 TakeSwap(swap);
                 break;
@@ -100,6 +106,7 @@ internal sealed partial class GroupCore
                 break;
             case RecordFailed failed:
                 recordFault = failed.Why;
+                nextRead = now + options.Retry; // S13: which records again.
                 break;
             case TakeoverAsked asked:
                 Request = asked.Request;
@@ -125,6 +132,7 @@ internal sealed partial class GroupCore
     private void ForgetPartner()
     {
         partner = null;
+        otherRules = forked = false;
         failedSince = null;
         mirrorFailed = false;
         passiveIn = null;
@@ -136,8 +144,18 @@ internal sealed partial class GroupCore
 
     private void TakeView(GroupView view)
     {
+        otherRules = view.NoWitness != options.NoWitness;
+        if (otherRules)
+        {
+            return; // Nothing that a node with other rules says can be used.
+        }
+
         partner = view;
-        if (view.Entry is RegisterEntry entry && memory.RegisterId == entry.RegisterId
+        heard = true;
+        forked = options.NoWitness && Known is not null && view.Entry is not null
+            && view.Entry.Term == Known.Term && view.Entry.SwapId != Known.SwapId;
+        if (view.Entry is RegisterEntry entry
+            && (memory.RegisterId == entry.RegisterId || MayAdopt(entry))
             && Distrust(entry).Length == 0)
         {
             Learn(entry); // S3: an authenticated partner's higher term settles a swap.
@@ -158,6 +176,9 @@ internal sealed partial class GroupCore
         retryAt = answered ? now : now + options.Retry;
         switch (reading.Outcome)
         {
+            case not ReadOutcome.Unavailable when IsBehind(reading.Entry):
+                RecordAgain();
+                break;
             case ReadOutcome.Found when reading.Entry is RegisterEntry entry:
                 distrust = Distrust(entry);
                 if (distrust.Length == 0)
@@ -189,11 +210,19 @@ internal sealed partial class GroupCore
         if (distrust.Length == 0)
         {
             freshUntil = now + options.Fresh;
-            RegisterEntry first = new(
-                options.NewId(), options.Group, new Term(1), options.Home, SyncState.New, 0,
-                default, options.NewId());
-            SendSwap(first, SwapIntent.Create);
+            if (!options.NoWitness || MayCreate)
+            {
+                CreateRegister();
+            }
         }
+    }
+
+    private void CreateRegister()
+    {
+        RegisterEntry first = new(
+            options.NewId(), options.Group, new Term(1), options.Home, SyncState.New, 0,
+            default, options.NewId());
+        SendSwap(first, SwapIntent.Create);
     }
 
     /// <summary>
@@ -228,7 +257,7 @@ internal sealed partial class GroupCore
             }
 
             recordFault = "";
-            effects.Add(new Record(memory));
+            effects.Add(new Record(memory, options.NoWitness ? entry : null));
         }
 
         excused |= forced || entry.Sync == SyncState.New
@@ -268,6 +297,7 @@ internal sealed partial class GroupCore
             SwapResult.Lost => swap.Outcome.Current,
             _ => null,
         };
+        heard |= swap.Outcome.Result == SwapResult.Won;
         if (decided is RegisterEntry current)
         {
             distrust = Distrust(current);

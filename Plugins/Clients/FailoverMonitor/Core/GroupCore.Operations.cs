@@ -79,7 +79,9 @@ internal sealed partial class GroupCore
         }
 
         RegisterEntry known = Known!;
-        SendSwap(make(known) with { Term = known.Term.Next, SwapId = options.NewId() }, intent);
+        RegisterEntry next = make(known);
+        Term term = next.Term > known.Term ? next.Term : known.Term.Next;
+        SendSwap(next with { Term = term, SwapId = options.NewId() }, intent);
     }
 
     private void SendSwap(RegisterEntry next, SwapIntent intent)

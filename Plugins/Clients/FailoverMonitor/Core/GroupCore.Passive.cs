@@ -71,6 +71,11 @@ internal sealed partial class GroupCore
             return session is null;
         }
 
+        if (options.NoWitness)
+        {
+            return entry.Sync == SyncState.InSync && !forgot && session is null && deathProven;
+        }
+
         // Said of this very entry: an owner that forgot before it pushed and swapped to this entry
         // has been made good by that, and what it said before is merely late.
         bool ownerForgot = partner is { Forgot: true, Role: LogRole.Idle, Entry: { } theirs }
@@ -82,7 +87,12 @@ internal sealed partial class GroupCore
     private void DecideTakeover()
     {
         Why = $"taking over from {options.PartnerName}";
-        if (!Fresh)
+        if (options.NoWitness && !recordRead && forceTerm != Known!.Term)
+        {
+            Why = recordRefused.Length > 0 ? WhyWithoutWitness(Known!) : Why;
+            ReadRecordOfTheDead();
+        }
+        else if (!Fresh)
         {
             ReadNow();
         }
@@ -92,7 +102,7 @@ internal sealed partial class GroupCore
         }
         else
         {
-            SwapTo(SwapIntent.Takeover, OwnAlone);
+            SwapTo(SwapIntent.Takeover, TakenOver);
         }
     }
 
@@ -110,7 +120,9 @@ internal sealed partial class GroupCore
               + (session is null ? "; waiting for it" : "; being copied to")
         : forgot && entry.Sync == SyncState.InSync
             ? "this node forgot (L7) and waits to be copied to"
+        : otherRules ? WhyOtherRules
         : session is not null ? ""
         : entry.Sync == SyncState.New ? $"the register is new; waiting for {options.PartnerName}"
+        : options.NoWitness ? WhyWithoutWitness(entry)
         : $"waiting for {options.PartnerName}, the owner";
 }

@@ -106,7 +106,8 @@ internal sealed partial class GroupCore
         tail,
         Request,
         answeredRequest,
-        answer);
+        answer,
+        options.NoWitness);
 
     /// <summary>Why this node could not take the group over now; empty when it could.</summary>
     public IReadOnlyList<string> TakeoverHindrances()

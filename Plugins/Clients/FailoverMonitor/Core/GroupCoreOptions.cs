@@ -7,6 +7,16 @@ internal sealed record GroupCoreOptions(
     GroupId Group, ulong Self, ulong Partner, string PartnerName, ulong Home, Func<Guid> NewId)
 {
     /// <summary>
+    /// S13: there is no witness; each node keeps the register's entry in a record of its own.
+    /// </summary>
+    public bool NoWitness { get; init; }
+
+    /// <summary>
+    /// S13: time before a dead partner's record that could not be read is read again.
+    /// </summary>
+    public TimeSpan RecordRetry { get; init; } = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>
     /// How long a partner that nobody has declared dead may stay away before it counts as gone.
     /// </summary>
     public TimeSpan AwayGrace { get; init; } = TimeSpan.FromSeconds(5);

@@ -18,8 +18,17 @@ internal sealed record ReadRegister(ulong Operation) : GroupEffect;
 internal sealed record Swap(ulong Operation, RegisterEntry Next, DurableMemory Memory)
     : GroupEffect;
 
-/// <summary>Record durably, now.</summary>
-internal sealed record Record(DurableMemory Memory) : GroupEffect;
+/// <summary>
+/// Record durably, now. S13: with <paramref name="Adopted"/> first this node's own copy of the
+/// register's entry, for what the memory says of a term must never be ahead of it.
+/// </summary>
+internal sealed record Record(DurableMemory Memory, RegisterEntry? Adopted = null) : GroupEffect;
+
+/// <summary>
+/// S13: read the partner's durable record, once its process can write it no more; answered by
+/// <see cref="PartnerRecordDone"/>.
+/// </summary>
+internal sealed record ReadPartnerRecord(ulong Operation) : GroupEffect;
 
 /// <summary>S4: revoke, probe, recover; answered by <see cref="LogDone"/>.</summary>
 internal sealed record Fence(ulong Operation) : GroupEffect;

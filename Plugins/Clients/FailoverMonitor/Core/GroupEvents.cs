@@ -41,6 +41,13 @@ internal sealed record ReadDone(ulong Operation, WitnessReading Reading) : Group
 internal sealed record SwapDone(ulong Operation, SwapOutcome Outcome, bool Sent = true)
     : GroupEvent;
 
+/// <summary>S13: the dead partner's record was read, or was not.</summary>
+/// <param name="Operation">The number it was asked for with.</param>
+/// <param name="Reading">What it says.</param>
+/// <param name="Runs">It could not be read because its process has not ended.</param>
+internal sealed record PartnerRecordDone(
+    ulong Operation, WitnessReading Reading, bool Runs = false) : GroupEvent;
+
 /// <summary>A fence, push, copy or drain has ended.</summary>
 internal sealed record LogDone(ulong Operation, bool Ok, string Why = "") : GroupEvent;
 

@@ -18,6 +18,7 @@ namespace StorageOs.FailoverMonitor.Core;
 /// <param name="Request">Nonzero while the node asks to become owner (S14).</param>
 /// <param name="AnsweredRequest">Last request of the partner that was answered.</param>
 /// <param name="Answer">Why that request was not granted; empty when it was.</param>
+/// <param name="NoWitness">The node works without a witness (S13); both must, or neither.</param>
 internal sealed record GroupView(
     Guid RecordedRegister,
     RegisterEntry? Entry,
@@ -28,4 +29,5 @@ internal sealed record GroupView(
     Lsn Tail,
     ulong Request,
     ulong AnsweredRequest,
-    string Answer);
+    string Answer,
+    bool NoWitness = false);

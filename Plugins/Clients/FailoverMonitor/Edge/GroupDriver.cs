@@ -18,6 +18,7 @@ internal sealed partial class GroupDriver : IDisposable
     private readonly IGroupLog log;
     private readonly IVolumes volumes;
     private readonly IWitness? witness;
+    private readonly OwnRegister? register;
     private readonly MemoryFile memory;
     private readonly IReactor reactor;
     private readonly ILogger logger;
@@ -32,8 +33,9 @@ internal sealed partial class GroupDriver : IDisposable
 
     public GroupDriver(
         GroupCoreOptions options, IGroupLog log, IVolumes volumes, IWitness? witness,
-        MemoryFile memory, IReactor reactor, ILogger logger, Action changed)
+        OwnRegister? register, MemoryFile memory, IReactor reactor, ILogger logger, Action changed)
     {
+        this.register = register;
         this.log = log;
         this.volumes = volumes;
         this.witness = witness;
@@ -102,6 +104,7 @@ internal sealed partial class GroupDriver : IDisposable
         log.Changed -= OnLogChanged;
         stopping.Cancel();
         memory.Dispose();
+        register?.Dispose();
     }
 
     private void OnLogChanged() => Feed(LogFacts());
@@ -150,7 +153,10 @@ internal sealed partial class GroupDriver : IDisposable
                 _ = SwapAsync(swap);
                 break;
             case Record record:
-                WriteMemory(record.Memory, why => Feed(new RecordFailed(why)));
+                CarryOutRecord(record);
+                break;
+            case ReadPartnerRecord read:
+                _ = ReadPartnerAsync(read.Operation);
                 break;
             case Fence fence:
                 CarryOutFence(fence);
@@ -222,10 +228,22 @@ internal sealed partial class GroupDriver : IDisposable
         }
     }
 
-    private bool WriteMemory(DurableMemory wanted, Action<string> failed)
+    private void CarryOutRecord(Record record) =>
+        WriteMemory(record.Memory, why => Feed(new RecordFailed(why)), record.Adopted);
+
+    /// <summary>
+    /// The entry first: a memory of a term that the record lacks would look like a record lost.
+    /// </summary>
+    private bool WriteMemory(
+        DurableMemory wanted, Action<string> failed, RegisterEntry? adopted = null)
     {
         try
         {
+            if (adopted is not null)
+            {
+                register!.Adopt(adopted);
+            }
+
             memory.Write(wanted);
             return true;
         }
@@ -241,7 +259,8 @@ internal sealed partial class GroupDriver : IDisposable
         WitnessReading reading;
         try
         {
-            reading = witness is null
+            reading = register is not null ? register.Read()
+                : witness is null
                 ? new WitnessReading(ReadOutcome.Unavailable, null, "no witness is configured")
                 : await witness.ReadAsync(Group, stopping.Token);
         }
@@ -254,10 +273,21 @@ internal sealed partial class GroupDriver : IDisposable
         Feed(new ReadDone(operation, reading));
     }
 
+    /// <summary>S13: on a worker, for the partner's directory may be on a network.</summary>
+    private async Task ReadPartnerAsync(ulong operation)
+    {
+        (WitnessReading reading, bool runs) = await Task.Run(() => register!.ReadPartner(Group));
+        if (!stopping.IsCancellationRequested)
+        {
+            Feed(new PartnerRecordDone(operation, reading, runs));
+        }
+    }
+
     private async Task SwapAsync(Swap swap)
     {
         // S3: the intent stands on the disk before the swap can be anywhere.
-        if (witness is null || !WriteMemory(swap.Memory, why => Feed(new SwapDone(
+        bool nowhere = witness is null && register is null;
+        if (nowhere || !WriteMemory(swap.Memory, why => Feed(new SwapDone(
             swap.Operation, new SwapOutcome(SwapResult.Undecided, null, why), Sent: false))))
         {
             return;
@@ -266,7 +296,8 @@ internal sealed partial class GroupDriver : IDisposable
         SwapOutcome outcome;
         try
         {
-            outcome = await witness.TrySwapAsync(Group, swap.Next, stopping.Token);
+            outcome = register is not null ? register.Swap(swap.Next)
+                : await witness!.TrySwapAsync(Group, swap.Next, stopping.Token);
         }
         catch (Exception failure)
         {

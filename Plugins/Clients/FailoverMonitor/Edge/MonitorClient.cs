@@ -60,6 +60,12 @@ internal sealed class MonitorClient(
     /// <summary>Where the register is kept, for people.</summary>
     public string WitnessDescription => witness?.Description ?? "none";
 
+    /// <summary>Whether the pair is meant to work without one (S13).</summary>
+    public bool NoWitness => settings.NoWitness;
+
+    /// <summary>S13: whether this node knows where its partner's record is.</summary>
+    public bool CanReadPartner => settings.PartnerRecord is not null;
+
     /// <summary>Whether a session with the partner is up.</summary>
     public bool InSession => exchange is not null;
 
@@ -76,13 +82,21 @@ internal sealed class MonitorClient(
     public ValueTask StartAsync(IClientServices services, CancellationToken stopping)
     {
         this.services = services;
+        if (settings.NoWitness && witness is not null)
+        {
+            throw new RefusedException(new Refusal(
+                "failover-monitor: witness", "no witness plugin beside `none`",
+                witness.Description,
+                "leave the setting out, or the plugin out of plugins:clients"));
+        }
+
         foreach (GroupId group in GroupId.All)
         {
             MemoryFile memory = new(
                 Path.Combine(node.DataDirectory, $"failover-{group}.memory"), node.Persistence);
             GroupDriver driver = new(
-                OptionsOf(group), logs.Log(group), volumes, witness, memory, reactor, logger,
-                () => Publish(group));
+                OptionsOf(group), logs.Log(group), volumes, witness, RegisterOf(group), memory,
+                reactor, logger, () => Publish(group));
             drivers[group.Value] = driver;
         }
 
@@ -153,7 +167,14 @@ internal sealed class MonitorClient(
         node.HomeGroup == group ? node.SystemId : node.PartnerSystemId, Guid.NewGuid)
     {
         AwayGrace = settings.AwayGrace,
+        NoWitness = settings.NoWitness,
     };
+
+    private OwnRegister? RegisterOf(GroupId group) => !settings.NoWitness ? null : new OwnRegister(
+        new RecordFile(
+            Path.Combine(node.DataDirectory, RecordFile.Name(group)), group, node.Persistence),
+        settings.PartnerRecord is null
+            ? null : Path.Combine(settings.PartnerRecord, RecordFile.Name(group)));
 
     private void Tick()
     {

@@ -9,7 +9,16 @@ namespace StorageOs.FailoverMonitor.Edge;
 /// How long a partner that nobody declared dead may stay away, after a boot for instance, before it
 /// counts as gone (setting <c>awayGraceMs</c>).
 /// </param>
-internal sealed record MonitorSettings(TimeSpan AwayGrace)
+/// <param name="NoWitness">
+/// S13: the pair works without a witness (setting <c>witness</c>: <c>none</c>). Never because a
+/// witness is merely missing: one that failed to load on one node must not give it other rules.
+/// </param>
+/// <param name="PartnerRecord">
+/// Directory with the partner's data, on this machine or on shared storage (setting
+/// <c>partnerRecord</c>); null when there is none, and then this node never takes over by itself.
+/// </param>
+internal sealed record MonitorSettings(
+    TimeSpan AwayGrace, bool NoWitness = false, string? PartnerRecord = null)
 {
     private const int AwayGraceMsDefault = 5000;
     private const int AwayGraceMsMax = 3_600_000;
@@ -17,16 +26,36 @@ internal sealed record MonitorSettings(TimeSpan AwayGrace)
     /// <summary>Reads and checks them.</summary>
     public static MonitorSettings Read(IConfiguration configuration)
     {
+        string? witness = configuration["witness"];
+        string? record = configuration["partnerRecord"];
+        if (witness is not (null or "none"))
+        {
+            throw Refused("witness", "none, or nothing for the witness plugin's", witness);
+        }
+
+        if (record is not null && (witness is null || !Path.IsPathFullyQualified(record)))
+        {
+            throw Refused(
+                "partnerRecord", "a full path, and `witness` none beside it", $"\"{record}\"");
+        }
+
+        return new MonitorSettings(ReadGrace(configuration), witness is not null, record);
+    }
+
+    private static TimeSpan ReadGrace(IConfiguration configuration)
+    {
         string? text = configuration["awayGraceMs"];
         if (text is null)
         {
-            return new MonitorSettings(TimeSpan.FromMilliseconds(AwayGraceMsDefault));
+            return TimeSpan.FromMilliseconds(AwayGraceMsDefault);
         }
 
         return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value)
             && value <= AwayGraceMsMax
-            ? new MonitorSettings(TimeSpan.FromMilliseconds(value))
-            : throw new RefusedException(new Refusal(
-                "failover-monitor: awayGraceMs", $"0 to {AwayGraceMsMax} milliseconds", text));
+            ? TimeSpan.FromMilliseconds(value)
+            : throw Refused("awayGraceMs", $"0 to {AwayGraceMsMax} milliseconds", text);
     }
+
+    private static RefusedException Refused(string key, string expected, string actual) =>
+        new(new Refusal($"failover-monitor: {key}", expected, actual));
 }

@@ -28,6 +28,11 @@ internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
         }
 
         GroupDriver? any = client.Drivers.FirstOrDefault();
+        if (client.NoWitness && !client.CanReadPartner)
+        {
+            reasons.Add("no `partnerRecord`: never by itself, for nobody tells who went on alone");
+        }
+
         return new JsonObject
         {
             ["groups"] = groups,
@@ -36,15 +41,26 @@ internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
                 ["possible"] = any is not null && reasons.Count == 0,
                 ["reasons"] = reasons,
             },
-            ["witness"] = new JsonObject
-            {
-                ["description"] = client.WitnessDescription,
-                ["state"] = any?.Core.Witness.ToString() ?? "Unavailable",
-                ["detail"] = any?.Core.WitnessDetail ?? "not asked yet",
-            },
+            ["witness"] = ReportWitness(any),
             ["falseTakeovers"] = client.FalseTakeovers,
         };
     }
+
+    private JsonObject ReportWitness(GroupDriver? any) => client.NoWitness
+        ? new JsonObject
+        {
+            ["description"] = "none",
+            ["state"] = "None",
+            ["detail"] = "a lost link starts no takeover; only the owner goes on alone, and its"
+                + " partner takes over only when the owner's process has ended and its record"
+                + " says that it had not",
+        }
+        : new JsonObject
+        {
+            ["description"] = client.WitnessDescription,
+            ["state"] = any?.Core.Witness.ToString() ?? "Unavailable",
+            ["detail"] = any?.Core.WitnessDetail ?? "not asked yet",
+        };
 
     private JsonObject ReportGroup(GroupDriver driver)
     {

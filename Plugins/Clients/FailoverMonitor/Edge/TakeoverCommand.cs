@@ -102,6 +102,9 @@ internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : 
         LogSummary log = driver.Summary;
         return entry.Sync == SyncState.Stale && entry.StaleNode == client.Node.SystemId
             ? $"everything after LSN {entry.StaleSince}, since when this node is stale"
+            : client.NoWitness && entry.Owner != client.Node.SystemId
+                ? $"everything that {client.Node.PartnerName} acknowledged by itself after LSN"
+                    + $" {log.Tail}; nobody here knows whether it did"
             : log.Forgot
                 ? $"everything that this node's log held and forgot ({log.ForgotWhy})"
                 : $"nothing up to LSN {log.Tail} that was acknowledged";

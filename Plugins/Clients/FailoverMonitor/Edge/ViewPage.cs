@@ -79,6 +79,7 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
         bytes[17] = (byte)view.Role;
         bytes[18] = (byte)view.Undecided;
         bytes[19] = view.Forgot ? (byte)1 : (byte)0;
+        bytes[21] = view.NoWitness ? (byte)1 : (byte)0;
         if (view.Entry is RegisterEntry entry)
         {
             bytes[16] = 1;
@@ -106,7 +107,7 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
         int answer = BinaryPrimitives.ReadInt32LittleEndian(bytes[120..]);
         if (bytes[16] > 1 || bytes[17] > (byte)LogRole.Alone
             || bytes[18] > (byte)SwapIntent.Handover
-            || bytes[19] > 1 || bytes[20] > (byte)SyncState.Stale
+            || bytes[19] > 1 || bytes[21] > 1 || bytes[20] > (byte)SyncState.Stale
             || answer < 0 || answer > GroupBytes - AnswerOffset)
         {
             return null;
@@ -119,7 +120,8 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
         return new GroupView(
             new Guid(bytes[..16]), entry, (LogRole)bytes[17], (SwapIntent)bytes[18],
             new Term(Get(bytes, 88)), bytes[19] == 1, new Lsn(Get(bytes, 96)), Get(bytes, 104),
-            Get(bytes, 112), Encoding.UTF8.GetString(bytes.Slice(AnswerOffset, answer)));
+            Get(bytes, 112), Encoding.UTF8.GetString(bytes.Slice(AnswerOffset, answer)),
+            bytes[21] == 1);
     }
 
     private static void Put(Span<byte> bytes, int offset, ulong value) =>
