@@ -171,8 +171,11 @@ public sealed class FullAndFailingDiskTests
         TestRequest write = LogRuleTests.Write(pair, 0, 4096, 7);
         TestRequest fua = new()
         {
-            Operation = VolumeOperation.Write, Offset = 8192, Length = 4096,
-            Buffer = LogTests.Bytes(4096, 8), ForceUnitAccess = true,
+            Operation = VolumeOperation.Write,
+            Offset = 8192,
+            Length = 4096,
+            Buffer = LogTests.Bytes(4096, 8),
+            ForceUnitAccess = true,
         };
         pair.A.Volume.Submit(fua);
         pair.A.Volume.Commit();

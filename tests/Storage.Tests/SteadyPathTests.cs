@@ -28,7 +28,9 @@ public sealed class SteadyPathTests
         {
             writes[i] = new SteadyWrite
             {
-                Operation = VolumeOperation.Write, Offset = i * 4096, Length = 512,
+                Operation = VolumeOperation.Write,
+                Offset = i * 4096,
+                Length = 512,
                 Buffer = LogTests.Bytes(512, (byte)i),
             };
         }
