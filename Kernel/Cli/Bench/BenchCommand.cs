@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Management;
 
 namespace StorageOs.Kernel.Cli.Bench;
 
@@ -77,45 +79,54 @@ internal static class BenchCommand
     {
         BenchView view = new(output.Json);
         JsonObject results = [];
+        List<Refusal> failures = [];
         if (only.Intersect(Probed).Any())
         {
-            await new ProbeBench(view, extent.Rounds).RunAsync(only, results, cancellation);
+            await TryAsync("nodes", () =>
+                new ProbeBench(view, extent.Rounds).RunAsync(only, results, cancellation));
         }
 
-        if (only.Contains("export"))
-        {
-            results["export"] = await new ExportBench(view, extent.Rounds, extent.Seconds)
-                .RunAsync(cancellation);
-        }
-
-        if (only.Contains("takeover"))
-        {
-            results["takeover"] =
-                await new TakeoverBench(view, extent.Times).RunAsync(cancellation);
-        }
-
-        if (only.Contains("idle"))
-        {
-            results["idle"] = await new IdleBench(view).RunAsync(cancellation);
-        }
-
-        if (only.Contains(Soak))
-        {
-            results[Soak] = await new SoakBench(view, TimeSpan.FromMinutes(extent.Minutes))
-                .RunAsync(cancellation);
-        }
-
+        await TryPartAsync("export", () =>
+            new ExportBench(view, extent.Rounds, extent.Seconds).RunAsync(cancellation));
+        await TryPartAsync("takeover", () =>
+            new TakeoverBench(view, extent.Times).RunAsync(cancellation));
+        await TryPartAsync("idle", () => new IdleBench(view).RunAsync(cancellation));
+        await TryPartAsync(Soak, () =>
+            new SoakBench(view, TimeSpan.FromMinutes(extent.Minutes)).RunAsync(cancellation));
         view.End();
         if (output.Json)
         {
+            results["failed"] = new JsonArray([.. failures.Select(StatusDocument.Of)]);
             Output.Write(results);
-        }
-        else
-        {
-            output.Say("one machine, persistence level process, transport loopback");
-            Output.Tables().Write(BenchTable.Of(results));
+            return failures.Count == 0 ? ExitCode.Good : ExitCode.Failed;
         }
 
-        return ExitCode.Good;
+        output.Say("one machine, persistence level process, transport loopback");
+        Output.Tables().Write(BenchTable.Of(results));
+        return failures.Count == 0 ? ExitCode.Good : output.Fail(failures);
+
+        async Task TryPartAsync(string part, Func<Task<JsonObject>> run)
+        {
+            if (only.Contains(part))
+            {
+                await TryAsync(part, async () => results[part] = await run());
+            }
+        }
+
+        // What was measured before is not lost with a part that cannot be.
+        async Task TryAsync(string part, Func<Task> run)
+        {
+            try
+            {
+                await run();
+            }
+            catch (RefusedException refused)
+            {
+                failures.Add(refused.Refusal with
+                {
+                    Subject = $"{part}: {refused.Refusal.Subject}",
+                });
+            }
+        }
     }
 }
