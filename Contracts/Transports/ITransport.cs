@@ -71,7 +71,41 @@ public interface ITransportProvider
     /// A setting is wrong or the machine can't do it.
     /// </exception>
     ITransport Open(TransportSettings settings, Action changed);
+
+    /// <summary>
+    /// What this machine has for the transport: devices, their ports and addresses, limits; in the
+    /// order a person would read. Opens nothing for good; never throws for what it finds.
+    /// </summary>
+    IReadOnlyList<TransportFact> Inspect() => [];
+
+    /// <summary>
+    /// How two transports on this machine reach each other, so that the conformance suite can run
+    /// against the transport itself; null when it cannot be done.
+    /// </summary>
+    /// <param name="settings">What the node would open it with; may be changed for the test.</param>
+    TransportSelfTest? SelfTest(TransportSettings settings) => null;
 }
+
+/// <summary>One thing that a machine has, or lacks, for a transport.</summary>
+/// <param name="Subject">What it is, such as <c>rxe0 port 1</c> or <c>memlock limit</c>.</param>
+/// <param name="Found">What was found.</param>
+/// <param name="Usable">False when the transport cannot work as it is.</param>
+/// <param name="Remedy">What to do about it; empty when nothing is wrong.</param>
+public sealed record TransportFact(
+    string Subject, string Found, bool Usable = true, string Remedy = "");
+
+/// <summary>Two ends of a transport on one machine.</summary>
+/// <param name="First">Settings of the end that connects.</param>
+/// <param name="FirstPort">Its preset port number.</param>
+/// <param name="Second">Settings of the end that listens.</param>
+/// <param name="SecondPort">Its preset port number.</param>
+/// <param name="UnknownAddress">A well-formed address at which nobody is.</param>
+public sealed record TransportSelfTest(
+    TransportSettings First,
+    uint FirstPort,
+    TransportSettings Second,
+    uint SecondPort,
+    string UnknownAddress);
 
 /// <summary>
 /// What a transport is opened with; addresses and port numbers are its own types, as text.
