@@ -82,7 +82,7 @@ public interface ITransportProvider
     /// How two transports on this machine reach each other, so that the conformance suite can run
     /// against the transport itself; null when it cannot be done.
     /// </summary>
-    /// <param name="settings">What the node would open it with; may be changed for the test.</param>
+    /// <param name="settings">What the node would open it with; changed for the test.</param>
     TransportSelfTest? SelfTest(TransportSettings settings) => null;
 }
 
