@@ -57,6 +57,18 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
         return path.Length == 0 ? "" : Path.GetFullPath(path, Folder);
     }
 
+    /// <summary>A full path, or null when the key is not there.</summary>
+    internal string? OptionalPath(string key)
+    {
+        if (root[key] is null && !root.GetSection(key).GetChildren().Any())
+        {
+            known.Add(key);
+            return null;
+        }
+
+        return Folders(key) is { Length: > 0 } path ? path : null;
+    }
+
     /// <summary>A 64-bit number in hexadecimal, with or without 0x; not 0.</summary>
     internal ulong Hex(string key)
     {
