@@ -68,6 +68,9 @@ internal sealed class BeatDetector(BeatLimits limits)
         return still > Limit;
     }
 
+    /// <summary>Takes a turn at which nothing was read; as if the beat had not moved.</summary>
+    public bool ObserveNothing(Instant now) => seen && Observe(last, now);
+
     /// <summary>
     /// Forgets the running stillness, not the gaps: for a new session with the same machine. Only a
     /// partner that was booted anew has to settle again.

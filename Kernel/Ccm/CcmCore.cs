@@ -153,6 +153,19 @@ internal sealed partial class CcmCore
     }
 
     /// <summary>
+    /// The words are asked for and not answered, at a turn of ours: a partner that answers nothing
+    /// is as still as one whose beat stands, whatever the transport makes of it and however late.
+    /// </summary>
+    public void StepUnanswered(Instant at, List<CcmEffect> output)
+    {
+        (effects, now) = (output, at);
+        if (beat.ObserveNothing(now) && Session is not null)
+        {
+            WatchSession(stands: true);
+        }
+    }
+
+    /// <summary>
     /// Our inbox word as it stands; to be told whenever it changed, and again is harmless.
     /// </summary>
     public void StepInbox(ulong word, Instant at, List<CcmEffect> output)

@@ -238,6 +238,12 @@ internal sealed partial class ConnectionManager
     /// </summary>
     private void WatchStatus(Instant now)
     {
+        if (watching && statusPending && !portFailed)
+        {
+            core.StepUnanswered(now, effects);
+            _ = Carry(now);
+        }
+
         if (watching && !statusPending && portConnected && !portFailed && now >= statusDue)
         {
             statusPending = true;

@@ -157,8 +157,11 @@ internal sealed class PairLayout
     /// </summary>
     internal void Delete()
     {
-        string fast = FastFolder();
-        System.IO.Directory.Delete(fast, recursive: true);
+        if (Guests is null)
+        {
+            System.IO.Directory.Delete(FastFolder(), recursive: true);
+        }
+
         if (System.IO.Directory.Exists(Directory))
         {
             System.IO.Directory.Delete(Directory, recursive: true);

@@ -45,8 +45,29 @@ internal static class GuestPair
             Directory.Delete(state, recursive: true); // The key is on the node's disk alone now.
         }
 
+        if (guests.Overlay is { } overlay)
+        {
+            await MakeInitrdAsync(directory, guests, overlay, cancellation);
+        }
+
         guests.Save(directory);
         return PairLayout.At(directory);
+    }
+
+    // The operating system's kernel unpacks one archive after the other.
+    private static async Task MakeInitrdAsync(
+        string directory, GuestSettings guests, string overlay, CancellationToken cancellation)
+    {
+        await using FileStream both = File.Create(Path.Combine(directory, "initrd"));
+        foreach (string part in (string[])[Path.Combine(guests.ImageFolder, "initrd"), overlay])
+        {
+            await using FileStream one = File.OpenRead(part);
+            await one.CopyToAsync(both, cancellation);
+
+            // An archive begins at a multiple of 4 bytes; zeros between them are skipped.
+            both.SetLength((both.Length + 3) / 4 * 4);
+            both.Seek(0, SeekOrigin.End);
+        }
     }
 
     private static async Task MakeDisksAsync(

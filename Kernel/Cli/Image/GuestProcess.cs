@@ -24,7 +24,8 @@ internal static class GuestProcess
         string folder = Path.Combine(pair.Directory, name);
         IEnumerable<string> arguments =
         [
-            .. Machine(guests, folder),
+            .. Machine(pair, folder),
+            .. guests.Overlay is null ? [] : Shell(folder),
             .. Storage(pair, folder),
             .. network.Devices(name, PairLayout.Other(name)),
         ];
@@ -89,8 +90,20 @@ internal static class GuestProcess
     private static string ForwarderFile(PairLayout pair) =>
         Path.Combine(pair.Directory, "net", "forwarder.pid");
 
-    private static IEnumerable<string> Machine(GuestSettings guests, string folder)
+    // Where tests reach a shell in the guest, when the overlay has one.
+    private static IEnumerable<string> Shell(string folder) =>
+    [
+        "-device", "virtio-serial-pci,addr=0x12",
+        "-chardev", $"socket,id=shell,path={Path.Combine(folder, "shell.sock")},server=on,wait=off",
+        "-device", "virtserialport,chardev=shell,name=org.storageos.test",
+    ];
+
+    private static IEnumerable<string> Machine(PairLayout pair, string folder)
     {
+        GuestSettings guests = pair.Guests!;
+        string initrd = guests.Overlay is null
+            ? Path.Combine(guests.ImageFolder, "initrd")
+            : Path.Combine(pair.Directory, "initrd");
         string commandLine = File.ReadAllText(Path.Combine(guests.ImageFolder, "cmdline")).Trim();
         return
         [
@@ -100,7 +113,7 @@ internal static class GuestProcess
             "-display", "none", "-serial", $"file:{Path.Combine(folder, "console.log")}",
             "-qmp", $"unix:{Path.Combine(folder, "qmp.sock")},server=on,wait=off",
             "-kernel", Path.Combine(guests.ImageFolder, "vmlinuz"),
-            "-initrd", Path.Combine(guests.ImageFolder, "initrd"),
+            "-initrd", initrd,
             "-append", commandLine.Replace("console=tty0 ", "", StringComparison.Ordinal),
             "-device", "i6300esb", "-action", "watchdog=reset",
         ];

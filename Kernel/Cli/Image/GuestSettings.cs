@@ -18,6 +18,12 @@ internal sealed record GuestSettings(
     int NbdPort,
     int ManagementPort)
 {
+    /// <summary>
+    /// Full path of a further initramfs whose files replace the image's, for tests; null for none.
+    /// </summary>
+    public string? Overlay { get; init; }
+
+
     /// <summary>Memory of a guest.</summary>
     public const int MemoryMib = 1024;
 
