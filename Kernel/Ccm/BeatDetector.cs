@@ -68,8 +68,12 @@ internal sealed class BeatDetector(BeatLimits limits)
         return still > Limit;
     }
 
-    /// <summary>Takes a turn at which nothing was read; as if the beat had not moved.</summary>
-    public bool ObserveNothing(Instant now) => seen && Observe(last, now);
+    /// <summary>
+    /// A reading was asked for and is not there: as far as anybody can tell, the beat stands. True
+    /// when it has past the limit. Where the partner's process takes part in a read, this is all
+    /// that its stop shows.
+    /// </summary>
+    public bool Unanswered(Instant now) => seen && Observe(last, now);
 
     /// <summary>
     /// Forgets the running stillness, not the gaps: for a new session with the same machine. Only a

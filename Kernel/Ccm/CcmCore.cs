@@ -153,15 +153,15 @@ internal sealed partial class CcmCore
     }
 
     /// <summary>
-    /// The words are asked for and not answered, at a turn of ours: a partner that answers nothing
-    /// is as still as one whose beat stands, whatever the transport makes of it and however late.
+    /// The words asked for on an earlier turn are not there yet. Allocates nothing when all is
+    /// well.
     /// </summary>
     public void StepUnanswered(Instant at, List<CcmEffect> output)
     {
         (effects, now) = (output, at);
-        if (beat.ObserveNothing(now) && Session is not null)
+        if (Session is not null && beat.Unanswered(now))
         {
-            WatchSession(stands: true);
+            EndStill();
         }
     }
 
@@ -421,11 +421,12 @@ internal sealed partial class CcmCore
         }
         else if (stands)
         {
-            EndSession(new(SessionEndReason.BeatStill,
-                "the partner's beat stood still for more than "
-                    + $"{beat.Limit.TotalMilliseconds:0.0} ms"));
+            EndStill();
         }
     }
+
+    private void EndStill() => EndSession(new(SessionEndReason.BeatStill,
+        $"the partner's beat stood still for more than {beat.Limit.TotalMilliseconds:0.0} ms"));
 
     private void OnPortFailed(CcmEvent.PortFailed failed)
     {

@@ -238,16 +238,20 @@ internal sealed partial class ConnectionManager
     /// </summary>
     private void WatchStatus(Instant now)
     {
-        if (watching && statusPending && !portFailed)
+        if (!watching || !portConnected || portFailed || now < statusDue)
+        {
+            return;
+        }
+
+        statusDue = now + (TurnPeriod / 2);
+        if (statusPending)
         {
             core.StepUnanswered(now, effects);
             _ = Carry(now);
         }
-
-        if (watching && !statusPending && portConnected && !portFailed && now >= statusDue)
+        else
         {
             statusPending = true;
-            statusDue = now + (TurnPeriod / 2);
             Posted(port!.Port.TryPostRead(
                 StatusToken, scratch!, StatusScratch, port.PartnerPage, StatusPage.StatusOffset,
                 StatusPage.StatusBytes));

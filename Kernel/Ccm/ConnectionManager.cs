@@ -78,7 +78,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     /// <inheritdoc/>
     public PartnerView Partner => Status.Partner;
 
-    /// <summary>What the transport says of itself; only after <see cref="Start"/>.</summary>
+    /// <inheritdoc/>
     public TransportTraits Traits => transport!.Traits;
 
     /// <inheritdoc/>

@@ -103,8 +103,8 @@ internal static class PairCommand
             DefaultValueFactory = _ => 10809,
         };
         port.Validators.Add(result => Check(
-            result, result.GetValueOrDefault<int>() is > 0 and < 65535,
-            "--nbd-port takes 1 to 65534."));
+            result, result.GetValueOrDefault<int>() is > 0 and < 65534,
+            "--nbd-port takes 1 to 65533."));
         return port;
     }
 

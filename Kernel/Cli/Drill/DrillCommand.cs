@@ -29,10 +29,15 @@ internal static class DrillCommand
         };
         signal.AcceptOnlyFromAmong("KILL", "STOP");
         Option<int> at = At();
+        Option<string> transport = new("--transport")
+        {
+            Description = "id of the transport plugin",
+            DefaultValueFactory = _ => "loopback",
+        };
         Command command =
             new("drill", "Kills nodes of a pair of its own in mid-write and checks every byte.")
         {
-            file, kill, signal, at,
+            file, kill, signal, at, transport,
         };
         command.SetAction((parsed, cancellation) => RunAsync(
             Output.Of(parsed),
@@ -41,7 +46,8 @@ internal static class DrillCommand
                 parsed.GetValue(kill)!,
                 parsed.GetValue(signal) == "STOP" ? Violence.Stop : Violence.Kill,
                 parsed.GetValue(at)),
-            MakePairAsync,
+            (folder, size, port, _) => Task.FromResult(
+                MakePair(folder, parsed.GetValue(transport)!, size, port)),
             cancellation));
         return command;
     }
@@ -94,13 +100,13 @@ internal static class DrillCommand
         return at;
     }
 
-    private static Task<PairLayout> MakePairAsync(
-        string folder, long volumeBytes, int port, CancellationToken cancellation)
+    private static PairLayout MakePair(
+        string folder, string transport, long volumeBytes, int port)
     {
         PairLayout pair = PairLayout.At(folder);
         pair.Make(
-            new PairOptions("loopback", [NodeConfiguration.BuiltPlugins], volumeBytes, port));
-        return Task.FromResult(pair);
+            new PairOptions(transport, [NodeConfiguration.BuiltPlugins], volumeBytes, port));
+        return pair;
     }
 
     /// <summary>Makes a pair of its own by <paramref name="make"/>, and drills it.</summary>
