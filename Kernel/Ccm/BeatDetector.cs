@@ -73,7 +73,7 @@ internal sealed class BeatDetector(BeatLimits limits)
     /// when it has past the limit. Where the partner's process takes part in a read, this is all
     /// that its stop shows.
     /// </summary>
-    public bool Unanswered(Instant now) => seen && Observe(last, now);
+    public bool Unanswered(Instant now) => Observe(last, now);
 
     /// <summary>
     /// Forgets the running stillness, not the gaps: for a new session with the same machine. Only a
