@@ -93,7 +93,10 @@ public static class NodeConfiguration
             reader.Hex("node:systemId"),
             reader.Folders("node:dataDirectory"),
             reader.Folders("node:nvramDirectory"),
-            reader.Choice("node:persistence", PersistenceLevel.Process));
+            reader.Choice("node:persistence", PersistenceLevel.Process))
+        {
+            BeatPeriod = TimeSpan.FromMilliseconds(reader.Number("node:beatMs", 1, 100, 2)),
+        };
         PartnerSettings partner = new(
             reader.Name("partner:name"),
             reader.Hex("partner:systemId"),

@@ -70,7 +70,11 @@ public sealed record LocalNodeSettings(
     ulong SystemId,
     string DataDirectory,
     string NvramDirectory,
-    PersistenceLevel Persistence);
+    PersistenceLevel Persistence)
+{
+    /// <summary>How often the node shows that it is well, and looks at its partner.</summary>
+    public TimeSpan BeatPeriod { get; init; } = TimeSpan.FromMilliseconds(2);
+}
 
 /// <summary>The partner, as it is known before it has said a word.</summary>
 /// <param name="Name">Its name.</param>

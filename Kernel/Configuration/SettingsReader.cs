@@ -121,6 +121,22 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
         return port;
     }
 
+    /// <summary>A whole number between two others.</summary>
+    internal int Number(string key, int least, int most, int whenAbsent)
+    {
+        string expected = $"a whole number from {least} to {most}";
+        string? value = Raw(key, expected, $"{whenAbsent}");
+        bool good = int.TryParse(
+            value, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && number >= least && number <= most;
+        if (!good && value is not null)
+        {
+            Refuse(key, expected, Shown(value));
+        }
+
+        return good ? number : whenAbsent;
+    }
+
     /// <summary>A GUID.</summary>
     internal Guid Id(string key)
     {

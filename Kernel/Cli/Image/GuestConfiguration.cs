@@ -10,6 +10,9 @@ namespace StorageOs.Kernel.Cli.Image;
 internal static class GuestConfiguration
 {
     private const long LogBytes = 64L * Size.MiB;
+
+    // An emulated processor takes as long for one turn as a real one for fifty.
+    private const int EmulatedBeatMs = 10;
     private const int RdmaPort = 7471;
     private const string MemoryAddress = "0x5000000000";
     private const string WitnessFolder = "/run/witness";
@@ -26,7 +29,8 @@ internal static class GuestConfiguration
                 ["systemId"] = PairLayout.SystemId(name),
                 ["dataDirectory"] = "/state/node",
                 ["nvramDirectory"] = "/run/nvram",
-                ["persistence"] = "process",
+                ["persistence"] = "power",
+                ["beatMs"] = guests.Accelerator == "kvm" ? 2 : EmulatedBeatMs,
                 ["watchdog"] = "/dev/watchdog",
             },
             ["partner"] = new JsonObject
@@ -107,6 +111,7 @@ internal static class GuestConfiguration
                 ["name"] = "eth1",
                 ["address"] = $"{GuestNetwork.Lan(name)}/24",
             }),
+        ["nvram"] = "pmem",
         ["mounts"] = new JsonArray(new JsonObject
         {
             ["type"] = "9p",

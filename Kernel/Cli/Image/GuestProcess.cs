@@ -107,7 +107,7 @@ internal static class GuestProcess
         string commandLine = File.ReadAllText(Path.Combine(guests.ImageFolder, "cmdline")).Trim();
         return
         [
-            "-machine", "q35,nvdimm=on", "-accel", guests.Accelerator,
+            "-machine", "q35,nvdimm=on,nvdimm-persistence=cpu", "-accel", guests.Accelerator,
             "-cpu", guests.Accelerator == "kvm" ? "host" : "max", "-smp", "1",
             "-m", $"{GuestSettings.MemoryMib}M,slots=2,maxmem=4G", "-nodefaults",
             "-display", "none", "-serial", $"file:{Path.Combine(folder, "console.log")}",
