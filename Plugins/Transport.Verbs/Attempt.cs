@@ -13,6 +13,8 @@ internal sealed class Attempt(VerbsTransport transport, nint id, HardwareAddress
 {
     private QueuePair? main;
     private QueuePair? control;
+    private uint number;
+    private byte readsMax;
     private bool disposed;
 
     /// <summary>rdma_cm_id.</summary>
@@ -40,6 +42,7 @@ internal sealed class Attempt(VerbsTransport transport, nint id, HardwareAddress
         uint psn = QueuePair.NewPsn();
         main = new QueuePair(adapter, Limits.WellKnownPostsMax, psn, withChannel: true);
         control = new QueuePair(adapter, Limits.GoodbyesMax, psn);
+        (number, readsMax) = (main.Number, adapter.ReadsMax);
         RemoteRegion pageOffer = page.OfferAnew(RemoteAccess.Read, adapter);
         RemoteRegion inboxOffer = inbox.OfferAnew(
             RemoteAccess.Read | RemoteAccess.Write, adapter);
@@ -59,12 +62,12 @@ internal sealed class Attempt(VerbsTransport transport, nint id, HardwareAddress
     /// <summary>rdma_connect.</summary>
     public void Connect(byte[] greeting) => Native.Success(
         "rdma_connect",
-        Cm.Connect(Id, main!.Number, main.Adapter.ReadsMax, greeting));
+        Cm.Connect(Id, number, readsMax, greeting));
 
     /// <summary>rdma_accept.</summary>
     public void Accept(byte[] greeting) => Native.Success(
         "rdma_accept",
-        Cm.Accept(Id, main!.Number, main.Adapter.ReadsMax, greeting));
+        Cm.Accept(Id, number, readsMax, greeting));
 
     /// <summary>
     /// Connects both queue pairs along the path that the connection manager has found; ports that
