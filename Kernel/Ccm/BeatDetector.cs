@@ -69,6 +69,13 @@ internal sealed class BeatDetector(BeatLimits limits)
     }
 
     /// <summary>
+    /// A reading was asked for and is not there: as far as anybody can tell, the beat stands. True
+    /// when it has past the limit. Where the partner's process takes part in a read, this is all
+    /// that its stop shows.
+    /// </summary>
+    public bool Unanswered(Instant now) => Observe(last, now);
+
+    /// <summary>
     /// Forgets the running stillness, not the gaps: for a new session with the same machine. Only a
     /// partner that was booted anew has to settle again.
     /// </summary>

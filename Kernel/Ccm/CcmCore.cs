@@ -153,6 +153,19 @@ internal sealed partial class CcmCore
     }
 
     /// <summary>
+    /// The words asked for on an earlier turn are not there yet. Allocates nothing when all is
+    /// well.
+    /// </summary>
+    public void StepUnanswered(Instant at, List<CcmEffect> output)
+    {
+        (effects, now) = (output, at);
+        if (Session is not null && beat.Unanswered(now))
+        {
+            EndStill();
+        }
+    }
+
+    /// <summary>
     /// Our inbox word as it stands; to be told whenever it changed, and again is harmless.
     /// </summary>
     public void StepInbox(ulong word, Instant at, List<CcmEffect> output)
@@ -408,11 +421,12 @@ internal sealed partial class CcmCore
         }
         else if (stands)
         {
-            EndSession(new(SessionEndReason.BeatStill,
-                "the partner's beat stood still for more than "
-                    + $"{beat.Limit.TotalMilliseconds:0.0} ms"));
+            EndStill();
         }
     }
+
+    private void EndStill() => EndSession(new(SessionEndReason.BeatStill,
+        $"the partner's beat stood still for more than {beat.Limit.TotalMilliseconds:0.0} ms"));
 
     private void OnPortFailed(CcmEvent.PortFailed failed)
     {

@@ -25,6 +25,8 @@ internal sealed partial class ConnectionManager
     private bool portFailed;
     private bool watching;
     private bool statusPending;
+    private Instant statusDue;
+    private ICompletionChannel? channel; // Of the port, where completions come after the post.
     private ulong inboxSeen;
     private ulong tokens;
 
@@ -76,6 +78,7 @@ internal sealed partial class ConnectionManager
 
     private void CloseWellKnown()
     {
+        UseChannel(null);
         port?.Dispose();
         port = null;
         pending.Clear();
@@ -87,6 +90,7 @@ internal sealed partial class ConnectionManager
         if (!portFailed)
         {
             portFailed = true;
+            UseChannel(null); // Nobody polls it any more, so it must not wake anybody.
 
             // Whichever way a failure was noticed: an exit is the one cause that proves a death.
             bool exited = portConnected && port is not null && port.Port.PartnerExited;
@@ -110,6 +114,7 @@ internal sealed partial class ConnectionManager
         if (state == WellKnownState.Connected && !portConnected)
         {
             portConnected = true;
+            UseChannel(port.Port as ICompletionChannel);
             inbox.Enqueue(new CcmEvent.PortConnected(portAttempt));
             return true;
         }
@@ -220,9 +225,31 @@ internal sealed partial class ConnectionManager
         }
     }
 
+    private void UseChannel(ICompletionChannel? of)
+    {
+        channel = of;
+        bell.Watch(of?.Descriptor);
+        of?.Arm();
+    }
+
+    /// <summary>
+    /// Once in a turn's period, and half of it at least after the last: a turn that a completion
+    /// began must not post what will begin the next.
+    /// </summary>
     private void WatchStatus(Instant now)
     {
-        if (watching && !statusPending && portConnected && !portFailed)
+        if (!watching || !portConnected || portFailed || now < statusDue)
+        {
+            return;
+        }
+
+        statusDue = now + (TurnPeriod / 2);
+        if (statusPending)
+        {
+            core.StepUnanswered(now, effects);
+            _ = Carry(now);
+        }
+        else
         {
             statusPending = true;
             Posted(port!.Port.TryPostRead(

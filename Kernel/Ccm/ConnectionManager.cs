@@ -47,9 +47,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     private readonly CcmCore core;
     private readonly ConcurrentQueue<CcmEvent> inbox = new();
 
-    // Never disposed: a transport's own thread may still ring while the transport is closing, and
-    // that must not end the process. The handle goes with the last who can ring it.
-    private readonly AutoResetEvent wake = new(false);
+    // A transport's own thread may still ring while the transport is closing; see Doorbell.
+    private readonly Doorbell bell = new();
 
     private readonly List<CcmEffect> effects = [];
     private readonly Thread thread;
@@ -79,7 +78,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     /// <inheritdoc/>
     public PartnerView Partner => Status.Partner;
 
-    /// <summary>What the transport says of itself; only after <see cref="Start"/>.</summary>
+    /// <inheritdoc/>
     public TransportTraits Traits => transport!.Traits;
 
     /// <inheritdoc/>
@@ -129,7 +128,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         Wake();
     }
 
-    private void Wake() => wake.Set();
+    private void Wake() => bell.Ring();
 
     private void Run()
     {
@@ -146,7 +145,11 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             status = BuildStatus();
             while (!stopping || !inbox.IsEmpty)
             {
-                _ = wake.WaitOne(TurnPeriod);
+                if (bell.Wait(TurnPeriod))
+                {
+                    channel?.Arm(); // Then this turn polls, for completions may have come between.
+                }
+
                 beats.Renew();
                 Turn(Now());
             }

@@ -1,5 +1,6 @@
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Kernel.Ccm;
 
@@ -44,6 +45,9 @@ public interface IConnectionManager
 
     /// <summary>Everything status says of the session.</summary>
     CcmStatus Status { get; }
+
+    /// <summary>What the transport says of itself; only after <see cref="Start"/>.</summary>
+    TransportTraits Traits { get; }
 
     /// <summary>
     /// Declares a stop to the partner, ends the session, closes the well-known port and ends the

@@ -25,6 +25,7 @@ internal static class CommandLine
             Drill.DrillCommand.Make(),
             Bench.BenchCommand.Make(),
             PluginCommand.Make(),
+            Transport.TransportCommand.Make(),
         };
         ParseResult parsed;
         try

@@ -66,8 +66,8 @@ internal static class PairCommand
             result, ByteSize.TryParse(result.GetValueOrDefault<string>(), out _),
             "--size takes a multiple of 4K, at least 1M, such as 512M or 1G."));
         port.Validators.Add(result => Check(
-            result, result.GetValueOrDefault<int>() is > 0 and < 65535,
-            "--nbd-port takes 1 to 65534."));
+            result, result.GetValueOrDefault<int>() is > 0 and < 65534,
+            "--nbd-port takes 1 to 65533."));
         Command command = new("pair", "Makes and runs a pair of nodes on this machine.")
         {
             directory, transport, plugins, detach, size, port, witness,

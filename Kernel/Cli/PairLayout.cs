@@ -20,6 +20,8 @@ internal sealed class PairLayout
     private const long LogBytes = 64L * Size.MiB;
     private const ulong SystemIdA = 0xa;
     private const ulong SystemIdB = 0xb;
+    private const int PortsOfVolumes = 2;
+    private const string Tcp = "tcp";
     private const string MemoryAddress = "0x5000000000";
 
     private PairLayout(string directory) => Directory = directory;
@@ -88,7 +90,17 @@ internal sealed class PairLayout
 
     private static string Other(string name) => name == "a" ? "b" : "a";
 
-    private static string FabricAddress(string name) => name == "a" ? "fc:010203" : "fc:010204";
+    /// <summary>
+    /// Preset address and port of a node, in the transport's terms: addresses of this machine for
+    /// one over TCP, Fibre Channel ids on the fabric for any other.
+    /// </summary>
+    private static (string Address, int Port) Preset(string name, PairOptions options) =>
+        options.Transport == Tcp
+            ? (name == "a" ? "127.0.0.1" : "127.0.0.2", options.NbdPort + PortsOfVolumes)
+            : (name == "a" ? "fc:010203" : "fc:010204", 1);
+
+    private static JsonObject TransportOptions(string fast, PairOptions options) =>
+        options.Transport == Tcp ? [] : new() { ["fabric"] = Path.Combine(fast, "fabric") };
 
     private static string SystemId(string name) =>
         $"{(name == "a" ? SystemIdA : SystemIdB):x16}";
@@ -169,6 +181,8 @@ internal sealed class PairLayout
     private JsonObject Configuration(
         string name, string pairId, string fast, PairOptions options)
     {
+        (string ownAddress, int ownPort) = Preset(name, options);
+        (string address, int port) = Preset(Other(name), options);
         return new JsonObject
         {
             ["node"] = new JsonObject
@@ -183,18 +197,18 @@ internal sealed class PairLayout
             {
                 ["name"] = Other(name),
                 ["systemId"] = SystemId(Other(name)),
-                ["address"] = FabricAddress(Other(name)),
-                ["port"] = 1,
+                ["address"] = address,
+                ["port"] = port,
                 ["memoryAddress"] = MemoryAddress,
             },
             ["pair"] = new JsonObject { ["id"] = pairId, ["keyFile"] = "../pair.key" },
             ["transport"] = new JsonObject
             {
                 ["name"] = options.Transport,
-                ["address"] = FabricAddress(name),
-                ["port"] = 1,
+                ["address"] = ownAddress,
+                ["port"] = ownPort,
                 ["memoryAddress"] = MemoryAddress,
-                ["options"] = new JsonObject { ["fabric"] = Path.Combine(fast, "fabric") },
+                ["options"] = TransportOptions(fast, options),
             },
             ["management"] = new JsonObject { ["socket"] = "manage.sock" },
             ["plugins"] = Plugins(name, fast, options),
@@ -275,7 +289,10 @@ internal sealed class PairLayout
 /// <param name="Transport">Id of the transport.</param>
 /// <param name="PluginFolders">Full paths of plugin folders.</param>
 /// <param name="SizeBytes">Size of each volume.</param>
-/// <param name="NbdPort">TCP port of group 0's service address; group 1 has the next.</param>
+/// <param name="NbdPort">
+/// TCP port of group 0's service address; group 1 has the next, and a transport over TCP the one
+/// after it.
+/// </param>
 internal sealed record PairOptions(
     string Transport, IReadOnlyList<string> PluginFolders, long SizeBytes, int NbdPort)
 {

@@ -17,6 +17,13 @@ internal static class StatusTable
         }
 
         parts.AddRange(status.Lacks.Select(Note));
+        if (status.Nodes.Select(node => node["transportTraits"]).FirstOrDefault(
+            traits => traits?["oneSided"]?.GetValue<bool>() == false) is { } answered)
+        {
+            parts.Add(new Text(
+                $"{answered["name"]}: the partner's process takes part in every operation"));
+        }
+
         if (status.Nodes.FirstOrDefault(PairStatus.HasNoWitness) is { } without)
         {
             parts.Add(Note($"witness none: {without["witness"]!["detail"]}"));

@@ -176,32 +176,8 @@ public sealed class Node : IAsyncDisposable
 
     private async Task<Module> LoadTransportAsync(IReadOnlyList<PluginCandidate> found)
     {
-        string name = settings.Transport.Name;
-        PluginCandidate? chosen = found.FirstOrDefault(candidate => candidate.Name == name);
-        if (chosen?.Manifest is not { Kind: PluginKind.Transport } manifest)
-        {
-            string others = string.Join(", ", found.Where(
-                other => other.Manifest?.Kind == PluginKind.Transport).Select(other => other.Name));
-            string places = string.Join(" or ", settings.Plugins.Directories);
-            throw new RefusedException(chosen?.Refusal ?? new Refusal(
-                $"transport {name}",
-                $"a transport plugin of that id below {places}",
-                others.Length == 0 ? "none at all" : others,
-                "correct transport:name or plugins:directories"));
-        }
-
-        Module transport = new(manifest.Id, PluginKind.Transport, manifest);
-        if (await factory.MakeAsync(transport, Panic) is { } refusal)
-        {
-            throw new RefusedException(refusal);
-        }
-
-        if (transport.Services!.GetService<ITransportProvider>() is null)
-        {
-            throw new RefusedException(new Refusal(
-                $"plugin {name}", "an ITransportProvider among its services", "none"));
-        }
-
+        (Module transport, ITransportProvider _) = await TransportLoading.LoadAsync(
+            settings.Transport.Name, found, settings.Plugins.Directories, factory, Panic);
         transport.Advance(ModuleState.Running);
         return transport;
     }

@@ -6,7 +6,9 @@ namespace StorageOs.Kernel.Loop;
 
 /// <summary>
 /// One watched descriptor of a reactor. A watch without interest is taken out of the epoll set
-/// altogether, for the kernel reports a hang-up to whoever is in it, interested or not.
+/// altogether, for the kernel reports a hang-up to whoever is in it, interested or not. The
+/// descriptor stays open while it is watched, whoever closes it: its number must not become
+/// another's here.
 /// </summary>
 internal sealed class DescriptorWatch : IDescriptorWatch
 {
@@ -22,6 +24,15 @@ internal sealed class DescriptorWatch : IDescriptorWatch
         this.handle = handle;
         this.ready = ready;
         Owner = owner;
+        try
+        {
+            bool held = false;
+            handle.DangerousAddRef(ref held);
+        }
+        catch (ObjectDisposedException)
+        {
+            Ended = true; // Closed by another thread before we came: it will tell nothing.
+        }
     }
 
     /// <summary>Whose callback it is.</summary>
@@ -83,6 +94,7 @@ internal sealed class DescriptorWatch : IDescriptorWatch
         {
             Interest = DescriptorInterest.None;
             Ended = true;
+            handle.DangerousRelease();
             reactor.Forget(this);
         }
     }

@@ -158,8 +158,12 @@ public sealed class Reactor : IDisposable
     {
         Invariant.Require(IsCurrent);
         DescriptorWatch watch = new(this, owner, handle, callback) { Token = ++lastToken };
-        watch.Interest = interest;
-        watches.Add(watch.Token, watch);
+        if (!watch.Ended)
+        {
+            watch.Interest = interest;
+            watches.Add(watch.Token, watch);
+        }
+
         return watch;
     }
 

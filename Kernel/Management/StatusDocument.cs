@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Ccm;
 using StorageOs.Kernel.Hosting;
 
@@ -24,6 +25,7 @@ internal static class StatusDocument
             ["phase"] = node.Phase.ToString(),
             ["epoch"] = $"{node.Info.BootEpoch:x}",
             ["transport"] = node.Settings.Transport.Name,
+            ["transportTraits"] = Of(node.Connection.Traits),
             ["persistence"] = node.Info.Persistence.ToString().ToLowerInvariant(),
             ["session"] = Session(session),
             ["partner"] = Partner(node, session),
@@ -64,6 +66,13 @@ internal static class StatusDocument
 
         return plugins;
     }
+
+    private static JsonObject Of(TransportTraits traits) => new()
+    {
+        ["name"] = traits.Name,
+        ["oneSided"] = traits.OneSided,
+        ["survivesPowerLoss"] = traits.SurvivesPowerLoss,
+    };
 
     /// <summary>A refusal; null for none.</summary>
     internal static JsonObject? Of(Refusal? refusal) => refusal is null ? null : new JsonObject

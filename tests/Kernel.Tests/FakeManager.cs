@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Ccm;
 
 namespace StorageOs.Kernel.Tests;
@@ -22,6 +23,8 @@ internal sealed class FakeManager : IConnectionManager, IPlugin
 
     public CcmStatus Status =>
         new("Connecting", "FirstRead", null, "nobody is there", null, [], Nobody, 0, TimeSpan.Zero);
+
+    public TransportTraits Traits { get; } = new("none", OneSided: true, SurvivesPowerLoss: false);
 
     public void Register(IPluginRegistry registry) =>
         registry.Services.AddSingleton<IConnectionManager>(this);

@@ -191,6 +191,43 @@ public sealed class ReactorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_watched_descriptor_may_be_closed_by_its_owner_at_any_time()
+    {
+        ModuleReactor view = View("m");
+        AnonymousPipeServerStream reader = new(PipeDirection.In);
+        Microsoft.Win32.SafeHandles.SafePipeHandle handle = reader.SafePipeHandle;
+        IDescriptorWatch first = null!;
+        await OnReactor(() => first = view.Watch(
+            handle, DescriptorInterest.Readable, _ => { }));
+        reader.Dispose(); // On this thread, as a port is closed by the manager's.
+        using AnonymousPipeServerStream another = new(PipeDirection.In);
+        using AnonymousPipeClientStream writer =
+            new(PipeDirection.Out, another.ClientSafePipeHandle);
+        TaskCompletionSource told = new();
+        IDescriptorWatch second = null!;
+        await OnReactor(() => second = view.Watch(
+            another.SafePipeHandle, DescriptorInterest.Readable, _ =>
+            {
+                second.Interest = DescriptorInterest.None;
+                told.SetResult();
+            }));
+        await OnReactor(() =>
+        {
+            first.Dispose();
+            view.Watch(handle, DescriptorInterest.Readable, _ => { }).Dispose();
+        });
+        writer.WriteByte(1);
+        await told.Task.WaitAsync(Soon);
+        Assert.Empty(faults);
+
+        ValueTask OnReactor(Action action) => new(view.CallAsync(() =>
+        {
+            action();
+            return ValueTask.CompletedTask;
+        }));
+    }
+
+    [Fact]
     public async Task A_poller_that_works_keeps_the_reactor_awake_and_an_idle_one_does_not_spin()
     {
         ModuleReactor view = View("m");

@@ -11,20 +11,26 @@ public sealed class DrillTests
     private const int FileBytes = 32 << 20;
 
     [Theory]
-    [InlineData("owner", "KILL")]
-    [InlineData("owner", "STOP")]
-    [InlineData("partner", "KILL")]
-    [InlineData("partner", "STOP")]
-    [InlineData("both", "KILL")]
-    [InlineData("both", "STOP")]
-    public void Nothing_acknowledged_is_lost(string kill, string signal)
+    [InlineData("owner", "KILL", "loopback")]
+    [InlineData("owner", "STOP", "loopback")]
+    [InlineData("partner", "KILL", "loopback")]
+    [InlineData("partner", "STOP", "loopback")]
+    [InlineData("both", "KILL", "loopback")]
+    [InlineData("both", "STOP", "loopback")]
+    [InlineData("owner", "KILL", "tcp")]
+    [InlineData("owner", "STOP", "tcp")]
+    [InlineData("partner", "KILL", "tcp")]
+    [InlineData("partner", "STOP", "tcp")]
+    [InlineData("both", "KILL", "tcp")]
+    public void Nothing_acknowledged_is_lost(string kill, string signal, string transport)
     {
         string file = Path.GetTempFileName();
         try
         {
             File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(FileBytes));
             var (code, output, error) = PairRun.StorageOs(
-                "drill", file, "--kill", kill, "--signal", signal, "--at", "40", "-o", "json");
+                "drill", file, "--kill", kill, "--signal", signal, "--at", "40",
+                "--transport", transport, "-o", "json");
             Assert.True(code == 0, $"exit {code}: {output}{error}");
             JsonNode result = JsonNode.Parse(output)!;
             Assert.Equal(FileBytes, result["ackedBytes"]!.GetValue<long>());

@@ -20,6 +20,35 @@ public sealed class BeatDetectorTests
     }
 
     [Fact]
+    public void Readings_that_are_not_answered_are_a_beat_that_stands()
+    {
+        Settle();
+        Instant from = now;
+        bool still = false;
+        while (!still)
+        {
+            now += Turn(1);
+            still = detector.Unanswered(now);
+        }
+
+        Assert.InRange(now - from, Limits.Floor, Limits.Floor + Turn(2));
+        now += Turn(1);
+        Assert.False(detector.Observe(++beat, now));
+    }
+
+    [Fact]
+    public void A_session_whose_first_reading_never_comes_is_found_still_too()
+    {
+        detector.Restart(1);
+        TimeSpan limit = detector.Limit;
+        Instant from = now;
+        while (!detector.Unanswered(now += Turn(1)))
+        {
+            Assert.True(now - from < limit * 2);
+        }
+    }
+
+    [Fact]
     public void A_gap_seen_is_ridden_out_when_it_comes_again()
     {
         Settle();

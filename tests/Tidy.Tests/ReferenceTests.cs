@@ -31,10 +31,18 @@ public sealed class ReferenceTests
     }
 
     [Fact]
-    public void The_kernel_references_Contracts_and_names_no_plugin()
+    public void The_kernel_references_Contracts_and_the_suite_and_names_no_plugin()
     {
         Assert.Equal(
-            ["../Contracts/Contracts.csproj"], Items("Kernel/Kernel.csproj", "ProjectReference"));
+            ["../Contracts/Contracts.csproj", "../Conformance/Conformance.csproj"],
+            Items("Kernel/Kernel.csproj", "ProjectReference"));
+        Assert.All(
+            Repository.Below("Kernel").Where(path => !path.StartsWith("Kernel/Cli/Transport/")),
+            path => Assert.DoesNotContain(
+                "StorageOs.Conformance", Repository.Read(path), StringComparison.Ordinal));
+        Assert.Equal(
+            ["../Contracts/Contracts.csproj"],
+            Items("Conformance/Conformance.csproj", "ProjectReference"));
         string[] plugins = [.. Repository.Projects.Where(path => path.StartsWith("Plugins/"))
             .Select(path => "StorageOs." + Path.GetFileNameWithoutExtension(path))];
         Assert.NotEmpty(plugins);

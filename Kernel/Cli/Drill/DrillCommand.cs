@@ -41,10 +41,15 @@ internal static class DrillCommand
             Description = "percent of the file acknowledged when it happens",
             DefaultValueFactory = _ => 50,
         };
+        Option<string> transport = new("--transport")
+        {
+            Description = "id of the transport plugin",
+            DefaultValueFactory = _ => "loopback",
+        };
         Command command =
             new("drill", "Kills nodes of a pair of its own in mid-write and checks every byte.")
         {
-            file, kill, signal, at,
+            file, kill, signal, at, transport,
         };
         at.Validators.Add(result =>
         {
@@ -66,12 +71,14 @@ internal static class DrillCommand
             parsed.GetValue(file)!,
             new DrillPlan(parsed.GetValue(kill)!, parsed.GetValue(signal) == "STOP",
                 parsed.GetValue(at)),
+            parsed.GetValue(transport)!,
             cancellation));
         return command;
     }
 
     private static async Task<int> RunAsync(
-        Output output, FileInfo file, DrillPlan plan, CancellationToken cancellation)
+        Output output, FileInfo file, DrillPlan plan, string transport,
+        CancellationToken cancellation)
     {
         long size = Math.Max(VolumeBytesMin, DrillRun.SpareBytes
             + ((file.Length + Size.MiB - 1) / Size.MiB * Size.MiB));
@@ -87,7 +94,7 @@ internal static class DrillCommand
         bool good = false;
         try
         {
-            pair.Make(new PairOptions("loopback", [NodeConfiguration.BuiltPlugins], size, port));
+            pair.Make(new PairOptions(transport, [NodeConfiguration.BuiltPlugins], size, port));
             int started = await PairCommand.StartAsync(
                 Output.Quiet(), pair, PairLayout.Names, wait: true, cancellation);
             if (started != ExitCode.Good)

@@ -1,0 +1,50 @@
+using Microsoft.Extensions.DependencyInjection;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Transports;
+
+namespace StorageOs.Kernel.Hosting;
+
+/// <summary>Finds the transport that was chosen by its id and loads it, and nothing else.</summary>
+internal static class TransportLoading
+{
+    /// <summary>Loads it.</summary>
+    /// <param name="name">Id in the transport's manifest.</param>
+    /// <param name="found">What there is.</param>
+    /// <param name="directories">Where that was found, for people.</param>
+    /// <param name="factory">Makes modules.</param>
+    /// <param name="fault">What to do when a callback of it throws later.</param>
+    /// <exception cref="RefusedException">There is none of that id, or it is no good.</exception>
+    internal static async Task<(Module Module, ITransportProvider Provider)> LoadAsync(
+        string name,
+        IReadOnlyList<PluginCandidate> found,
+        IReadOnlyList<string> directories,
+        ModuleFactory factory,
+        Action<Module, Exception> fault)
+    {
+        PluginCandidate? chosen = found.FirstOrDefault(candidate => candidate.Name == name);
+        if (chosen?.Manifest is not { Kind: PluginKind.Transport } manifest)
+        {
+            string others = string.Join(", ", found.Where(
+                other => other.Manifest?.Kind == PluginKind.Transport).Select(other => other.Name));
+            string places = string.Join(" or ", directories);
+            throw new RefusedException(chosen?.Refusal ?? new Refusal(
+                $"transport {name}",
+                $"a transport plugin of that id below {places}",
+                others.Length == 0 ? "none at all" : others,
+                "correct transport:name or plugins:directories"));
+        }
+
+        Module transport = new(manifest.Id, PluginKind.Transport, manifest);
+        if (await factory.MakeAsync(transport, fault) is { } refusal)
+        {
+            throw new RefusedException(refusal);
+        }
+
+        return (
+            transport,
+            transport.Services!.GetService<ITransportProvider>()
+                ?? throw new RefusedException(new Refusal(
+                    $"plugin {name}", "an ITransportProvider among its services", "none")));
+    }
+}
