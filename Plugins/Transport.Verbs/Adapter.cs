@@ -110,7 +110,9 @@ internal sealed class Adapter : IDisposable
         }
     }
 
-    /// <summary>Shows memory to the card; remote rights ask for a key that never was before.</summary>
+    /// <summary>
+    /// Shows memory to the card; remote rights ask for a key that never was before.
+    /// </summary>
     public Registration Register(nint address, int length, ulong remoteAddress, uint access)
     {
         const uint Remote =

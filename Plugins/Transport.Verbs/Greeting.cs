@@ -5,8 +5,8 @@ namespace StorageOs.Transport.Verbs;
 
 /// <summary>
 /// What both nodes tell each other when the well-known port connects: the private data of connect
-/// and accept, 56 bytes at most. The page's address is not in it: that one is preset. The well-known
-/// queue pair's number travels beside it, and its packet number is the control pair's.
+/// and accept, 56 bytes at most. The page's address is not in it: that one is preset. The
+/// well-known queue pair's number travels beside it, and its packet number is the control pair's.
 /// </summary>
 internal readonly record struct Greeting(
     ushort Port,

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using StorageOs.Contracts.Transports;
 using StorageOs.Transport.Verbs.Interop;
@@ -34,6 +36,73 @@ internal static class Inspection
         AddMemlock(facts);
         AddHugePages(facts);
         return facts;
+    }
+
+    /// <summary>
+    /// The address to try a transport on where none is configured: that of the first active port,
+    /// an IPv4 one rather than another; null when there is none.
+    /// </summary>
+    public static IPAddress? FirstAddress()
+    {
+        nint[] devices = InlineVerbs.Devices(out nint list);
+        if (list == 0)
+        {
+            return null;
+        }
+
+        IPAddress? first = null;
+        foreach (nint device in devices)
+        {
+            nint context = Ibv.ibv_open_device(device);
+            if (context != 0)
+            {
+                IPAddress[] found = [.. Addresses(context)];
+                first = Array.Find(found, a => a.AddressFamily == AddressFamily.InterNetwork)
+                    ?? found.FirstOrDefault(a => !a.IsIPv6LinkLocal);
+                _ = Ibv.ibv_close_device(context);
+            }
+
+            if (first is not null)
+            {
+                break;
+            }
+        }
+
+        InlineVerbs.FreeDevices(list);
+        return first;
+    }
+
+    private static List<IPAddress> Addresses(nint context)
+    {
+        List<IPAddress> found = [];
+        IbvDeviceAttr device = default;
+        _ = Ibv.ibv_query_device(context, ref device); // Zero ports when it fails.
+        for (byte port = 1; port <= device.PhysicalPortCount; port++)
+        {
+            IbvPortAttr attributes = default;
+            if (Ibv.ibv_query_port(context, port, ref attributes) == 0
+                && attributes.State == IbvConstants.IBV_PORT_ACTIVE)
+            {
+                found.AddRange(Gids(context, port, attributes.GidTableLength)
+                    .Select(g => Gid.ToAddress(g.Entry.Gid)));
+            }
+        }
+
+        return found;
+    }
+
+    private static IEnumerable<(uint Index, IbvGidEntry Entry)> Gids(
+        nint context, byte port, int count)
+    {
+        for (uint index = 0; index < (uint)count; index++)
+        {
+            IbvGidEntry entry = default;
+            if (Ibv._ibv_query_gid_ex(
+                context, port, index, ref entry, 0, (nuint)Marshal.SizeOf<IbvGidEntry>()) == 0)
+            {
+                yield return (index, entry);
+            }
+        }
     }
 
     private static void AddDevices(List<TransportFact> facts)
@@ -110,14 +179,10 @@ internal static class Inspection
                 + $"MTU {128 << (int)attributes.ActiveMtu}",
             active,
             active ? "" : "bring its interface up ('ip link set IF up'); check cable and switch"));
-        for (uint index = 0; index < (uint)attributes.GidTableLength; index++)
+        foreach ((uint index, IbvGidEntry entry) in Gids(
+            context, port, attributes.GidTableLength))
         {
-            IbvGidEntry entry = default;
-            if (Ibv._ibv_query_gid_ex(
-                context, port, index, ref entry, 0, (nuint)Marshal.SizeOf<IbvGidEntry>()) == 0)
-            {
-                facts.Add(GidFact(subject, index, entry));
-            }
+            facts.Add(GidFact(subject, index, entry));
         }
     }
 

@@ -52,7 +52,9 @@ internal sealed class Link
     /// <summary>The card.</summary>
     public Adapter Adapter => control.Adapter;
 
-    /// <summary>Address vector, MTU, port and P_Key index of every queue pair of the link.</summary>
+    /// <summary>
+    /// Address vector, MTU, port and P_Key index of every queue pair of the link.
+    /// </summary>
     public IbvQpAttr Path { get; }
 
     /// <summary>The path in words.</summary>
@@ -110,7 +112,9 @@ internal sealed class Link
         }
     }
 
-    /// <summary>Tells the partner that all of it is closed, if it can be told, and ends it.</summary>
+    /// <summary>
+    /// Tells the partner that all of it is closed, if it can be told, and ends it.
+    /// </summary>
     public void Close()
     {
         SayClosed(PartnerId);

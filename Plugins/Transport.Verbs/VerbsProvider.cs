@@ -1,3 +1,4 @@
+using System.Net;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 
@@ -37,15 +38,36 @@ public sealed class VerbsProvider : ITransportProvider
     public TransportSelfTest? SelfTest(TransportSettings settings)
     {
         const uint FirstPort = 17471;
-        HardwareAddress local =
-            HardwareAddress.Parse("this node's address", settings.LocalAddress);
+        const ushort First = 65001, Second = 65002, Nobody = 65003;
+        string? address = settings.LocalAddress.Length > 0
+            ? settings.LocalAddress
+            : Found()?.ToString();
+        if (address is null)
+        {
+            return null;
+        }
+
+        HardwareAddress local = HardwareAddress.Parse("this node's address", address);
         TransportSettings At(ushort node) => new(
             (local with { Node = node }).ToString(),
             settings.Options.Where(o => o.Key != VerbsOptions.PathsOption)
                 .ToDictionary(o => o.Key, o => o.Value));
-        const ushort First = 65001, Second = 65002, Nobody = 65003;
         return new TransportSelfTest(
             At(First), FirstPort, At(Second), FirstPort + 1,
             (local with { Node = Nobody }).ToString());
+    }
+
+    /// <summary>An address of this machine's; none where the libraries are not, either.</summary>
+    private static IPAddress? Found()
+    {
+        try
+        {
+            return Inspection.FirstAddress();
+        }
+        catch (Exception missing) when (missing is DllNotFoundException
+            or EntryPointNotFoundException)
+        {
+            return null; // Inspect says so.
+        }
     }
 }

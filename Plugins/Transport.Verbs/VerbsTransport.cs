@@ -173,7 +173,9 @@ internal sealed class VerbsTransport : ITransport
         Cm.Dispose();
     }
 
-    /// <summary>The region as this transport's own; anything else is the caller's mistake.</summary>
+    /// <summary>
+    /// The region as this transport's own; anything else is the caller's mistake.
+    /// </summary>
     public VerbsRegion Own(IRegion region)
     {
         VerbsRegion? own = region as VerbsRegion;
@@ -298,7 +300,7 @@ internal sealed class VerbsTransport : ITransport
                 ports.TryGetValue(happened.Element, out port);
             }
 
-            // Acknowledged before the port is touched: its dispose waits for this, holding its lock.
+            // Acknowledged before the port is touched: its dispose waits for this under its lock.
             Ibv.ibv_ack_async_event(ref happened);
             port?.End(PortState.Failed);
             if (happened.EventType == IbvConstants.IBV_EVENT_DEVICE_FATAL

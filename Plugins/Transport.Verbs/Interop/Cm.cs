@@ -2,7 +2,9 @@ using System.Net;
 
 namespace StorageOs.Transport.Verbs.Interop;
 
-/// <summary>Fields of librdmacm's structs, read through their pointers, and copies of events.</summary>
+/// <summary>
+/// Fields of librdmacm's structs, read through their pointers, and copies of events.
+/// </summary>
 internal static unsafe class Cm
 {
     /// <summary>rdma_cm_id.verbs: the device an id is bound to; zero when to none.</summary>
@@ -74,7 +76,7 @@ internal static unsafe class Cm
 
 /// <summary>An event of librdmacm, copied.</summary>
 /// <param name="Kind">What happened.</param>
-/// <param name="Status">An error number or a reason of the connection manager; zero is none.</param>
+/// <param name="Status">An error number, or a reason of the connection manager.</param>
 /// <param name="Id">The id it happened to; a new one for a connection request.</param>
 /// <param name="ListenId">The id that listened, for a connection request.</param>
 /// <param name="Owner">What the id was created with.</param>

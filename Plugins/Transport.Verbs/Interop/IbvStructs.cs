@@ -13,7 +13,6 @@ internal static class IbvOffsets
     internal const int ContextPollCq = 96;
     internal const int ContextReqNotifyCq = 104;
     internal const int ContextPostSend = 208;
-    internal const int ContextPostRecv = 216;
     internal const int ContextAsyncFd = 268;
     internal const int QpContext = 0;
     internal const int QpNumber = 52;
