@@ -60,6 +60,18 @@ public static class Limits
     /// <summary>How long a module may take to say its part of the status.</summary>
     public static readonly TimeSpan ReportTimeMax = TimeSpan.FromSeconds(1);
 
+    /// <summary>How often a path that clients wait for is looked for.</summary>
+    public static readonly TimeSpan WaitForPathPeriod = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>How often a watchdog is fed; its own limit must be several times as long.</summary>
+    public static readonly TimeSpan WatchdogPeriod = TimeSpan.FromSeconds(1);
+
+    /// <summary>How often the console's view of the node is looked at again.</summary>
+    public static readonly TimeSpan ConsolePeriod = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long who connects over TCP may take to prove the key.</summary>
+    public static readonly TimeSpan ManagementProofTimeMax = TimeSpan.FromSeconds(5);
+
     /// <summary>How long a management connection may stay silent.</summary>
     public static readonly TimeSpan ManagementSilenceMax = TimeSpan.FromSeconds(30);
 

@@ -108,6 +108,12 @@ internal sealed class SimulatedNode(SimulatedPair pair, string name, ulong syste
         }
     }
 
+    public void DeliverNothing()
+    {
+        Core.StepUnanswered(pair.Now, effects);
+        Carry();
+    }
+
     public ReadOnlySpan<byte> Page => page;
 
     /// <summary>Overwrites a word of this node's page, as no partner of ours would.</summary>

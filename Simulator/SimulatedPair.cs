@@ -78,6 +78,9 @@ internal sealed class SimulatedPair
 
     public Instant Now { get; private set; }
 
+    /// <summary>Until when what is asked of the partner's words is not answered, nor fails.</summary>
+    public Instant SilentUntil { get; set; }
+
     /// <summary>Handshake table to use in place of the product's.</summary>
     public Func<StateMachine<HandshakeState, Trigger>>? Table { get; }
 
@@ -295,6 +298,12 @@ internal sealed class SimulatedPair
             ulong status = partner.Word(StatusPage.StatusOffset);
             ulong beat = partner.Word(StatusPage.BeatOffset);
             ulong consumed = partner.Word(StatusPage.ConsumedOffset);
+            if (Now < SilentUntil)
+            {
+                node.DeliverNothing();
+                return;
+            }
+
             node.DeliverStatus(status, beat, consumed);
         }
     }

@@ -105,6 +105,7 @@ internal sealed class BeatDetector(BeatLimits limits)
 }
 
 /// <summary>The terms of the detector.</summary>
+/// <param name="Period">How often the beat is moved, and how often it is looked at.</param>
 /// <param name="GapFactor">Times the largest gap seen lately …</param>
 /// <param name="Slack">… plus this is the limit,</param>
 /// <param name="Floor">never less than this</param>
@@ -122,16 +123,23 @@ internal sealed class BeatDetector(BeatLimits limits)
 /// A gap is remembered for at least half of this and at most all of it.
 /// </param>
 internal sealed record BeatLimits(
-    double GapFactor, TimeSpan Slack, TimeSpan Floor, TimeSpan Ceiling, TimeSpan TurnMax,
+    TimeSpan Period, double GapFactor, TimeSpan Slack, TimeSpan Floor, TimeSpan Ceiling, TimeSpan TurnMax,
     TimeSpan GapAssumed, TimeSpan SettleTime, TimeSpan Memory)
 {
-    /// <summary>What the product uses.</summary>
-    public static BeatLimits Default { get; } = new(
+    /// <summary>What is used unless the configuration says otherwise.</summary>
+    public static BeatLimits Default { get; } = For(TimeSpan.FromMilliseconds(2));
+
+    /// <summary>
+    /// The terms for a period: twice of it is what an idle pair sees at most, and a turn costs some
+    /// 10 µs of real hardware; an emulated machine wants a longer one.
+    /// </summary>
+    public static BeatLimits For(TimeSpan period) => new(
+        period,
         GapFactor: 2,
-        Slack: TimeSpan.FromMilliseconds(4),
-        Floor: TimeSpan.FromMilliseconds(20),
+        Slack: period * 2,
+        Floor: period * 10,
         Ceiling: TimeSpan.FromSeconds(2),
-        TurnMax: TimeSpan.FromMilliseconds(4),
+        TurnMax: period * 2,
         GapAssumed: TimeSpan.FromMilliseconds(100),
         SettleTime: TimeSpan.FromSeconds(3),
         Memory: TimeSpan.FromMinutes(2));

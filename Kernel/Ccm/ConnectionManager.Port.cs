@@ -243,7 +243,7 @@ internal sealed partial class ConnectionManager
             return;
         }
 
-        statusDue = now + (TurnPeriod / 2);
+        statusDue = now + (settings.Beat.Period / 2);
         if (statusPending)
         {
             core.StepUnanswered(now, effects);

@@ -32,10 +32,6 @@ internal sealed record WellKnownSettings(
 /// <summary>Runs the core on a thread of its own.</summary>
 internal sealed partial class ConnectionManager : IConnectionManager, IDisposable
 {
-    // Twice a beat of 2 ms is what an idle pair's detector sees at most; each turn costs some 10
-    // µs.
-    private static readonly TimeSpan TurnPeriod = TimeSpan.FromMilliseconds(2);
-    private static readonly TimeSpan BeatPeriod = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan BeatCredit = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan DeclareWait = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan ViewPeriod = TimeSpan.FromMilliseconds(100);
@@ -104,7 +100,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         // Declared first, so that the partner acts on a word and not on silence.
         Tell(new CcmEvent.BootReached(BootPhase.Stopping));
         long deadline = Stopwatch.GetTimestamp();
-        using var timer = new PeriodicTimer(TurnPeriod);
+        using var timer = new PeriodicTimer(settings.Beat.Period);
         while (Status.Session is not null && Stopwatch.GetElapsedTime(deadline) < DeclareWait)
         {
             _ = await timer.WaitForNextTickAsync().ConfigureAwait(false);
@@ -141,11 +137,11 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
                     + "(CAP_SYS_NICE)");
             }
 
-            using BeatThread beats = new(ref Page.BeatWord, BeatPeriod, BeatCredit);
+            using BeatThread beats = new(ref Page.BeatWord, settings.Beat.Period, BeatCredit);
             status = BuildStatus();
             while (!stopping || !inbox.IsEmpty)
             {
-                if (bell.Wait(TurnPeriod))
+                if (bell.Wait(settings.Beat.Period))
                 {
                     channel?.Arm(); // Then this turn polls, for completions may have come between.
                 }

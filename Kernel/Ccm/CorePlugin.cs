@@ -32,6 +32,7 @@ public sealed class CorePlugin : IPlugin
             PartnerSystemId = node.PartnerSystemId,
             PairKey = settings.Pair.Key.ToArray(),
             Persistence = node.Persistence,
+            Beat = BeatLimits.For(settings.Node.BeatPeriod),
             Build = typeof(CorePlugin).Assembly.GetName().Version?.ToString() ?? "",
         },
         new WellKnownSettings(

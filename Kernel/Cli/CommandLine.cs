@@ -26,6 +26,7 @@ internal static class CommandLine
             Bench.BenchCommand.Make(),
             PluginCommand.Make(),
             Transport.TransportCommand.Make(),
+            Image.ImageCommand.Make(),
         };
         ParseResult parsed;
         try

@@ -12,7 +12,10 @@ internal static class NodeClient
     /// <summary>How long a node may take to answer status.</summary>
     internal static readonly TimeSpan StatusTimeMax = TimeSpan.FromSeconds(3);
 
-    /// <summary>Sends one command and returns its result.</summary>
+    /// <summary>
+    /// Sends one command and returns its result. The node is named by the path of its socket or by
+    /// what <see cref="NodeEndpoint"/> takes.
+    /// </summary>
     /// <exception cref="RefusedException">The node does not answer, or refuses.</exception>
     internal static async Task<JsonNode?> AskAsync(
         string socket,
@@ -80,14 +83,18 @@ internal static class NodeClient
     private static async Task<JsonObject> ExchangeAsync(
         string socket, string command, JsonObject? arguments, CancellationToken cancellation)
     {
-        using Socket connection = new(
-            AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), cancellation);
+        NodeEndpoint endpoint = NodeEndpoint.Parse(socket);
+        using Socket connection = await endpoint.ConnectAsync(cancellation);
         using NetworkStream stream = new(connection);
+        LineReader reader = new(stream, Limits.ManagementReplyBytesMax);
+        if (endpoint.Key is { } key)
+        {
+            await ManagementProof.GiveAsync(stream, reader, key, cancellation);
+        }
+
         JsonObject request = new() { ["command"] = command, ["arguments"] = arguments ?? [] };
         byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(request), (byte)'\n'];
         await stream.WriteAsync(line, cancellation);
-        LineReader reader = new(stream, Limits.ManagementReplyBytesMax);
         ReadOnlyMemory<byte>? answer = await reader.ReadAsync(cancellation);
         return answer is { } bytes && JsonNode.Parse(bytes.Span) is JsonObject reply
             ? reply

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli.Image;
 using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Cli;
@@ -18,6 +19,11 @@ internal static class NodeProcess
     internal static async Task<int> StartAsync(
         PairLayout pair, string name, CancellationToken cancellation)
     {
+        if (pair.Guests is not null)
+        {
+            return await GuestProcess.StartAsync(pair, name, cancellation);
+        }
+
         string self = Environment.ProcessPath
             ?? throw new InvalidOperationException("the path of this process is not known");
         ProcessStartInfo start = new("/bin/sh")
@@ -42,7 +48,9 @@ internal static class NodeProcess
     }
 
     /// <summary>Process id of a node that runs; null when none does.</summary>
-    internal static int? Find(PairLayout pair, string name) => DataLock.Holder(pair.Lock(name));
+    internal static int? Find(PairLayout pair, string name) => pair.Guests is null
+        ? DataLock.Holder(pair.Lock(name))
+        : GuestProcess.Find(pair, name);
 
     /// <summary>Waits until a process has ended.</summary>
     /// <returns>Whether it has, within the limit.</returns>

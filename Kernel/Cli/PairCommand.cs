@@ -16,6 +16,8 @@ internal static class PairCommand
     /// <summary>How long both nodes may take to be ready.</summary>
     internal static readonly TimeSpan ReadyTimeMax = TimeSpan.FromSeconds(60);
 
+    private static readonly TimeSpan GuestReadyTimeMax = TimeSpan.FromMinutes(5);
+
     /// <summary>The option of every command about a pair.</summary>
     internal static Option<string?> Directory() => new("--dir")
     {
@@ -47,27 +49,10 @@ internal static class PairCommand
             Description = "folder of a further plugin, or of several",
             DefaultValueFactory = _ => [],
         };
-        Option<bool> detach = new("--detach")
-        {
-            Description = "return once both nodes are ready",
-        };
-        Option<string> size = new("--size")
-        {
-            Description = "size of each volume, such as 512M or 1G",
-            DefaultValueFactory = _ => "1G",
-        };
-        Option<int> port = new("--nbd-port")
-        {
-            Description = "TCP port of vol0's service address; vol1 has the next",
-            DefaultValueFactory = _ => 10809,
-        };
+        Option<bool> detach = DetachOption();
+        Option<string> size = SizeOption("1G");
+        Option<int> port = PortOption();
         Option<string> witness = Witness();
-        size.Validators.Add(result => Check(
-            result, ByteSize.TryParse(result.GetValueOrDefault<string>(), out _),
-            "--size takes a multiple of 4K, at least 1M, such as 512M or 1G."));
-        port.Validators.Add(result => Check(
-            result, result.GetValueOrDefault<int>() is > 0 and < 65534,
-            "--nbd-port takes 1 to 65533."));
         Command command = new("pair", "Makes and runs a pair of nodes on this machine.")
         {
             directory, transport, plugins, detach, size, port, witness,
@@ -87,6 +72,40 @@ internal static class PairCommand
                 parsed.GetValue(detach), cancellation);
         });
         return command;
+    }
+
+    /// <summary>The option to come back once the pair is ready.</summary>
+    internal static Option<bool> DetachOption() => new("--detach")
+    {
+        Description = "return once both nodes are ready",
+    };
+
+    /// <summary>The option for the size of volumes.</summary>
+    internal static Option<string> SizeOption(string usual)
+    {
+        Option<string> size = new("--size")
+        {
+            Description = "size of each volume, such as 512M or 1G",
+            DefaultValueFactory = _ => usual,
+        };
+        size.Validators.Add(result => Check(
+            result, ByteSize.TryParse(result.GetValueOrDefault<string>(), out _),
+            "--size takes a multiple of 4K, at least 1M, such as 512M or 1G."));
+        return size;
+    }
+
+    /// <summary>The option for the service addresses.</summary>
+    internal static Option<int> PortOption()
+    {
+        Option<int> port = new("--nbd-port")
+        {
+            Description = "TCP port of vol0's service address; vol1 has the next",
+            DefaultValueFactory = _ => 10809,
+        };
+        port.Validators.Add(result => Check(
+            result, result.GetValueOrDefault<int>() is > 0 and < 65534,
+            "--nbd-port takes 1 to 65533."));
+        return port;
     }
 
     /// <summary>Starts nodes and waits until the pair is ready, or says what it lacks.</summary>
@@ -133,6 +152,13 @@ internal static class PairCommand
         }
 
         pair.Make(options);
+        return await RunMadeAsync(output, pair, detach, cancellation);
+    }
+
+    /// <summary>Starts a pair that was made, and shows it unless it is left alone.</summary>
+    internal static async Task<int> RunMadeAsync(
+        Output output, PairLayout pair, bool detach, CancellationToken cancellation)
+    {
         int code = await StartAsync(output, pair, PairLayout.Names, detach, cancellation);
         if (detach)
         {
@@ -166,7 +192,7 @@ internal static class PairCommand
                 }
             }
         }
-        while (status.Lacks.Count > 0 && Stopwatch.GetElapsedTime(begin) < ReadyTimeMax
+        while (status.Lacks.Count > 0 && Stopwatch.GetElapsedTime(begin) < ReadyTimeMaxOf(pair)
             && await timer.WaitForNextTickAsync(cancellation));
 
         if (output.Json)
@@ -185,6 +211,9 @@ internal static class PairCommand
 
         return status.Lacks.Count == 0 ? ExitCode.Good : ExitCode.Degraded;
     }
+
+    private static TimeSpan ReadyTimeMaxOf(PairLayout pair) =>
+        pair.Guests is null ? ReadyTimeMax : GuestReadyTimeMax;
 
     private static void Check(
         System.CommandLine.Parsing.SymbolResult result, bool good, string expectation)

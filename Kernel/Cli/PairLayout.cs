@@ -1,8 +1,10 @@
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli.Image;
 using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Cli;
@@ -24,7 +26,8 @@ internal sealed class PairLayout
     private const string Tcp = "tcp";
     private const string MemoryAddress = "0x5000000000";
 
-    private PairLayout(string directory) => Directory = directory;
+    private PairLayout(string directory) =>
+        (Directory, Guests) = (directory, GuestSettings.Load(directory));
 
     /// <summary>Names of the nodes.</summary>
     internal static IReadOnlyList<string> Names { get; } = ["a", "b"];
@@ -35,8 +38,11 @@ internal sealed class PairLayout
     /// <summary>Full path of the pair's directory.</summary>
     internal string Directory { get; }
 
+    /// <summary>What its nodes were made with when they are guests; null for processes.</summary>
+    internal GuestSettings? Guests { get; }
+
     /// <summary>Whether a pair was made here.</summary>
-    internal bool Exists => Names.All(name => File.Exists(Config(name)));
+    internal bool Exists => Guests is not null || Names.All(name => File.Exists(Config(name)));
 
     /// <summary>The layout of a directory.</summary>
     internal static PairLayout At(string? directory) =>
@@ -46,10 +52,15 @@ internal sealed class PairLayout
     internal string Config(string name) => Path.Combine(Directory, name, "config.json");
 
     /// <summary>Where a node's output goes.</summary>
-    internal string Log(string name) => Path.Combine(Directory, name, "log.txt");
+    internal string Log(string name) =>
+        Path.Combine(Directory, name, Guests is null ? "log.txt" : "console.log");
 
-    /// <summary>A node's management socket.</summary>
-    internal string Socket(string name) => Path.Combine(Directory, name, "manage.sock");
+    /// <summary>A node's management socket, or what else <see cref="NodeEndpoint"/> takes.</summary>
+    internal string Socket(string name) => Guests is null
+        ? Path.Combine(Directory, name, "manage.sock")
+        : NodeEndpoint.Text(
+            new IPEndPoint(IPAddress.Loopback, Guests.ManagementPort + HomeGroup(name)),
+            Path.Combine(Directory, "manage.key"));
 
     /// <summary>A node's lock file, which names its process.</summary>
     internal string Lock(string name) => Path.Combine(Directory, name, "data", "lock");
@@ -88,7 +99,8 @@ internal sealed class PairLayout
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    private static string Other(string name) => name == "a" ? "b" : "a";
+    /// <summary>The other node.</summary>
+    internal static string Other(string name) => name == "a" ? "b" : "a";
 
     /// <summary>
     /// Preset address and port of a node, in the transport's terms: addresses of this machine for
@@ -102,11 +114,19 @@ internal sealed class PairLayout
     private static JsonObject TransportOptions(string fast, PairOptions options) =>
         options.Transport == Tcp ? [] : new() { ["fabric"] = Path.Combine(fast, "fabric") };
 
-    private static string SystemId(string name) =>
+    /// <summary>A node's system id, as its configuration has it.</summary>
+    internal static string SystemId(string name) =>
         $"{(name == "a" ? SystemIdA : SystemIdB):x16}";
 
     private void CheckRoom()
     {
+        if (Guests is not null)
+        {
+            throw new RefusedException(new Refusal(
+                $"pair in {Directory}", "one of processes, or none", "a pair of guests",
+                "storageos image pair starts it"));
+        }
+
         int bytes = Encoding.UTF8.GetByteCount(Socket("a"));
         if (bytes > Limits.SocketPathBytesMax)
         {
@@ -149,8 +169,11 @@ internal sealed class PairLayout
     /// </summary>
     internal void Delete()
     {
-        string fast = FastFolder();
-        System.IO.Directory.Delete(fast, recursive: true);
+        if (Guests is null)
+        {
+            System.IO.Directory.Delete(FastFolder(), recursive: true);
+        }
+
         if (System.IO.Directory.Exists(Directory))
         {
             System.IO.Directory.Delete(Directory, recursive: true);

@@ -47,6 +47,11 @@ internal static class StopCommand
             results.Add(new JsonObject { ["name"] = name, ["result"] = what });
         }
 
+        if (PairLayout.Names.All(name => NodeProcess.Find(pair, name) is null))
+        {
+            Image.GuestProcess.EndForwarder(pair);
+        }
+
         if (output.Json)
         {
             Output.Write(new JsonObject { ["ok"] = true, ["nodes"] = results });

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
@@ -92,7 +93,10 @@ public static class NodeConfiguration
             reader.Hex("node:systemId"),
             reader.Folders("node:dataDirectory"),
             reader.Folders("node:nvramDirectory"),
-            reader.Choice("node:persistence", PersistenceLevel.Process));
+            reader.Choice("node:persistence", PersistenceLevel.Process))
+        {
+            BeatPeriod = TimeSpan.FromMilliseconds(reader.Number("node:beatMs", 1, 100, 2)),
+        };
         PartnerSettings partner = new(
             reader.Name("partner:name"),
             reader.Hex("partner:systemId"),
@@ -105,16 +109,44 @@ public static class NodeConfiguration
             reader.Port("transport:port"),
             reader.PageAddress("transport:memoryAddress"),
             reader.Options("transport:options"));
-        PairSettings pair = new(reader.Id("pair:id"), ReadKey(reader));
+        PairSettings pair = new(reader.Id("pair:id"), ReadKey(reader, "pair:keyFile"));
         string socket = ReadSocket(reader);
         CheckTogether(reader, node, partner, transport);
         PluginSettings plugins = ReadPlugins(reader, file);
-        return new NodeSettings(node, partner, pair, transport, socket, plugins, file);
+        reader.Free("machine"); // For the scripts of the image, which set the machine up.
+        return new NodeSettings(node, partner, pair, transport, socket, plugins, file)
+        {
+            Machine = new MachineSettings
+            {
+                Watchdog = reader.OptionalPath("node:watchdog"),
+                Console = reader.OptionalPath("management:console"),
+                WaitFor = reader.Texts("plugins:waitFor", Limits.PluginsMax) ?? [],
+                Remote = ReadRemote(reader),
+            },
+        };
     }
 
-    private static ReadOnlyMemory<byte> ReadKey(SettingsReader reader)
+    private static RemoteManagement? ReadRemote(SettingsReader reader)
     {
-        string path = reader.Folders("pair:keyFile");
+        const string Key = "management:address";
+        if (reader.Text(Key, Limits.AddressCharsMax, whenAbsent: "none") is not { } text
+            || text is "none")
+        {
+            return null;
+        }
+
+        if (!IPEndPoint.TryParse(text, out IPEndPoint? address) || address.Port == 0)
+        {
+            reader.Refuse(Key, "an IP address and a TCP port, such as 10.0.0.1:7800", text);
+            return null;
+        }
+
+        return new RemoteManagement(address, ReadKey(reader, "management:keyFile"));
+    }
+
+    private static ReadOnlyMemory<byte> ReadKey(SettingsReader reader, string setting)
+    {
+        string path = reader.Folders(setting);
         if (path.Length == 0)
         {
             return default;
@@ -122,7 +154,7 @@ public static class NodeConfiguration
 
         if (KeyFile.TryRead(path, out ReadOnlyMemory<byte> key) is { } refusal)
         {
-            reader.Refuse("pair:keyFile", refusal.Expected, refusal.Actual, refusal.Remedy);
+            reader.Refuse(setting, refusal.Expected, refusal.Actual, refusal.Remedy);
         }
 
         return key;

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Plugins;
 
@@ -21,7 +22,42 @@ public sealed record NodeSettings(
     TransportChoice Transport,
     string ManagementSocket,
     PluginSettings Plugins,
-    string Source);
+    string Source)
+{
+    /// <summary>What the node does for the machine it runs on.</summary>
+    public MachineSettings Machine { get; init; } = new();
+}
+
+/// <summary>
+/// What the node does for the machine it runs on; all of it is off unless configured, as the image
+/// does.
+/// </summary>
+public sealed record MachineSettings
+{
+    /// <summary>Watchdog device to feed, such as <c>/dev/watchdog</c>; null for none.</summary>
+    public string? Watchdog { get; init; }
+
+    /// <summary>Terminal that shows the node's state whenever it changes; null for none.</summary>
+    public string? Console { get; init; }
+
+    /// <summary>
+    /// Full paths that must exist before client plugins are loaded: mounted disks, say. The session
+    /// with the partner does not wait for them.
+    /// </summary>
+    public IReadOnlyList<string> WaitFor { get; init; } = [];
+
+    /// <summary>Management over TCP; null for none.</summary>
+    public RemoteManagement? Remote { get; init; }
+}
+
+/// <summary>Management over TCP, for who proves to know the key.</summary>
+/// <param name="Address">Where to listen.</param>
+/// <param name="Key">The key, read from a file that only its owner can read.</param>
+public sealed record RemoteManagement(IPEndPoint Address, ReadOnlyMemory<byte> Key)
+{
+    /// <summary>Says everything but the key.</summary>
+    public override string ToString() => $"management at {Address}";
+}
 
 /// <summary>This node.</summary>
 /// <param name="Name">Its name, in status, logs and the partner's configuration.</param>
@@ -34,7 +70,11 @@ public sealed record LocalNodeSettings(
     ulong SystemId,
     string DataDirectory,
     string NvramDirectory,
-    PersistenceLevel Persistence);
+    PersistenceLevel Persistence)
+{
+    /// <summary>How often the node shows that it is well, and looks at its partner.</summary>
+    public TimeSpan BeatPeriod { get; init; } = TimeSpan.FromMilliseconds(2);
+}
 
 /// <summary>The partner, as it is known before it has said a word.</summary>
 /// <param name="Name">Its name.</param>

@@ -57,6 +57,18 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
         return path.Length == 0 ? "" : Path.GetFullPath(path, Folder);
     }
 
+    /// <summary>A full path, or null when the key is not there.</summary>
+    internal string? OptionalPath(string key)
+    {
+        if (root[key] is null && !root.GetSection(key).GetChildren().Any())
+        {
+            known.Add(key);
+            return null;
+        }
+
+        return Folders(key) is { Length: > 0 } path ? path : null;
+    }
+
     /// <summary>A 64-bit number in hexadecimal, with or without 0x; not 0.</summary>
     internal ulong Hex(string key)
     {
@@ -107,6 +119,22 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
         }
 
         return port;
+    }
+
+    /// <summary>A whole number between two others.</summary>
+    internal int Number(string key, int least, int most, int whenAbsent)
+    {
+        string expected = $"a whole number from {least} to {most}";
+        string? value = Raw(key, expected, $"{whenAbsent}");
+        bool good = int.TryParse(
+            value, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && number >= least && number <= most;
+        if (!good && value is not null)
+        {
+            Refuse(key, expected, Shown(value));
+        }
+
+        return good ? number : whenAbsent;
     }
 
     /// <summary>A GUID.</summary>

@@ -33,7 +33,10 @@ public sealed class Node : IAsyncDisposable
     private ModuleFactory factory = null!;
     private PluginHost host = null!;
     private IConnectionManager manager = null!;
-    private ManagementServer? management;
+    private readonly List<IAsyncDisposable> management = [];
+    private readonly CancellationTokenSource loadingEnds = new();
+    private Task loading = Task.CompletedTask;
+    private Watchdog? watchdog;
     private int stopping;
     private int phase;
 
@@ -82,7 +85,7 @@ public sealed class Node : IAsyncDisposable
         try
         {
             await node.ConnectAsync(core);
-            node.LoadClients();
+            node.loading = node.LoadClientsAsync();
             return node;
         }
         catch
@@ -110,6 +113,8 @@ public sealed class Node : IAsyncDisposable
         }
 
         log.LogInformation("stopping: {Why}", why);
+        await loadingEnds.CancelAsync();
+        await loading;
         if (host is not null)
         {
             if (!Panicked)
@@ -120,12 +125,14 @@ public sealed class Node : IAsyncDisposable
             await host.StopAsync(why, () => StopManagerAsync(why));
         }
 
-        if (management is not null)
+        foreach (IAsyncDisposable server in management)
         {
-            await management.DisposeAsync();
+            await server.DisposeAsync();
         }
 
+        watchdog?.Dispose();
         reactors.Dispose();
+        loadingEnds.Dispose();
         dataLock?.Dispose();
         log.LogInformation("stopped");
         stopped.SetResult();
@@ -158,7 +165,30 @@ public sealed class Node : IAsyncDisposable
         Enter(BootPhase.Connecting);
         Say(1, "well-known port open, handshake begun");
         Note(found);
-        management = ManagementServer.Start(this, logs);
+        StartManagement(ccm.View!);
+    }
+
+    private void StartManagement(IReactor reactor)
+    {
+        ManagementCommands commands = new(this);
+        ILogger managementLog = logs.CreateLogger("management");
+        management.Add(
+            ManagementServer.Start(settings.ManagementSocket, commands, managementLog));
+        MachineSettings machine = settings.Machine;
+        if (machine.Remote is { } remote)
+        {
+            management.Add(ManagementServer.Start(remote, commands, managementLog));
+        }
+
+        if (machine.Console is { } console)
+        {
+            management.Add(ConsoleStatus.Start(this, console, managementLog));
+        }
+
+        if (machine.Watchdog is { } device)
+        {
+            watchdog = Watchdog.Start(device, reactor, log);
+        }
     }
 
     private NodeInfo Identify() => new(
@@ -212,6 +242,42 @@ public sealed class Node : IAsyncDisposable
                 other.Advance(ModuleState.NotChosen);
                 host.Add(other);
             }
+        }
+    }
+
+    private async Task LoadClientsAsync()
+    {
+        try
+        {
+            await WaitForPathsAsync();
+            LoadClients();
+        }
+        catch (OperationCanceledException)
+        {
+            Say(2, "stopped before clients were loaded");
+        }
+#pragma warning disable CA1031 // Nobody else would hear of it; a node without clients is no use.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            log.LogCritical(failure, "clients could not be loaded; the node ends");
+            AskStop($"clients could not be loaded: {McMasterPluginLoader.Shown(failure)}");
+        }
+    }
+
+    private async Task WaitForPathsAsync()
+    {
+        IReadOnlyList<string> paths = settings.Machine.WaitFor;
+        if (paths.FirstOrDefault(path => !Path.Exists(path)) is not { } missing)
+        {
+            return;
+        }
+
+        Say(1, $"clients wait for {missing}");
+        using PeriodicTimer timer = new(Limits.WaitForPathPeriod);
+        while (!paths.All(Path.Exists))
+        {
+            await timer.WaitForNextTickAsync(loadingEnds.Token);
         }
     }
 

@@ -3,40 +3,40 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Management;
 
 // One request line of JSON, one reply line of JSON, on a Unix socket that only its owner can
-// open. Served by the thread pool, never by a reactor: a module that hangs hides its own part
+// open, or on TCP for who knows a key. Served by the thread pool, never by a reactor: a module that hangs hides its own part
 // of the status and nothing else. docs/OPERATIONS.md lists the commands.
 
 /// <summary>Serves a node's management socket.</summary>
 internal sealed class ManagementServer : IAsyncDisposable
 {
     private readonly Socket listener;
-    private readonly string path;
+    private readonly string? path;
+    private readonly ReadOnlyMemory<byte>? key;
     private readonly ManagementCommands commands;
     private readonly ILogger log;
     private readonly CancellationTokenSource ending = new();
     private readonly SemaphoreSlim room = new(Limits.ManagementConnectionsMax);
     private readonly Task accepting;
 
-    private ManagementServer(Socket listener, string path, ManagementCommands commands, ILogger log)
+    private ManagementServer(
+        Socket listener, string? path, ReadOnlyMemory<byte>? key, ManagementCommands commands,
+        ILogger log)
     {
         this.listener = listener;
         this.path = path;
+        this.key = key;
         this.commands = commands;
         this.log = log;
         accepting = Task.Run(AcceptAsync);
     }
 
-    /// <summary>Opens the socket and serves it.</summary>
-    internal static ManagementServer Start(Node node, ILoggerFactory logs) => Start(
-        node.Settings.ManagementSocket,
-        new ManagementCommands(node),
-        logs.CreateLogger("management"));
-
+    /// <summary>Opens the Unix socket and serves it.</summary>
     internal static ManagementServer Start(string path, ManagementCommands commands, ILogger log)
     {
         Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -47,7 +47,7 @@ internal sealed class ManagementServer : IAsyncDisposable
             listener.Bind(new UnixDomainSocketEndPoint(path));
             File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             listener.Listen(Limits.ManagementConnectionsMax);
-            return new ManagementServer(listener, path, commands, log);
+            return new ManagementServer(listener, path, null, commands, log);
         }
         catch (Exception failure)
             when (failure is SocketException or IOException or UnauthorizedAccessException)
@@ -61,13 +61,41 @@ internal sealed class ManagementServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Listens on TCP, for who proves to know the key.</summary>
+    internal static ManagementServer Start(
+        RemoteManagement remote, ManagementCommands commands, ILogger log)
+    {
+        Socket listener = new(
+            remote.Address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            listener.SetSocketOption(
+                SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            listener.Bind(remote.Address);
+            listener.Listen(Limits.ManagementConnectionsMax);
+            return new ManagementServer(listener, null, remote.Key, commands, log);
+        }
+        catch (SocketException failure)
+        {
+            listener.Dispose();
+            throw new RefusedException(
+                new Refusal(
+                    $"management at {remote.Address}", "an address that can be listened at",
+                    failure.Message, "correct management:address"),
+                failure);
+        }
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await ending.CancelAsync();
         listener.Dispose();
         await accepting;
-        File.Delete(path);
+        if (path is not null)
+        {
+            File.Delete(path);
+        }
     }
 
     private static void RemoveStale(string path)
@@ -122,6 +150,14 @@ internal sealed class ManagementServer : IAsyncDisposable
         {
             using NetworkStream stream = new(connection, ownsSocket: true);
             LineReader lines = new(stream, Limits.ManagementRequestBytesMax);
+            if (key is { } secret && !await IsProvenAsync(stream, lines, secret))
+            {
+                log.LogWarning(
+                    "a management connection is closed: expected a proof of the key of "
+                    + "management:keyFile, found none that holds");
+                return;
+            }
+
             while (!ending.IsCancellationRequested)
             {
                 using CancellationTokenSource silence =
@@ -151,6 +187,15 @@ internal sealed class ManagementServer : IAsyncDisposable
         {
             room.Release();
         }
+    }
+
+    private async Task<bool> IsProvenAsync(
+        NetworkStream stream, LineReader lines, ReadOnlyMemory<byte> secret)
+    {
+        using CancellationTokenSource limit =
+            CancellationTokenSource.CreateLinkedTokenSource(ending.Token);
+        limit.CancelAfter(Limits.ManagementProofTimeMax);
+        return await ManagementProof.AskAsync(stream, lines, secret, limit.Token);
     }
 
     private async Task<JsonObject> AnswerAsync(ReadOnlyMemory<byte> line)

@@ -50,8 +50,9 @@ internal sealed unsafe class MappedMemory : MemoryManager<byte>
                 FileMode.Open,
                 FileAccess.ReadWrite,
                 FileShare.ReadWrite | FileShare.Delete);
-            long found = RandomAccess.GetLength(file);
-            if (found != length)
+            DaxDevice? device = DaxDevice.Find(path);
+            long found = device?.Length ?? RandomAccess.GetLength(file);
+            if (device is null ? found != length : found < length)
             {
                 throw new RefusedException(new Refusal(
                     $"backing file {path}",

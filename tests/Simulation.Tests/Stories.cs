@@ -35,6 +35,12 @@ internal static class Stories
                 pair.B.PausedUntil = pair.Now + TimeSpan.FromMilliseconds(80);
                 pair.Run(TimeSpan.FromMilliseconds(160));
             },
+            ["nothing-answers"] = pair =>
+            {
+                StartBoth(pair);
+                pair.SilentUntil = pair.Now + TimeSpan.FromMilliseconds(80);
+                pair.Run(TimeSpan.FromMilliseconds(160));
+            },
             ["partner-stops"] = pair =>
             {
                 StartBoth(pair);

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli.Image;
 using StorageOs.Kernel.Configuration;
 
 namespace StorageOs.Kernel.Cli.Drill;
@@ -19,28 +20,15 @@ internal static class DrillCommand
 
     internal static Command Make()
     {
-        Argument<FileInfo> file = new("file")
-        {
-            Description =
-            "what to write; its content is not changed"
-        };
-        Option<string> kill = new("--kill")
-        {
-            Description = "whom it happens to",
-            DefaultValueFactory = _ => "owner",
-        };
-        kill.AcceptOnlyFromAmong("owner", "partner", "both");
+        Argument<FileInfo> file = File();
+        Option<string> kill = Kill();
         Option<string> signal = new("--signal")
         {
             Description = "KILL ends the process, STOP pauses it",
             DefaultValueFactory = _ => "KILL",
         };
         signal.AcceptOnlyFromAmong("KILL", "STOP");
-        Option<int> at = new("--at")
-        {
-            Description = "percent of the file acknowledged when it happens",
-            DefaultValueFactory = _ => 50,
-        };
+        Option<int> at = At();
         Option<string> transport = new("--transport")
         {
             Description = "id of the transport plugin",
@@ -51,13 +39,26 @@ internal static class DrillCommand
         {
             file, kill, signal, at, transport,
         };
-        at.Validators.Add(result =>
+        command.SetAction((parsed, cancellation) => RunAsync(
+            Output.Of(parsed),
+            parsed.GetValue(file)!,
+            new DrillPlan(
+                parsed.GetValue(kill)!,
+                parsed.GetValue(signal) == "STOP" ? Violence.Stop : Violence.Kill,
+                parsed.GetValue(at)),
+            (folder, size, port, _) => Task.FromResult(
+                MakePair(folder, parsed.GetValue(transport)!, size, port)),
+            cancellation));
+        return command;
+    }
+
+    /// <summary>The argument for what is written.</summary>
+    internal static Argument<FileInfo> File()
+    {
+        Argument<FileInfo> file = new("file")
         {
-            if (result.GetValueOrDefault<int>() is < 0 or > 99)
-            {
-                result.AddError("--at takes 0 to 99.");
-            }
-        });
+            Description = "what to write; its content is not changed",
+        };
         file.Validators.Add(result =>
         {
             FileInfo? chosen = result.GetValueOrDefault<FileInfo>();
@@ -66,18 +67,54 @@ internal static class DrillCommand
                 result.AddError($"drill takes a file that is not empty; {chosen} is none.");
             }
         });
-        command.SetAction((parsed, cancellation) => RunAsync(
-            Output.Of(parsed),
-            parsed.GetValue(file)!,
-            new DrillPlan(parsed.GetValue(kill)!, parsed.GetValue(signal) == "STOP",
-                parsed.GetValue(at)),
-            parsed.GetValue(transport)!,
-            cancellation));
-        return command;
+        return file;
     }
 
-    private static async Task<int> RunAsync(
-        Output output, FileInfo file, DrillPlan plan, string transport,
+    /// <summary>The option for the nodes it happens to.</summary>
+    internal static Option<string> Kill()
+    {
+        Option<string> kill = new("--kill")
+        {
+            Description = "whom it happens to",
+            DefaultValueFactory = _ => "owner",
+        };
+        kill.AcceptOnlyFromAmong("owner", "partner", "both");
+        return kill;
+    }
+
+    /// <summary>The option for when it happens.</summary>
+    internal static Option<int> At()
+    {
+        Option<int> at = new("--at")
+        {
+            Description = "percent of the file acknowledged when it happens",
+            DefaultValueFactory = _ => 50,
+        };
+        at.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 0 or > 99)
+            {
+                result.AddError("--at takes 0 to 99.");
+            }
+        });
+        return at;
+    }
+
+    private static PairLayout MakePair(
+        string folder, string transport, long volumeBytes, int port)
+    {
+        PairLayout pair = PairLayout.At(folder);
+        pair.Make(
+            new PairOptions(transport, [NodeConfiguration.BuiltPlugins], volumeBytes, port));
+        return pair;
+    }
+
+    /// <summary>Makes a pair of its own by <paramref name="make"/>, and drills it.</summary>
+    internal static async Task<int> RunAsync(
+        Output output,
+        FileInfo file,
+        DrillPlan plan,
+        Func<string, long, int, CancellationToken, Task<PairLayout>> make,
         CancellationToken cancellation)
     {
         long size = Math.Max(VolumeBytesMin, DrillRun.SpareBytes
@@ -89,12 +126,11 @@ internal static class DrillCommand
         }
 
         string folder = Directory.CreateTempSubdirectory("storageos-drill-").FullName;
-        PairLayout pair = PairLayout.At(folder);
         int port = FreePorts();
+        PairLayout pair = await make(folder, size, port, cancellation);
         bool good = false;
         try
         {
-            pair.Make(new PairOptions(transport, [NodeConfiguration.BuiltPlugins], size, port));
             int started = await PairCommand.StartAsync(
                 Output.Quiet(), pair, PairLayout.Names, wait: true, cancellation);
             if (started != ExitCode.Good)
@@ -154,6 +190,7 @@ internal static class DrillCommand
             }
         }
 
+        GuestProcess.EndForwarder(pair);
         if (good)
         {
             pair.Delete();

@@ -2,16 +2,36 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli.Image;
 using StorageOs.Kernel.Loop.Interop;
 
 namespace StorageOs.Kernel.Cli.Drill;
 
+/// <summary>What is done to a node.</summary>
+internal enum Violence
+{
+    /// <summary>Its process is killed; of a guest that is the loss of power.</summary>
+    Kill,
+
+    /// <summary>Its process is paused.</summary>
+    Stop,
+
+    /// <summary>The guest is reset and boots again by itself.</summary>
+    Reset,
+
+    /// <summary>The interconnect between the guests is cut.</summary>
+    Cut,
+}
+
 /// <summary>What a drill does.</summary>
 /// <param name="Kill">owner, partner or both.</param>
-/// <param name="Stop">SIGSTOP in place of SIGKILL.</param>
+/// <param name="How">What is done to them.</param>
 /// <param name="At">Percent of the file after which it happens.</param>
-internal sealed record DrillPlan(string Kill, bool Stop, int At)
+internal sealed record DrillPlan(string Kill, Violence How, int At)
 {
+    /// <summary>Whether processes are paused.</summary>
+    public bool Stop => How == Violence.Stop;
+
     /// <summary>The nodes it happens to; node a owns vol0.</summary>
     public IReadOnlyList<string> Victims => Kill switch
     {
@@ -77,7 +97,7 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
         return new JsonObject
         {
             ["kill"] = plan.Kill,
-            ["signal"] = plan.Stop ? "STOP" : "KILL",
+            ["signal"] = plan.How.ToString().ToUpperInvariant(),
             ["at"] = plan.At,
             ["fileBytes"] = file.Length,
             ["ackedBytes"] = writer.AckedBytes,
@@ -112,6 +132,12 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
                 port + group, $"vol{group}", volumeBytes - SpareBytes, cancellation);
         }
 
+        if (plan.How is Violence.Cut or Violence.Reset)
+        {
+            await OnMachinesAsync(up: false, cancellation);
+            return;
+        }
+
         foreach (string name in plan.Victims)
         {
             Signal(name, plan.Stop ? Libc.SIGSTOP : Libc.SIGKILL);
@@ -141,6 +167,28 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
         await BringBackAsync(cancellation);
     }
 
+    /// <summary>What only guests can have done to them; <paramref name="up"/> undoes it.</summary>
+    private async Task OnMachinesAsync(bool up, CancellationToken cancellation)
+    {
+        if (plan.How == Violence.Cut)
+        {
+            foreach (string name in PairLayout.Names)
+            {
+                await GuestMonitor.SetInterconnectAsync(pair, name, up, cancellation);
+            }
+
+            Note($"{(up ? "joined" : "cut")} the interconnect, "
+                + $"{writer.AckedBytes:N0} bytes acknowledged");
+            return;
+        }
+
+        foreach (string name in plan.Victims.Where(_ => !up))
+        {
+            await GuestMonitor.ResetAsync(pair, name, cancellation);
+            Note($"reset {name}, {writer.AckedBytes:N0} bytes acknowledged");
+        }
+    }
+
     private void Signal(string name, int signal)
     {
         if (Libc.kill(pids[name], signal) != 0)
@@ -152,6 +200,12 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
 
     private async Task BringBackAsync(CancellationToken cancellation)
     {
+        if (plan.How is Violence.Cut or Violence.Reset)
+        {
+            await OnMachinesAsync(up: true, cancellation);
+            return;
+        }
+
         foreach (string name in plan.Victims)
         {
             if (plan.Stop)
@@ -173,6 +227,13 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
     {
         if (plan.Kill == "both")
         {
+            return true;
+        }
+
+        if (plan.How is Violence.Cut)
+        {
+            // Each owner may win its own swap: who serves what is the witness's to say.
+            await BringBackAsync(cancellation);
             return true;
         }
 

@@ -87,6 +87,9 @@ internal static class Limits
     /// <summary>How long a client may take from connecting to its choice of an export.</summary>
     public static readonly TimeSpan HandshakeTime = TimeSpan.FromSeconds(10);
 
+    /// <summary>How often a service address that was taken is announced.</summary>
+    public const int Announcements = 5;
+
     /// <summary>How often a missing listener or link is tried for.</summary>
     public static readonly TimeSpan RetryPeriod = TimeSpan.FromMilliseconds(100);
 

@@ -11,7 +11,12 @@ public sealed class NvramMirrorPlugin : IPlugin
     /// <inheritdoc/>
     public void Register(IPluginRegistry registry)
     {
-        registry.Services.AddSingleton<MirrorClient>();
+        registry.Services.AddSingleton(services =>
+        {
+            MirrorClient client = ActivatorUtilities.CreateInstance<MirrorClient>(services);
+            LevelCheck.Require(client.Needs, services.GetRequiredService<NodeInfo>());
+            return client;
+        });
         registry.Services.AddSingleton<IClient>(p => p.GetRequiredService<MirrorClient>());
         registry.Services.AddSingleton<IMirroredLogs>(p => p.GetRequiredService<MirrorClient>());
         registry.Services.AddSingleton<IStatusReporter>(p => p.GetRequiredService<MirrorClient>());

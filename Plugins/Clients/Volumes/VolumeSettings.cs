@@ -15,6 +15,19 @@ internal sealed partial record VolumeSettings(string Name, GroupId Group, long S
     /// <summary>Largest volume: tables of its overlay stay small.</summary>
     public const long SizeBytesMax = 64L * 1024 * Size.GiB;
 
+    /// <summary>
+    /// Folder of the volumes' files: what the section says, such as a mounted disk of the volumes'
+    /// own, else one below the data directory.
+    /// </summary>
+    public static string Directory(IConfiguration section, string dataDirectory)
+    {
+        string? given = section["directory"];
+        return given is null || Path.IsPathFullyQualified(given)
+            ? given ?? Path.Combine(dataDirectory, "volumes")
+            : throw new RefusedException(
+                new Refusal("volumes:directory", "the full path of a folder", $"'{given}'"));
+    }
+
     /// <summary>Reads and checks the section "volumes".</summary>
     public static IReadOnlyList<VolumeSettings> From(IConfiguration section)
     {

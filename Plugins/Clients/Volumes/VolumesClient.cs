@@ -19,6 +19,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     private readonly IMirroredLogs logs;
     private readonly NodeInfo node;
     private readonly IReadOnlyList<VolumeSettings> settings;
+    private readonly string directory;
     private readonly Func<string, long, IVolumeFile> openFile;
     private readonly Func<string, IWorker> makeWorker;
     private readonly List<IWorker> workers = [];
@@ -43,6 +44,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         this.logs = logs;
         this.node = node;
         this.settings = VolumeSettings.From(settings);
+        directory = VolumeSettings.Directory(settings, node.DataDirectory);
         this.openFile = openFile;
         this.makeWorker = makeWorker;
     }
@@ -66,7 +68,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         foreach (VolumeSettings one in settings)
         {
             GroupStore store = stores[one.Group.Value];
-            string path = Path.Combine(node.DataDirectory, "volumes", one.Name + ".img");
+            string path = Path.Combine(directory, one.Name + ".img");
             Volume volume = new(
                 one, (ushort)store.Volumes.Count, store, openFile(path, one.SizeBytes));
             store.Add(volume);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Plugins;
@@ -17,6 +18,12 @@ namespace StorageOs.NbdExport.Addresses;
 /// <param name="Directory">Directory that both nodes share for passing descriptors.</param>
 internal sealed record AddressSettings(GroupId Group, IPAddress Host, ushort Port, string Directory)
 {
+    /// <summary>
+    /// Interface that the address is added to while this node holds it; null where the address
+    /// stays, because both nodes are on one machine.
+    /// </summary>
+    public string? Interface { get; init; }
+
     /// <summary>The Unix socket of a node for this address.</summary>
     public string SocketPath(string node) => Path.Combine(Directory, $"{Port}.{node}.sock");
 
@@ -81,7 +88,16 @@ internal sealed record AddressSettings(GroupId Group, IPAddress Host, ushort Por
             throw Wrong(entry, "socket", "the full path of a directory", directory);
         }
 
-        return new(new(group == "0" ? (byte)0 : (byte)1), address, number, directory);
+        string? name = entry["interface"];
+        if (name is not null && address.AddressFamily != AddressFamily.InterNetwork)
+        {
+            throw Wrong(entry, "host", "an IPv4 address where it moves to an interface", host);
+        }
+
+        return new(new(group == "0" ? (byte)0 : (byte)1), address, number, directory)
+        {
+            Interface = name,
+        };
     }
 
     private static RefusedException Wrong(

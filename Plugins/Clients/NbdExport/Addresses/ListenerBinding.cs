@@ -43,7 +43,10 @@ internal static class ListenerBinding
             BitConverter.ToUInt16(address),
             Constants.SOCK_STREAM | Constants.SOCK_NONBLOCK | Constants.SOCK_CLOEXEC, 0));
         int yes = 1;
+        int early = settings.Interface is null ? 0 : 1; // The address comes when this node holds it.
         bool listening = !socket.IsInvalid
+            && Libc.setsockopt(
+                socket, Constants.IPPROTO_IP, Constants.IP_FREEBIND, ref early, sizeof(int)) == 0
             && Libc.setsockopt(
                 socket, Constants.SOL_SOCKET, Constants.SO_REUSEADDR, ref yes, sizeof(int)) == 0
             && Libc.bind(socket, ref address[0], address.Length) == 0

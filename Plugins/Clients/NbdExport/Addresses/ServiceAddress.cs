@@ -29,8 +29,11 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
     private ulong connectionsMade;
     private Instant? acceptsAgainAt;
     private string unbound = "";
+    private string unmoved = "";
     private bool overfull;
     private bool held;
+    private readonly NetworkAddress? network;
+    private int announcementsLeft;
 
     /// <summary>Makes the address; nothing runs yet.</summary>
     public ServiceAddress(
@@ -45,6 +48,7 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
         this.logger = logger;
         this.volumes = [.. volumes.All.Where(volume => volume.Group == settings.Group)];
         Exports = new([.. this.volumes.Select(volume => (volume.Name, volume.SizeBytes))]);
+        network = settings.Interface is { } name ? new(settings.Host, name) : null;
         sender = new(settings, node.SystemId, node.PartnerName, reactor, logger);
         receiver = new(settings, node.Name, node.PartnerSystemId, reactor, logger, this);
     }
@@ -68,7 +72,9 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
     public bool Accepting => acceptWatch is not null;
 
     /// <summary>Why what this node should serve cannot be reached yet; empty when it can.</summary>
-    public string Waits => !held || listener is not null ? ""
+    public string Waits => !held ? ""
+        : unmoved.Length > 0 ? $"{Settings.Host} can't be moved to {Settings.Interface}: {unmoved}"
+        : listener is not null ? ""
         : $"can't listen at {Settings.Uri("")}: {unbound}; tried again each "
             + $"{Limits.RetryPeriod.TotalMilliseconds:0} ms";
 
@@ -90,6 +96,7 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
             UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         Directory.CreateDirectory(Settings.Directory, OwnerOnly);
         receiver.Start();
+        Move(address => address.Drop()); // A process that ended in a crash may have left it.
         ticks = Reactor.Every(Limits.RetryPeriod, Tick);
         Tick();
         OwnershipChanged();
@@ -105,11 +112,15 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
             int ended = receiver.ShutDownDuplicates();
             acceptsAgainAt = null;
             sender.Send(new(LinkKind.Taken, 0), null);
+            announcementsLeft = Limits.Announcements;
+            Announce();
             logger.LogInformation("service address {Uri} is here; ended {Count} connections of "
                 + "its former holder", Settings.Uri(""), ended);
         }
         else if (!holds && held)
         {
+            announcementsLeft = 0;
+            Move(address => address.Drop());
             logger.LogInformation("service address {Uri} is gone", Settings.Uri(""));
         }
 
@@ -189,6 +200,7 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
         ticks?.Dispose();
         held = false;
         DropAll();
+        Move(address => address.Drop());
         UpdateAccepting();
         listener?.Dispose();
         listener = null;
@@ -196,8 +208,39 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
         receiver.Dispose();
     }
 
+    /// <summary>
+    /// Takes the address to this node and says so, several times: a packet may get lost.
+    /// </summary>
+    private void Announce()
+    {
+        if (announcementsLeft > 0)
+        {
+            Move(address => address.Take());
+            announcementsLeft -= unmoved.Length == 0 ? 1 : 0;
+        }
+    }
+
+    private void Move(Action<NetworkAddress> change)
+    {
+        try
+        {
+            if (network is not null)
+            {
+                change(network);
+            }
+
+            unmoved = "";
+        }
+        catch (RefusedException refused)
+        {
+            logger.LogError("{Refusal}", refused.Refusal);
+            unmoved = refused.Refusal.Actual;
+        }
+    }
+
     private void Tick()
     {
+        Announce();
         Link();
         if (listener is null)
         {

@@ -28,6 +28,11 @@ internal static partial class Libc
     internal static partial nint send(Descriptor socket, ref byte buffer, nint bytes, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint sendto(
+        Descriptor socket, ref byte buffer, nint bytes, int flags, ref byte address,
+        int addressBytes);
+
+    [LibraryImport("libc", SetLastError = true)]
     internal static partial nint sendmsg(Descriptor socket, ref MsgHdr message, int flags);
 
     [LibraryImport("libc", SetLastError = true)]

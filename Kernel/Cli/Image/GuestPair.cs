@@ -1,0 +1,110 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Cli.Image;
+
+/// <summary>Makes the files of a pair of guests.</summary>
+internal static class GuestPair
+{
+    private const UnixFileMode OwnerOnly =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>Makes the files, unless the pair is there already.</summary>
+    internal static async Task<PairLayout> MakeAsync(
+        string directory, GuestSettings guests, CancellationToken cancellation)
+    {
+        if (GuestSettings.Load(directory) is not null)
+        {
+            return PairLayout.At(directory);
+        }
+
+        Directory.CreateDirectory(directory, OwnerOnly);
+        foreach (string folder in (string[])["net", "witness", .. PairLayout.Names])
+        {
+            Directory.CreateDirectory(Path.Combine(directory, folder), OwnerOnly);
+        }
+
+        string pairId = $"{Guid.NewGuid()}";
+        byte[] pairKey = RandomNumberGenerator.GetBytes(Limits.KeyBytesMin);
+        byte[] manageKey = RandomNumberGenerator.GetBytes(Limits.KeyBytesMin);
+        await WriteKeyAsync(Path.Combine(directory, "manage.key"), manageKey, cancellation);
+        foreach (string name in PairLayout.Names)
+        {
+            string folder = Path.Combine(directory, name);
+            string state = Path.Combine(folder, "state");
+            Directory.CreateDirectory(state, OwnerOnly);
+            await WriteKeyAsync(Path.Combine(state, "pair.key"), pairKey, cancellation);
+            await WriteKeyAsync(Path.Combine(state, "manage.key"), manageKey, cancellation);
+            string config = GuestConfiguration.Of(name, pairId, guests).ToJsonString(Indented);
+            await File.WriteAllTextAsync(
+                Path.Combine(state, "config.json"), config + "\n", cancellation);
+            await MakeDisksAsync(folder, guests, cancellation);
+            Directory.Delete(state, recursive: true); // The key is on the node's disk alone now.
+        }
+
+        if (guests.Overlay is { } overlay)
+        {
+            await MakeInitrdAsync(directory, guests, overlay, cancellation);
+        }
+
+        guests.Save(directory);
+        return PairLayout.At(directory);
+    }
+
+    // The operating system's kernel unpacks one archive after the other.
+    private static async Task MakeInitrdAsync(
+        string directory, GuestSettings guests, string overlay, CancellationToken cancellation)
+    {
+        await using FileStream both = File.Create(Path.Combine(directory, "initrd"));
+        foreach (string part in (string[])[Path.Combine(guests.ImageFolder, "initrd"), overlay])
+        {
+            await using FileStream one = File.OpenRead(part);
+            await one.CopyToAsync(both, cancellation);
+
+            // An archive begins at a multiple of 4 bytes; zeros between them are skipped.
+            both.SetLength((both.Length + 3) / 4 * 4);
+            both.Seek(0, SeekOrigin.End);
+        }
+    }
+
+    private static async Task MakeDisksAsync(
+        string folder, GuestSettings guests, CancellationToken cancellation)
+    {
+        const int SpareMib = 64; // For what the file system needs of its own.
+        int volumes = PairLayout.Names.Count;
+        long dataMib = (volumes * guests.SizeBytes / Size.MiB) + SpareMib;
+        await ScriptAsync(
+            "disk", [Path.Combine(folder, "state.img"), Path.Combine(folder, "state")],
+            cancellation);
+        await ScriptAsync(
+            "data-disk", [Path.Combine(folder, "data.img"), $"{dataMib}"], cancellation);
+        await using FileStream nvram = File.Create(Path.Combine(folder, "nvram.img"));
+        nvram.SetLength((long)GuestSettings.NvramMib * Size.MiB);
+    }
+
+    private static async Task ScriptAsync(
+        string script, IEnumerable<string> arguments, CancellationToken cancellation)
+    {
+        if (await ImageFiles.RunAsync(script, arguments, cancellation) != 0)
+        {
+            throw new RefusedException(new Refusal(
+                $"image/{script}", "to succeed", "a failure", "see its words above"));
+        }
+    }
+
+    private static async Task WriteKeyAsync(
+        string path, byte[] key, CancellationToken cancellation)
+    {
+        FileStreamOptions options = new()
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        };
+        await using FileStream file = new(path, options);
+        await file.WriteAsync(key, cancellation);
+    }
+}

@@ -1,0 +1,172 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Cli.Image;
+
+/// <summary>A guest, or the forwarder beside both, as a QEMU process of its own.</summary>
+internal static class GuestProcess
+{
+    private const string Qemu = "qemu-system-x86_64";
+
+    /// <summary>Starts a guest, and the forwarder unless it runs.</summary>
+    internal static async Task<int> StartAsync(
+        PairLayout pair, string name, CancellationToken cancellation)
+    {
+        GuestSettings guests = pair.Guests!;
+        GuestNetwork network = new(pair.Directory);
+        if (Pid(ForwarderFile(pair)) is null)
+        {
+            _ = await RunAsync(ForwarderFile(pair), network.Forwarder(guests), cancellation);
+        }
+
+        string folder = Path.Combine(pair.Directory, name);
+        IEnumerable<string> arguments =
+        [
+            .. Machine(pair, folder),
+            .. guests.Overlay is null ? [] : Shell(folder),
+            .. Storage(pair, folder),
+            .. network.Devices(name, PairLayout.Other(name)),
+        ];
+        return await RunAsync(PidFile(pair, name), arguments, cancellation);
+    }
+
+    /// <summary>Process id of a guest that runs; null when none does.</summary>
+    internal static int? Find(PairLayout pair, string name) => Pid(PidFile(pair, name));
+
+    /// <summary>Ends the forwarder.</summary>
+    internal static void EndForwarder(PairLayout pair)
+    {
+        if (Pid(ForwarderFile(pair)) is { } pid)
+        {
+            NodeProcess.Kill(pid);
+        }
+    }
+
+    /// <summary>
+    /// Whether KVM runs guests here: its device may be there and a guest still stand still, so a
+    /// guest that can only panic is asked to do so.
+    /// </summary>
+    internal static async Task<bool> HasKvmAsync(
+        string kernel, CancellationToken cancellation)
+    {
+        if (!File.Exists("/dev/kvm"))
+        {
+            return false;
+        }
+
+        ProcessStartInfo start = new(Qemu)
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+        };
+        foreach (string argument in (string[])[
+            "-accel", "kvm", "-cpu", "host", "-m", "256", "-display", "none", "-no-reboot",
+            "-kernel", kernel, "-append", "panic=-1"])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        using Process probe = Process.Start(start)!;
+        using CancellationTokenSource limit =
+            CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(TimeSpan.FromSeconds(5));
+        try
+        {
+            await probe.WaitForExitAsync(limit.Token);
+            return probe.ExitCode == 0;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            probe.Kill();
+            return false;
+        }
+    }
+
+    private static string PidFile(PairLayout pair, string name) =>
+        Path.Combine(pair.Directory, name, "qemu.pid");
+
+    private static string ForwarderFile(PairLayout pair) =>
+        Path.Combine(pair.Directory, "net", "forwarder.pid");
+
+    // Where tests reach a shell in the guest, when the overlay has one.
+    private static IEnumerable<string> Shell(string folder) =>
+    [
+        "-device", "virtio-serial-pci,addr=0x12",
+        "-chardev", $"socket,id=shell,path={Path.Combine(folder, "shell.sock")},server=on,wait=off",
+        "-device", "virtserialport,chardev=shell,name=org.storageos.test",
+    ];
+
+    private static IEnumerable<string> Machine(PairLayout pair, string folder)
+    {
+        GuestSettings guests = pair.Guests!;
+        string initrd = guests.Overlay is null
+            ? Path.Combine(guests.ImageFolder, "initrd")
+            : Path.Combine(pair.Directory, "initrd");
+        string commandLine = File.ReadAllText(Path.Combine(guests.ImageFolder, "cmdline")).Trim();
+        return
+        [
+            "-machine", "q35,nvdimm=on,nvdimm-persistence=cpu", "-accel", guests.Accelerator,
+            "-cpu", guests.Accelerator == "kvm" ? "host" : "max", "-smp", "1",
+            "-m", $"{GuestSettings.MemoryMib}M,slots=2,maxmem=4G", "-nodefaults",
+            "-display", "none", "-serial", $"file:{Path.Combine(folder, "console.log")}",
+            "-qmp", $"unix:{Path.Combine(folder, "qmp.sock")},server=on,wait=off",
+            "-kernel", Path.Combine(guests.ImageFolder, "vmlinuz"),
+            "-initrd", initrd,
+            "-append", commandLine.Replace("console=tty0 ", "", StringComparison.Ordinal),
+            "-device", "i6300esb", "-action", "watchdog=reset",
+        ];
+    }
+
+    private static IEnumerable<string> Storage(PairLayout pair, string folder) =>
+    [
+        "-object", $"memory-backend-file,id=nvram,share=on,size={GuestSettings.NvramMib}M,"
+            + $"mem-path={Path.Combine(folder, "nvram.img")}",
+        "-device", "nvdimm,id=nvdimm0,memdev=nvram,label-size=128K",
+        "-drive", $"file={Path.Combine(folder, "state.img")},format=raw,if=virtio",
+        "-drive", $"file={Path.Combine(folder, "data.img")},format=raw,if=virtio,discard=unmap",
+        "-virtfs", $"local,path={Path.Combine(pair.Directory, "witness")},mount_tag=witness,"
+            + "security_model=none",
+    ];
+
+    // QEMU says that it is ready by going to the background, and why it is not by its words.
+    private static async Task<int> RunAsync(
+        string pidFile, IEnumerable<string> arguments, CancellationToken cancellation)
+    {
+        ProcessStartInfo start = new(
+            Qemu, [.. arguments, "-daemonize", "-pidfile", pidFile])
+        {
+            RedirectStandardError = true,
+        };
+        try
+        {
+            using Process process = Process.Start(start)!;
+            string words = await process.StandardError.ReadToEndAsync(cancellation);
+            await process.WaitForExitAsync(cancellation);
+            return Pid(pidFile)
+                ?? throw new RefusedException(new Refusal(Qemu, "to start", words.Trim()));
+        }
+        catch (Win32Exception missing)
+        {
+            throw new RefusedException(
+                new Refusal(Qemu, "to start", missing.Message, "install qemu-system-x86"), missing);
+        }
+    }
+
+    // A process of another program may have the number by now.
+    private static int? Pid(string file)
+    {
+        try
+        {
+            int pid = int.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture);
+            return NodeProcess.Runs(pid)
+                && File.ReadAllText($"/proc/{pid}/comm").StartsWith("qemu", StringComparison.Ordinal)
+                ? pid : null;
+        }
+        catch (Exception failure) when (failure is IOException or FormatException)
+        {
+            return null;
+        }
+    }
+}

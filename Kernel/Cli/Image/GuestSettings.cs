@@ -1,0 +1,50 @@
+using System.Text.Json;
+
+namespace StorageOs.Kernel.Cli.Image;
+
+/// <summary>What a pair of guests was made with; kept beside it.</summary>
+/// <param name="ImageFolder">Full path of what <c>image build</c> made.</param>
+/// <param name="Accelerator">kvm or tcg, QEMU's names.</param>
+/// <param name="Transport">Id of the transport.</param>
+/// <param name="SizeBytes">Size of each volume.</param>
+/// <param name="NbdPort">This machine's TCP port of vol0's service address; vol1 has the next.
+/// </param>
+/// <param name="ManagementPort">This machine's TCP port of a's management; b has the next.</param>
+internal sealed record GuestSettings(
+    string ImageFolder,
+    string Accelerator,
+    string Transport,
+    long SizeBytes,
+    int NbdPort,
+    int ManagementPort)
+{
+    /// <summary>
+    /// Full path of a further initramfs whose files replace the image's, for tests; null for none.
+    /// </summary>
+    public string? Overlay { get; init; }
+
+
+    /// <summary>Memory of a guest.</summary>
+    public const int MemoryMib = 1024;
+
+    /// <summary>NVRAM of a guest: a log for each group.</summary>
+    public const int NvramMib = 256;
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>File name within the pair's directory; says that its nodes are guests.</summary>
+    private const string FileName = "guests.json";
+
+    /// <summary>The settings of a pair; null when its nodes are processes.</summary>
+    internal static GuestSettings? Load(string directory)
+    {
+        string path = Path.Combine(directory, FileName);
+        return File.Exists(path)
+            ? JsonSerializer.Deserialize<GuestSettings>(File.ReadAllText(path))
+            : null;
+    }
+
+    /// <summary>Keeps the settings.</summary>
+    internal void Save(string directory) => File.WriteAllText(
+        Path.Combine(directory, FileName), JsonSerializer.Serialize(this, Indented) + "\n");
+}

@@ -1,0 +1,69 @@
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Hosting;
+
+/// <summary>
+/// Feeds the machine's watchdog from the connection manager's reactor: when that stands still, the
+/// partner sees a still beat and the machine is reset. A process that ends without a word leaves
+/// the watchdog armed, and has until its limit to be started again
+/// (Documentation/watchdog/watchdog-api of Linux).
+/// </summary>
+internal sealed class Watchdog : IDisposable
+{
+    private readonly FileStream device;
+    private readonly ILogger log;
+    private bool failed;
+
+    private Watchdog(FileStream device, ILogger log)
+    {
+        this.device = device;
+        this.log = log;
+    }
+
+    /// <summary>Opens the device, which arms it; null when there is none to open.</summary>
+    internal static Watchdog? Start(string path, IReactor reactor, ILogger log)
+    {
+        try
+        {
+            FileStream device = new(path, FileMode.Open, FileAccess.Write, FileShare.None, 0);
+            Watchdog watchdog = new(device, log);
+            reactor.Post(
+                _ => reactor.Every(Limits.WatchdogPeriod, () => watchdog.Write("\0"u8)), null);
+            log.LogInformation("watchdog {Path} is armed", path);
+            return watchdog;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            log.LogWarning(
+                "expected a watchdog at {Path}, found: {Failure}; a node that hangs will not be "
+                + "reset", path, failure.Message);
+            return null;
+        }
+    }
+
+    /// <summary>Disarms it: the node ends because it was asked to.</summary>
+    public void Dispose()
+    {
+        Write("V"u8);
+        device.Dispose();
+    }
+
+    private void Write(ReadOnlySpan<byte> what)
+    {
+        if (failed || !device.CanWrite)
+        {
+            return;
+        }
+
+        try
+        {
+            device.Write(what);
+        }
+        catch (IOException failure)
+        {
+            failed = true;
+            log.LogError("the watchdog can't be fed any more: {Failure}", failure.Message);
+        }
+    }
+}
