@@ -12,7 +12,6 @@ namespace StorageOs.Transport.Verbs;
 /// </summary>
 internal sealed unsafe class MappedMemory : MemoryManager<byte>
 {
-    private const string DevicePrefix = "/dev/dax";
     private readonly int length;
     private nint address;
 
@@ -50,30 +49,20 @@ internal sealed unsafe class MappedMemory : MemoryManager<byte>
     }
 
     /// <summary>
-    /// What a path holds; a file is made of zeros, its space allocated, where there is none. A
-    /// character device is mapped as it is.
+    /// What a path holds; a file is made of zeros, its space allocated, where there is none.
     /// </summary>
     public static MappedMemory Backed(string path, int length)
     {
         try
         {
-            bool device = path.StartsWith(DevicePrefix, StringComparison.Ordinal);
-            if (!device)
-            {
-                Directory.CreateDirectory(Path.GetDirectoryName(path) ?? "/");
-            }
-
+            Directory.CreateDirectory(Path.GetDirectoryName(path) ?? "/");
             bool made = !File.Exists(path);
             using SafeFileHandle file = File.OpenHandle(
                 path,
                 made ? FileMode.CreateNew : FileMode.Open,
                 FileAccess.ReadWrite,
                 FileShare.ReadWrite | FileShare.Delete);
-            if (!device)
-            {
-                Size(file, path, length, made);
-            }
-
+            Fit(file, path, length, made);
             nint address = Map(
                 length,
                 Libc.MAP_SHARED | Libc.MAP_POPULATE,
@@ -124,7 +113,10 @@ internal sealed unsafe class MappedMemory : MemoryManager<byte>
     private static nint Map(int length, int flags, int file) => Libc.mmap(
         0, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, flags, file, 0);
 
-    private static void Size(SafeFileHandle file, string path, int length, bool made)
+    /// <summary>
+    /// Gives a new file its space. Another must be as long as the region; a device may be longer.
+    /// </summary>
+    private static void Fit(SafeFileHandle file, string path, int length, bool made)
     {
         if (made)
         {
@@ -137,8 +129,9 @@ internal sealed unsafe class MappedMemory : MemoryManager<byte>
             }
         }
 
-        long found = RandomAccess.GetLength(file);
-        if (found != length)
+        DaxDevice? device = DaxDevice.Find(path);
+        long found = device?.Length ?? RandomAccess.GetLength(file);
+        if (device is null ? found != length : found < length)
         {
             throw new RefusedException(new Refusal(
                 $"backing file {path}",
