@@ -123,9 +123,9 @@ internal sealed partial class VerbsWellKnownPort : IWellKnownPort
 
         IsDisposed = true;
         state = WellKnownState.Failed;
+        Drop(); // First, so that the partner hears of a closed port and not of dead keys.
         page.Revoke();
         inbox.Revoke();
-        Drop();
         transport.Board.Withdraw();
         StopListening();
         transport.Cm.Unregister(owner);
