@@ -166,6 +166,7 @@ internal sealed class TcpPort : IPort, ICompletionChannel
                 done.Region = null;
             }
 
+            Settle();
             return count;
         }
     }
@@ -226,6 +227,7 @@ internal sealed class TcpPort : IPort, ICompletionChannel
             {
                 At(answered++).Status = closed;
                 sent = tail;
+                Settle();
             }
             else if (!Pump())
             {
@@ -289,7 +291,28 @@ internal sealed class TcpPort : IPort, ICompletionChannel
             wire.Dispose();
         }
 
-        // What has completed just now is for its owner to see, who may be asleep.
+        Settle();
+    }
+
+    /// <summary>
+    /// Keeps the descriptor readable while completions wait that no socket tells of, and not
+    /// longer, or its owner would never sleep again.
+    /// </summary>
+    private void Settle()
+    {
+        if (end.IsDisposed)
+        {
+            return; // Its user has been told of that in its own way.
+        }
+
+        if (answered != oldest)
+        {
+            end.Wake();
+        }
+        else if (failure is not null)
+        {
+            _ = end.TakeKick();
+        }
     }
 
     /// <summary>Sends as much as the socket takes; false when the connection has ended.</summary>
@@ -305,7 +328,7 @@ internal sealed class TcpPort : IPort, ICompletionChannel
             int count = wire.Send(hello.AsSpan(helloSent), []);
             if (count <= 0)
             {
-                return Settle(count == 0);
+                return AwaitRoom(count == 0);
             }
 
             helloSent += count;
@@ -316,11 +339,11 @@ internal sealed class TcpPort : IPort, ICompletionChannel
             int count = SendNext(ref At(sent));
             if (count <= 0)
             {
-                return Settle(count == 0);
+                return AwaitRoom(count == 0);
             }
         }
 
-        return Settle(wire.Flush());
+        return AwaitRoom(wire.Flush());
     }
 
     private int SendNext(ref Post post)
@@ -353,7 +376,7 @@ internal sealed class TcpPort : IPort, ICompletionChannel
     }
 
     /// <summary>Waits for room to send while, and only while, something has to go.</summary>
-    private bool Settle(bool alive)
+    private bool AwaitRoom(bool alive)
     {
         bool unsent = sent != tail || helloSent < hello.Length || wire!.HasUnsent;
         uint wanted = Libc.EPOLLIN | (unsent ? Libc.EPOLLOUT : 0);
