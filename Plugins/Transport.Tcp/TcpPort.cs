@@ -256,6 +256,11 @@ internal sealed class TcpPort : IPort, ICompletionChannel
 
         bool closed = end.State != PortState.Open; // Before the last look at what has come.
         bool alive = (closed || Pump()) && (wire is null || Receive());
+        if (alive && !closed && failure is null && (sent != tail || helloSent < hello.Length))
+        {
+            alive = Pump(); // What came may have been the end of a handshake.
+        }
+
         if (failure is null && (closed || !alive))
         {
             Break();
@@ -378,12 +383,13 @@ internal sealed class TcpPort : IPort, ICompletionChannel
     /// <summary>Waits for room to send while, and only while, something has to go.</summary>
     private bool AwaitRoom(bool alive)
     {
-        bool unsent = sent != tail || helloSent < hello.Length || wire!.HasUnsent;
+        bool unsent = wire!.HasUnsent
+            || (wire.AcceptsBytes && (sent != tail || helloSent < hello.Length));
         uint wanted = Libc.EPOLLIN | (unsent ? Libc.EPOLLOUT : 0);
         if (alive && wanted != interest)
         {
             interest = wanted;
-            alive = Watch(Libc.EPOLL_CTL_MOD, wire!.Socket, wanted);
+            alive = Watch(Libc.EPOLL_CTL_MOD, wire.Socket, wanted);
         }
 
         return alive;
