@@ -30,4 +30,37 @@ public sealed class TcpPairTests
         Assert.Equal(0, pair.Ask("takeover").Code);
         pair.Compare(file);
     }
+
+    [Fact]
+    public async Task A_pair_over_tls_is_ready_and_refuses_a_node_with_another_key_file()
+    {
+        await using PairRun pair = new();
+        pair.Start("--transport", "tcp");
+        Assert.Equal(0, pair.Ask("stop").Code);
+        string key = Path.Combine(pair.Folder, "pair.key");
+        string other = Path.Combine(pair.Folder, "other.key");
+        File.WriteAllBytes(other, new byte[32]);
+        File.SetUnixFileMode(other, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        SetTls("a", key);
+        SetTls("b", other);
+        pair.Boot("a");
+        pair.Boot("b");
+        await PairRun.UntilAsync(
+            () => $"{pair.Node("a")["session"]?["reason"]}".Contains(
+                "a certificate of another key", StringComparison.Ordinal),
+            "a says why it does not connect");
+        Assert.NotEqual("Ready", pair.Session("a"));
+        Assert.Equal(0, pair.Ask("stop").Code);
+        SetTls("b", key);
+        Assert.Equal(0, pair.Ask("start").Code);
+        await pair.InSyncAsync();
+        pair.Compare(pair.WriteBytes(8 << 20));
+
+        void SetTls(string node, string keyFile) => pair.Configure(
+            node, settings => settings["transport"]!["options"] = new JsonObject
+            {
+                ["tls"] = "pair-key",
+                ["keyFile"] = keyFile,
+            });
+    }
 }

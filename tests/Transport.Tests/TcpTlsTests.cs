@@ -61,6 +61,38 @@ public sealed class TcpTlsTests
             && second.Detail.Contains("TLS", StringComparison.Ordinal));
     }
 
+<<<<<<< HEAD
+=======
+    /// <summary>By somebody between the nodes, who finds the text only where there is no TLS.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_travels_can_be_read_without_tls_alone(bool tls)
+    {
+        byte[] text = "nobody on the way is to see this"u8.ToArray();
+        using TcpPair pair = new(tls);
+        using Relay relay = new(pair);
+        using IRegion page = Map(pair.First), inbox = Map(pair.First);
+        using IRegion secondPage = Map(pair.Second), secondInbox = Map(pair.Second);
+        using IWellKnownPort first = pair.First.OpenWellKnown(new WellKnownNeed(
+            pair.FirstPort, Relay.Address, relay.Port, 0, Connects: true, page, inbox));
+        using IWellKnownPort second = pair.Second.OpenWellKnown(new WellKnownNeed(
+            pair.SecondPort, pair.FirstAddress, pair.FirstPort, 0, Connects: false, secondPage,
+            secondInbox));
+        PeerProcess.Await(() => first.Poll() == WellKnownState.Connected
+            & second.Poll() == WellKnownState.Connected);
+        text.CopyTo(page.Bytes);
+        Assert.True(first.Port.TryPostWrite(1, page, 0, first.PartnerInbox, 0, text.Length));
+        Assert.Equal(CompletionStatus.Success, ConnectedPair.Complete(first.Port, 1));
+        Assert.True(secondInbox.Bytes[..text.Length].SequenceEqual(text));
+        Assert.Equal(!tls, relay.Saw(text));
+
+        static IRegion Map(ITransport transport) => transport.Map(
+            new RegionNeed("region", 1, RemoteAccess.Read | RemoteAccess.Write));
+    }
+
+>>>>>>> tcp
     [Fact]
     public void Options_that_do_not_fit_are_refused()
     {
