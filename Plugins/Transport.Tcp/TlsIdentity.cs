@@ -37,12 +37,8 @@ internal sealed class TlsIdentity : IDisposable
     {
         byte[] key = Read(path);
         byte[] seed = HKDF.DeriveKey(
-<<<<<<< HEAD
-            HashAlgorithmName.SHA256, key, SeedBytes, info: "storageos tcp tls p-256 v1"u8.ToArray());
-=======
             HashAlgorithmName.SHA256, key, SeedBytes,
             info: "storageos tcp tls p-256 v1"u8.ToArray());
->>>>>>> tcp
         BigInteger scalar = (new BigInteger(seed, isUnsigned: true, isBigEndian: true)
             % (Order - BigInteger.One)) + BigInteger.One;
         byte[] digits = scalar.ToByteArray(isUnsigned: true, isBigEndian: true);

@@ -105,18 +105,11 @@ internal sealed class TlsWire : Wire
         }
         catch (Exception failure) when (failure is AuthenticationException or IOException)
         {
-<<<<<<< HEAD
-            Failure = new Refusal(
-                "TLS",
-                "a partner with the same pair key, through TLS 1.3",
-                strange ? "a certificate of another key" : (failure.InnerException ?? failure).Message,
-=======
             string found = (failure.InnerException ?? failure).Message;
             Failure = new Refusal(
                 "TLS",
                 "a partner with the same pair key, through TLS 1.3",
                 strange ? "a certificate of another key" : found,
->>>>>>> tcp
                 "give both nodes the same transport options and the same key file");
             _ = pipe.Drain(); // Perhaps the partner still hears why.
             return Ended;

@@ -61,8 +61,6 @@ public sealed class TcpTlsTests
             && second.Detail.Contains("TLS", StringComparison.Ordinal));
     }
 
-<<<<<<< HEAD
-=======
     /// <summary>By somebody between the nodes, who finds the text only where there is no TLS.
     /// </summary>
     [Theory]
@@ -92,7 +90,6 @@ public sealed class TcpTlsTests
             new RegionNeed("region", 1, RemoteAccess.Read | RemoteAccess.Write));
     }
 
->>>>>>> tcp
     [Fact]
     public void Options_that_do_not_fit_are_refused()
     {
