@@ -53,9 +53,15 @@ internal static class PairCommand
         Option<string> size = SizeOption("1G");
         Option<int> port = PortOption();
         Option<string> witness = Witness();
+        Option<string[]> addresses = new("--address")
+        {
+            Description = "hardware addresses of a and b, where the transport needs this machine's",
+            Arity = new ArgumentArity(2, 2),
+            AllowMultipleArgumentsPerToken = true,
+        };
         Command command = new("pair", "Makes and runs a pair of nodes on this machine.")
         {
-            directory, transport, plugins, detach, size, port, witness,
+            directory, transport, plugins, detach, size, port, witness, addresses,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -66,6 +72,7 @@ internal static class PairCommand
                 parsed.GetValue(port))
             {
                 Witness = parsed.GetValue(witness) != "none",
+                Addresses = parsed.GetValue(addresses) is [var a, var b] ? (a, b) : null,
             };
             return RunAsync(
                 Output.Of(parsed), PairLayout.At(parsed.GetValue(directory)), options,

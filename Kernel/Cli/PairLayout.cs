@@ -104,15 +104,18 @@ internal sealed class PairLayout
 
     /// <summary>
     /// Preset address and port of a node, in the transport's terms: addresses of this machine for
-    /// one over TCP, Fibre Channel ids on the fabric for any other.
+    /// one over TCP, Fibre Channel ids on the fabric for any other, unless the user says which.
     /// </summary>
     private static (string Address, int Port) Preset(string name, PairOptions options) =>
-        options.Transport == Tcp
+        options.Addresses is { } given
+            ? (name == "a" ? given.A : given.B, options.NbdPort + PortsOfVolumes)
+        : options.Transport == Tcp
             ? (name == "a" ? "127.0.0.1" : "127.0.0.2", options.NbdPort + PortsOfVolumes)
             : (name == "a" ? "fc:010203" : "fc:010204", 1);
 
-    private static JsonObject TransportOptions(string fast, PairOptions options) =>
-        options.Transport == Tcp ? [] : new() { ["fabric"] = Path.Combine(fast, "fabric") };
+    // With a prefix, so that the file also runs over another transport by its name alone.
+    private static JsonObject TransportOptions(string fast) =>
+        new() { ["loopback.fabric"] = Path.Combine(fast, "fabric") };
 
     /// <summary>A node's system id, as its configuration has it.</summary>
     internal static string SystemId(string name) =>
@@ -231,7 +234,7 @@ internal sealed class PairLayout
                 ["address"] = ownAddress,
                 ["port"] = ownPort,
                 ["memoryAddress"] = MemoryAddress,
-                ["options"] = TransportOptions(fast, options),
+                ["options"] = TransportOptions(fast),
             },
             ["management"] = new JsonObject { ["socket"] = "manage.sock" },
             ["plugins"] = Plugins(name, fast, options),
@@ -319,6 +322,9 @@ internal sealed class PairLayout
 internal sealed record PairOptions(
     string Transport, IReadOnlyList<string> PluginFolders, long SizeBytes, int NbdPort)
 {
+    /// <summary>Hardware addresses of the nodes; null for what the transport needs here.</summary>
+    internal (string A, string B)? Addresses { get; init; }
+
     /// <summary>Whether the pair has a witness; rule S13 holds without one.</summary>
     internal bool Witness { get; init; } = true;
 

@@ -108,7 +108,7 @@ public static class NodeConfiguration
             reader.Text("transport:address", Limits.AddressCharsMax),
             reader.Port("transport:port"),
             reader.PageAddress("transport:memoryAddress"),
-            reader.Options("transport:options"));
+            OptionsOf(reader.Name("transport:name"), reader.Options("transport:options")));
         PairSettings pair = new(reader.Id("pair:id"), ReadKey(reader, "pair:keyFile"));
         string socket = ReadSocket(reader);
         CheckTogether(reader, node, partner, transport);
@@ -124,6 +124,26 @@ public static class NodeConfiguration
                 Remote = ReadRemote(reader),
             },
         };
+    }
+
+    /// <summary>
+    /// The options of one transport: those without a prefix, and those with its own, such as
+    /// <c>loopback.fabric</c>. So one file can hold what each of several transports needs.
+    /// </summary>
+    private static Dictionary<string, string> OptionsOf(
+        string transport, IReadOnlyDictionary<string, string> all)
+    {
+        Dictionary<string, string> own = new(StringComparer.OrdinalIgnoreCase);
+        foreach ((string name, string value) in all)
+        {
+            string[] parts = name.Split('.', 2);
+            if (parts.Length == 1 || parts[0] == transport)
+            {
+                own[parts[^1]] = value;
+            }
+        }
+
+        return own;
     }
 
     private static RemoteManagement? ReadRemote(SettingsReader reader)

@@ -19,7 +19,8 @@ public sealed class LoopbackTests
     [InlineData("fc:0102034")]
     [InlineData("fc:01020g")]
     [InlineData("fc:000000")]
-    [InlineData("10.0.0.1")]
+    [InlineData("10.0.0.0")]
+    [InlineData("10.0.0")]
     public void Other_addresses_are_refused(string address)
     {
         RefusedException refused = Assert.Throws<RefusedException>(() =>

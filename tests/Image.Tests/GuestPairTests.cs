@@ -1,0 +1,127 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli;
+using StorageOs.Kernel.Cli.Drill;
+
+namespace StorageOs.Image.Tests;
+
+/// <summary>Two guests that boot the image, and what happens to them.</summary>
+[Trait("Category", "Slow")]
+public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisposable
+{
+    private static readonly TimeSpan RestartTimeMax = TimeSpan.FromMinutes(3);
+    private readonly string file = Path.GetTempFileName();
+
+    public void Dispose() => File.Delete(file);
+
+    [Fact]
+    public void Claim10_20_21_the_session_comes_up_while_disks_are_not_mounted_and_nothing_is_loaded()
+    {
+        foreach (string name in PairLayout.Names)
+        {
+            string console = guests.Console(name);
+            int connected = console.IndexOf("handshake: AwaitConfirmed", StringComparison.Ordinal);
+            int loading = console.IndexOf("boot[0] 2/4", StringComparison.Ordinal);
+            Assert.True(connected >= 0, $"{name} never connected: {console}");
+            Assert.True(loading > connected, $"{name} loaded plugins first: {console}");
+            Assert.Contains("clients wait for /run/storageos/disks", console);
+        }
+
+        double mounted = Uptime(guests.Shell("a", "dmesg").Output, "disks are mounted");
+        double started = Uptime(guests.Shell("a", "dmesg").Output, "starting the node");
+        Assert.InRange(started, 0, mounted);
+    }
+
+    [Fact]
+    public void The_console_shows_node_address_session_and_volumes()
+    {
+        string console = guests.Console("a");
+        Assert.Matches(
+            $@"== a  {Guests.Transport} 10\.9\.0\.1  Serving  session with b: Ready", console);
+        Assert.Contains("vol0: mirrored at a, InSync  nbd://10.0.9.100:10809/vol0", console);
+    }
+
+    [Fact]
+    public void The_root_is_read_only_and_nobody_can_log_in()
+    {
+        Assert.False(guests.Shell("a", "touch /etc/x").Good);
+        Assert.Matches(@"^root:\*:", guests.Shell("a", "cat /etc/passwd").Output);
+        Assert.Equal("", guests.Shell("a", "pidof getty").Output);
+    }
+
+    [Fact]
+    public async Task Logs_in_NVRAM_are_safe_from_a_loss_of_power_and_status_says_so()
+    {
+        JsonObject status = await guests.StatusAsync("a");
+        Assert.Equal("power", $"{status["persistence"]}");
+        Assert.Contains("/dev/dax", guests.Shell("a", "ls -l /run/nvram").Output);
+    }
+
+    [Theory]
+    [InlineData(nameof(Violence.Kill))]
+    [InlineData(nameof(Violence.Reset))]
+    [InlineData(nameof(Violence.Stop))]
+    [InlineData(nameof(Violence.Cut))]
+    public async Task An_owner_lost_in_mid_write_loses_nothing_and_returns(string how)
+    {
+        await guests.WellAsync();
+        const int Length = 12 * Size.MiB;
+        await File.WriteAllBytesAsync(file, RandomNumberGenerator.GetBytes(Length));
+        await using FileStream source = File.OpenRead(file);
+        DrillPlan plan = new("owner", Enum.Parse<Violence>(how), At: 50);
+        JsonObject result = await DrillView.ShowAsync(Output.Quiet(), view => new DrillRun(
+            guests.Pair, source, guests.Port, Guests.VolumeBytes, plan, view)
+            .RunAsync(CancellationToken.None));
+        string told = result.ToJsonString();
+        Assert.Equal(0, result["lostBytes"]!.GetValue<long>());
+        Assert.True(result["sha256Match"]!.GetValue<bool>(), told);
+        Assert.True(result["steppedBack"]!.GetValue<bool>(), told);
+        Assert.True(result["inSyncAgainMs"] is not null, told);
+        Assert.Equal(Length, result["ackedBytes"]!.GetValue<long>());
+    }
+
+    [Fact]
+    public async Task A_kernel_process_that_is_killed_is_started_again_by_init()
+    {
+        await guests.WellAsync();
+        Assert.True(guests.Shell("b", "kill -9 $(pidof storageos)").Good);
+        await Guests.UntilAsync(
+            async () => $"{(await guests.StatusAsync("b"))["phase"]}" == "Serving",
+            RestartTimeMax, "b serves again");
+        await guests.WellAsync();
+        Assert.Contains("the node ended with 137 and is started again",
+            guests.Shell("b", "dmesg").Output);
+    }
+
+    [Fact]
+    public async Task A_hung_kernel_process_is_seen_and_then_reset_by_the_watchdog()
+    {
+        await guests.WellAsync();
+        string before = guests.Shell("b", "cat /proc/sys/kernel/random/boot_id").Output;
+        Assert.True(guests.Shell("b", "kill -STOP $(pidof storageos)").Good);
+        await Guests.UntilAsync(
+            async () => $"{(await guests.StatusAsync("a"))["partner"]?["lastEnd"]}"
+                .StartsWith("BeatStill", StringComparison.Ordinal),
+            RestartTimeMax, "a sees that b's beat stands still");
+
+        // Who reads a still beat reads: the stopped process serves its memory all the same.
+        JsonObject seen = await guests.StatusAsync("a");
+        Assert.Equal("Stuck", $"{seen["partner"]!["condition"]}");
+        await Guests.UntilAsync(
+            async () => $"{(await guests.StatusAsync("b"))["phase"]}" == "Serving",
+            RestartTimeMax, "b booted again");
+        Assert.NotEqual(before, guests.Shell("b", "cat /proc/sys/kernel/random/boot_id").Output);
+        await guests.WellAsync();
+    }
+
+    // The time in brackets before a line of the kernel log.
+    private static double Uptime(string log, string line)
+    {
+        Match found = Regex.Match(log, @"\[ *([0-9.]+)\] storageos: " + Regex.Escape(line));
+        Assert.True(found.Success, $"no \"{line}\" in {log}");
+        return double.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli;
+using StorageOs.Kernel.Cli.Drill;
+
+namespace StorageOs.Image.Tests;
+
+/// <summary>
+/// One pair of guests for all tests of a class, booted as a user boots it. Each test finds it well
+/// and at home, whatever the one before did to it.
+/// </summary>
+public sealed class Guests : IAsyncLifetime
+{
+    /// <summary>Size of each volume.</summary>
+    internal const long VolumeBytes = 64L * Size.MiB;
+
+    private static readonly TimeSpan BootTimeMax = TimeSpan.FromMinutes(6);
+    private static readonly TimeSpan WellTimeMax = TimeSpan.FromMinutes(4);
+    private readonly string folder = Directory.CreateTempSubdirectory("guests-").FullName;
+
+    internal static string Transport { get; } =
+        Environment.GetEnvironmentVariable("STORAGEOS_GUEST_TRANSPORT") ?? "verbs";
+
+    internal int Port { get; } = DrillCommand.FreePorts();
+
+    internal PairLayout Pair => PairLayout.At(folder);
+
+    public async Task InitializeAsync()
+    {
+        string overlay = ImageBuild.Overlay("overlay");
+        var (code, output) = ImageBuild.StorageOs(
+            BootTimeMax, "image", "pair", "--detach", "--dir", folder, "--size", "64M",
+            "--nbd-port", $"{Port}", "--transport", Transport, "--overlay", overlay);
+        Assert.True(code == 0, $"exit {code}: {output}\n{Console("a")}\n{Console("b")}");
+        await WellAsync();
+    }
+
+    public Task DisposeAsync()
+    {
+        _ = ImageBuild.StorageOs(BootTimeMax, "stop", "--kill", "--dir", folder);
+        Directory.Delete(folder, recursive: true);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Everything a guest has said on its console.</summary>
+    internal string Console(string name)
+    {
+        string log = Path.Combine(folder, name, "console.log");
+        return File.Exists(log) ? File.ReadAllText(log) : "";
+    }
+
+    /// <summary>Runs a line in a guest.</summary>
+    internal (bool Good, string Output) Shell(string name, string line) =>
+        GuestShell.Run(Path.Combine(folder, name, "shell.sock"), line);
+
+    /// <summary>A node's status.</summary>
+    internal Task<JsonObject> StatusAsync(string name) =>
+        NodeClient.StatusAsync(name, Pair.Socket(name), CancellationToken.None);
+
+    /// <summary>Waits for the pair to be well and every volume at home.</summary>
+    internal async Task WellAsync()
+    {
+        await UntilAsync(IsWellAsync, WellTimeMax, "both in sync");
+        foreach (string name in PairLayout.Names)
+        {
+            await UntilAsync(
+                () =>
+                {
+                    var (code, _) = ImageBuild.StorageOs(
+                        WellTimeMax, "takeover", "--node", name, "--dir", folder);
+                    return Task.FromResult(code == 0);
+                },
+                WellTimeMax, $"{name} has its volume");
+        }
+
+        await UntilAsync(IsWellAsync, WellTimeMax, "both in sync, at home");
+    }
+
+    internal static async Task UntilAsync(
+        Func<Task<bool>> condition, TimeSpan limit, string what)
+    {
+        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(200));
+        for (long from = Stopwatch.GetTimestamp(); !await condition();)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(from) < limit, $"not in time: {what}");
+            _ = await timer.WaitForNextTickAsync();
+        }
+    }
+
+    private async Task<bool> IsWellAsync()
+    {
+        PairStatus status = await PairStatus.AskAsync(Pair, CancellationToken.None);
+        return status.Lacks.Count == 0 && status.Nodes.All(node =>
+            node["volumes"] is JsonArray { Count: 2 } volumes
+            && volumes.All(volume => $"{volume?["sync"]}" == "InSync"
+                && $"{volume?["state"]}" is "mirrored" or "passive"));
+    }
+}
