@@ -46,6 +46,12 @@ internal static class Limits
     /// <summary>Connections that the operating system keeps before they are accepted.</summary>
     public const int BacklogMax = 64;
 
+    /// <summary>Bytes of a pair key, at least.</summary>
+    public const int KeyBytesMin = 32;
+
+    /// <summary>Bytes of a pair key, at most.</summary>
+    public const int KeyBytesMax = 4096;
+
     /// <summary>How long a connection may take over its hello.</summary>
     public static readonly TimeSpan HelloTimeout = TimeSpan.FromSeconds(3);
 

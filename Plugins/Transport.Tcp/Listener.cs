@@ -33,7 +33,7 @@ internal sealed class Listener(TcpTransport transport, SafeFileHandle socket, us
                 break;
             }
 
-            PendingHello hello = new(transport, TcpTransport.Answer(accepted), from);
+            PendingHello hello = new(transport, transport.Answer(accepted), from);
             pending.Enqueue(hello);
             while (pending.Count > Limits.PendingHellosMax)
             {
@@ -125,6 +125,11 @@ internal sealed class PendingHello : Served
         Over = true;
         if (!complete)
         {
+            if (wire.Failure is { } why)
+            {
+                transport.Refuse($"{from}: {why}");
+            }
+
             wire.Dispose();
         }
         else if (Hello.Decode(bytes, out Refusal? refusal) is not { } hello)

@@ -177,7 +177,8 @@ internal sealed class PortEnd
         }
     }
 
-    private void Wake()
+    /// <summary>Has its owner poll. Not after it is closed.</summary>
+    public void Wake()
     {
         if (Interlocked.Exchange(ref kicked, 1) == 0)
         {

@@ -49,7 +49,8 @@ internal sealed class RequestServer : Served
     public override Microsoft.Win32.SafeHandles.SafeFileHandle Descriptor => wire.Socket;
 
     /// <inheritdoc/>
-    public override bool WantsToSend => outputEnd != outputStart || wire.HasUnsent;
+    public override bool WantsToSend =>
+        wire.HasUnsent || (outputEnd != outputStart && wire.AcceptsBytes);
 
     /// <inheritdoc/>
     public override bool Run()

@@ -166,6 +166,7 @@ internal sealed class TcpPort : IPort, ICompletionChannel
                 done.Region = null;
             }
 
+            Settle();
             return count;
         }
     }
@@ -226,6 +227,7 @@ internal sealed class TcpPort : IPort, ICompletionChannel
             {
                 At(answered++).Status = closed;
                 sent = tail;
+                Settle();
             }
             else if (!Pump())
             {
@@ -254,6 +256,11 @@ internal sealed class TcpPort : IPort, ICompletionChannel
 
         bool closed = end.State != PortState.Open; // Before the last look at what has come.
         bool alive = (closed || Pump()) && (wire is null || Receive());
+        if (alive && !closed && failure is null && (sent != tail || helloSent < hello.Length))
+        {
+            alive = Pump(); // What came may have been the end of a handshake.
+        }
+
         if (failure is null && (closed || !alive))
         {
             Break();
@@ -289,7 +296,28 @@ internal sealed class TcpPort : IPort, ICompletionChannel
             wire.Dispose();
         }
 
-        // What has completed just now is for its owner to see, who may be asleep.
+        Settle();
+    }
+
+    /// <summary>
+    /// Keeps the descriptor readable while completions wait that no socket tells of, and not
+    /// longer, or its owner would never sleep again.
+    /// </summary>
+    private void Settle()
+    {
+        if (end.IsDisposed)
+        {
+            return; // Its user has been told of that in its own way.
+        }
+
+        if (answered != oldest)
+        {
+            end.Wake();
+        }
+        else if (failure is not null)
+        {
+            _ = end.TakeKick();
+        }
     }
 
     /// <summary>Sends as much as the socket takes; false when the connection has ended.</summary>
@@ -305,7 +333,7 @@ internal sealed class TcpPort : IPort, ICompletionChannel
             int count = wire.Send(hello.AsSpan(helloSent), []);
             if (count <= 0)
             {
-                return Settle(count == 0);
+                return AwaitRoom(count == 0);
             }
 
             helloSent += count;
@@ -316,11 +344,11 @@ internal sealed class TcpPort : IPort, ICompletionChannel
             int count = SendNext(ref At(sent));
             if (count <= 0)
             {
-                return Settle(count == 0);
+                return AwaitRoom(count == 0);
             }
         }
 
-        return Settle(wire.Flush());
+        return AwaitRoom(wire.Flush());
     }
 
     private int SendNext(ref Post post)
@@ -353,14 +381,15 @@ internal sealed class TcpPort : IPort, ICompletionChannel
     }
 
     /// <summary>Waits for room to send while, and only while, something has to go.</summary>
-    private bool Settle(bool alive)
+    private bool AwaitRoom(bool alive)
     {
-        bool unsent = sent != tail || helloSent < hello.Length || wire!.HasUnsent;
+        bool unsent = wire!.HasUnsent
+            || (wire.AcceptsBytes && (sent != tail || helloSent < hello.Length));
         uint wanted = Libc.EPOLLIN | (unsent ? Libc.EPOLLOUT : 0);
         if (alive && wanted != interest)
         {
             interest = wanted;
-            alive = Watch(Libc.EPOLL_CTL_MOD, wire!.Socket, wanted);
+            alive = Watch(Libc.EPOLL_CTL_MOD, wire.Socket, wanted);
         }
 
         return alive;

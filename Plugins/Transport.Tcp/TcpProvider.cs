@@ -9,17 +9,28 @@ namespace StorageOs.Transport.Tcp;
 /// <summary>Opens the transport from the configuration.</summary>
 public sealed class TcpProvider : ITransportProvider
 {
+    private const string TlsOption = "tls";
+    private const string KeyFileOption = "keyFile";
+    private const string PairKey = "pair-key";
+    private const string None = "none";
+
     /// <inheritdoc/>
     public ITransport Open(TransportSettings settings, Action changed)
     {
+        IPAddress address = NodeAddress.Parse("this node's address", settings.LocalAddress);
         foreach (string name in settings.Options.Keys)
         {
-            throw new RefusedException(new Refusal(
-                $"transport option {name}", "no option", name, "remove it"));
+            if (name is not TlsOption and not KeyFileOption)
+            {
+                throw new RefusedException(new Refusal(
+                    $"transport option {name}",
+                    $"the options {TlsOption} and {KeyFileOption} only",
+                    name,
+                    "remove it"));
+            }
         }
 
-        return new TcpTransport(
-            NodeAddress.Parse("this node's address", settings.LocalAddress), changed);
+        return new TcpTransport(address, Identity(settings.Options), changed);
     }
 
     /// <inheritdoc/>
@@ -56,6 +67,29 @@ public sealed class TcpProvider : ITransportProvider
         settings with { LocalAddress = "127.0.0.2" },
         FreePort("127.0.0.2"),
         "127.0.0.99");
+
+    /// <summary>What TLS is to prove; null without TLS.</summary>
+    private static TlsIdentity? Identity(IReadOnlyDictionary<string, string> options)
+    {
+        string tls = options.GetValueOrDefault(TlsOption) ?? None;
+        string? keyFile = options.GetValueOrDefault(KeyFileOption);
+        return (tls, keyFile) switch
+        {
+            (None, null) => null,
+            (PairKey, not null) when Path.IsPathFullyQualified(keyFile) =>
+                TlsIdentity.OfKeyFile(keyFile),
+            (PairKey, _) => throw Refused(
+                KeyFileOption, "the full path of the pair's key file", keyFile ?? "nothing"),
+            (None, _) => throw Refused(
+                TlsOption, $"{PairKey} where there is a {KeyFileOption}", None),
+            _ => throw Refused(TlsOption, $"{PairKey} or {None}", tls),
+        };
+    }
+
+    private static RefusedException Refused(string option, string expected, string actual) =>
+        new(new Refusal(
+            $"transport option {option}", expected, actual,
+            "correct it in the configuration's transport section, on both nodes"));
 
     private static uint FreePort(string address)
     {

@@ -20,15 +20,17 @@ internal sealed class TcpTransport : ITransport
     private readonly ConcurrentDictionary<TcpPort, bool> ports = new();
     private readonly ConcurrentDictionary<TcpRegion, bool> regions = new();
     private readonly Action changed;
+    private readonly TlsIdentity? identity; // Null without TLS.
     private Listener? listener;
     private TcpWellKnownPort? wellKnown;
     private long regionNumber;
     private bool disposed;
 
     /// <summary>Starts its threads.</summary>
-    public TcpTransport(IPAddress address, Action changed)
+    public TcpTransport(IPAddress address, TlsIdentity? identity, Action changed)
     {
         Address = address;
+        this.identity = identity;
         this.changed = changed;
         threads =
         [
@@ -154,14 +156,16 @@ internal sealed class TcpTransport : ITransport
         {
             region.Dispose();
         }
+
+        identity?.Dispose();
     }
 
     /// <summary>Begins a connection to the partner.</summary>
     public Wire Dial(IPAddress partner, ushort port) =>
-        new PlainWire(Sockets.Dial(Address, partner, port));
+        Over(Sockets.Dial(Address, partner, port), answers: false);
 
     /// <summary>A connection that somebody made to this node.</summary>
-    public static Wire Answer(SafeFileHandle accepted) => new PlainWire(accepted);
+    public Wire Answer(SafeFileHandle accepted) => Over(accepted, answers: true);
 
     /// <summary>Brings a connection to where its hello says. Control thread.</summary>
     /// <returns>False when it has no place here; the caller closes it.</returns>
@@ -211,6 +215,10 @@ internal sealed class TcpTransport : ITransport
 
     /// <summary>A region that is no more.</summary>
     public void Forget(TcpRegion region) => regions.TryRemove(region, out _);
+
+    private Wire Over(SafeFileHandle socket, bool answers) => identity is null
+        ? new PlainWire(socket)
+        : new TlsWire(socket, identity, answers);
 
     private PortEnd NewEnd(PortClass portClass, bool wellKnownOne)
     {

@@ -172,7 +172,9 @@ internal sealed class TcpWellKnownPort : IWellKnownPort
 
         if (dialled is not null && !TryGreetings(dialled))
         {
-            Drop($"nothing answers at {partner} port {partnerPort}, or it hung up");
+            Drop(dialled.Failure is { } why
+                ? $"{partner} port {partnerPort}: {why}"
+                : $"nothing answers at {partner} port {partnerPort}, or it hung up");
         }
         else if (dialled is not null && state == WellKnownState.Connecting
             && Stopwatch.GetElapsedTime(dialledAt) > Limits.DialTimeout)

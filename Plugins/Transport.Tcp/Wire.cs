@@ -24,6 +24,12 @@ internal abstract class Wire(SafeFileHandle socket) : IDisposable
     /// <summary>Whether bytes that were accepted have not reached the socket yet.</summary>
     public virtual bool HasUnsent => false;
 
+    /// <summary>Whether it can send at all yet; not during a handshake.</summary>
+    public virtual bool AcceptsBytes => true;
+
+    /// <summary>Why it has ended, where more is known than that; null when not.</summary>
+    public Refusal? Failure { get; protected set; }
+
     /// <summary>Whether fewer bytes than asked for mean that no more have come.</summary>
     public virtual bool ShortMeansEmpty => true;
 

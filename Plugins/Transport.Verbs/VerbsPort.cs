@@ -67,7 +67,7 @@ internal class VerbsPort : IPort, ICompletionChannel
     /// <summary>What it belongs to.</summary>
     public Link Link { get; }
 
-    /// <summary>What the first failure was, by call and number; empty while there is none.</summary>
+    /// <summary>The first failure, by call and number; empty while there is none.</summary>
     public string Failure { get; private set; } = "";
 
     /// <summary>

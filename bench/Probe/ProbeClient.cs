@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
@@ -58,6 +59,11 @@ internal sealed class ProbeClient(NodeInfo node, IConfiguration settings, IReact
         if (settings["echo"] is { Length: > 0 } path && node.Name == "b")
         {
             new Thread(() => Echo(path)) { IsBackground = true, Name = "echo" }.Start();
+        }
+
+        if (settings["tcpEcho"] is { Length: > 0 } at && node.Name == "b")
+        {
+            new Thread(() => TcpEcho(at)) { IsBackground = true, Name = "tcp echo" }.Start();
         }
 
         if (settings[AllocateKey] == "true")
@@ -121,6 +127,30 @@ internal sealed class ProbeClient(NodeInfo node, IConfiguration settings, IReact
             {
                 caller.Send(bytes.AsSpan(0, got));
             }
+        }
+    }
+
+    /// <summary>The same over TCP, one thread for each caller.</summary>
+    private void TcpEcho(string at)
+    {
+        IPEndPoint address = IPEndPoint.Parse(at);
+        using Socket listener = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(address);
+        listener.Listen();
+        while (!stopping)
+        {
+            Socket caller = listener.Accept();
+            new Thread(() =>
+            {
+                using (caller)
+                {
+                    TcpProbe.Serve(caller);
+                }
+            })
+            {
+                IsBackground = true,
+                Name = "tcp echo",
+            }.Start();
         }
     }
 

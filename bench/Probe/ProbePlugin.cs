@@ -15,8 +15,10 @@ public sealed class ProbePlugin : IPlugin
         registry.Services.AddSingleton<ProbeClient>();
         registry.Services.AddSingleton<IClient>(s => s.GetRequiredService<ProbeClient>());
         registry.Services.AddSingleton<PortProbe>();
+        registry.Services.AddSingleton<TcpProbe>();
         registry.Services.AddSingleton<AppendProbe>();
         Add("bench-port", static s => s.GetRequiredService<PortProbe>().RunAsync);
+        Add("bench-tcp", static s => s.GetRequiredService<TcpProbe>().RunAsync);
         Add("bench-passive", static s => s.GetRequiredService<AppendProbe>().BecomePassive);
         Add("bench-append", static s => s.GetRequiredService<AppendProbe>().RunAsync);
         Add("bench-allocated", static s => s.GetRequiredService<AppendProbe>().AllocatedAsync);

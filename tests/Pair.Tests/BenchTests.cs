@@ -23,6 +23,14 @@ public sealed class BenchTests
         Assert.True(result["handshake"]!["firstReadToReadyMs"]!["p50"]!.GetValue<double>() > 0);
     }
 
+    [Fact]
+    public void A_write_over_tcp_is_measured_beside_a_bare_socket()
+    {
+        JsonNode result = Bench("tcp", "--rounds", "1")["tcp"]!;
+        Assert.True(result["write4096"]!["ratio"]!.GetValue<double>() > 0);
+        Assert.True(result["echo4096"]!["besideP50Ns"]!.GetValue<double>() > 0);
+    }
+
     /// <summary>Not a timing: the steady path allocates nothing at all.</summary>
     [Fact]
     public void A_million_mirrored_appends_allocate_nothing()

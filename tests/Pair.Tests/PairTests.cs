@@ -169,7 +169,7 @@ public sealed class PairTests
         JsonObject a = pair.Node("a");
         Assert.Equal("counting", $"{a["transport"]}");
         Assert.Equal(
-            ["counting Running", "loopback NotChosen"],
+            ["counting Running", "loopback NotChosen", "tcp NotChosen"],
             a["plugins"]!.AsArray().Where(p => $"{p!["kind"]}" == "transport")
                 .Select(p => $"{p!["id"]} {p["state"]}").Order());
         Assert.True(a["sections"]!["counting"]!["bytes"]!.GetValue<long>() > 4 << 20);

@@ -1,5 +1,5 @@
-// The other process of the tests with real processes. Arguments: fabric folder. Listens on
-// fc:010204 VI 2 for fc:010203 VI 1. Then, for each line "PORT KEY ADDRESS LENGTH" it is given,
+// The other process of the tests with real processes. Arguments: transport, own address, own port,
+// partner's address, partner's port, and for Loopback the fabric folder. Listens. Then, for each line "PORT KEY ADDRESS LENGTH" it is given,
 // fills that memory again and again, the n-th time with bytes (n mod 4) + 1, until a write fails,
 // and answers "END n STATUS". Every round begins with its own "PORT ..." line.
 using System.Globalization;
@@ -7,12 +7,18 @@ using System.Runtime.Versioning;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 using StorageOs.Transport.Loopback;
+using StorageOs.Transport.Tcp;
 
 [assembly: SupportedOSPlatform("linux")]
 
-using ITransport transport = new LoopbackProvider().Open(
-    new TransportSettings("fc:010204", new Dictionary<string, string> { ["fabric"] = args[0] }),
-    static () => { });
+Dictionary<string, string> options = [];
+if (args.Length > 5)
+{
+    options["fabric"] = args[5];
+}
+
+ITransportProvider provider = args[0] == "tcp" ? new TcpProvider() : new LoopbackProvider();
+using ITransport transport = provider.Open(new TransportSettings(args[1], options), static () => { });
 using IRegion page = transport.Map(new RegionNeed("page", Size.Page, RemoteAccess.Read)
 {
     PresetAddress = 0x6000_0000_0000,
@@ -20,8 +26,9 @@ using IRegion page = transport.Map(new RegionNeed("page", Size.Page, RemoteAcces
 using IRegion inbox = transport.Map(
     new RegionNeed("inbox", Size.Page, RemoteAccess.Read | RemoteAccess.Write));
 page.Bytes[0] = 77;
-using IWellKnownPort wellKnown = transport.OpenWellKnown(
-    new WellKnownNeed(2, "fc:010203", 1, 0x5000_0000_0000, Connects: false, page, inbox));
+using IWellKnownPort wellKnown = transport.OpenWellKnown(new WellKnownNeed(
+    (uint)Number(args[2]), args[3], (uint)Number(args[4]), 0x5000_0000_0000, Connects: false, page,
+    inbox));
 Console.WriteLine("LISTENING");
 SpinWait spin = default;
 while (wellKnown.Poll() == WellKnownState.Connecting)
@@ -55,7 +62,11 @@ while (true)
     do
     {
         port.TryPostWrite(1, sources[(completed + 1) % 4], 0, target, 0, Bytes);
-        port.Poll(one);
+        while (port.Poll(one) == 0)
+        {
+            spin.SpinOnce();
+        }
+
         completed += one[0].Status == CompletionStatus.Success ? 1u : 0u;
     }
     while (one[0].Status == CompletionStatus.Success);

@@ -3,6 +3,7 @@ using System.Globalization;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 using StorageOs.Transport.Loopback;
+using StorageOs.Transport.Tcp;
 
 namespace StorageOs.Transport.Tests;
 
@@ -16,10 +17,26 @@ internal sealed class PeerProcess : IDisposable
     private readonly IRegion inbox;
     private Process process;
 
-    public PeerProcess()
+    private readonly bool tcp;
+    private readonly uint ownPort = 1;
+    private readonly uint partnerPort = 2;
+
+    public PeerProcess(bool tcp = false)
     {
-        Transport = new LoopbackProvider().Open(
-            LoopbackPair.Settings(fabric, "fc:010203"), static () => { });
+        this.tcp = tcp;
+        if (tcp)
+        {
+            ownPort = TcpPair.FreePort(OwnAddress);
+            partnerPort = TcpPair.FreePort(PartnerAddress);
+            Transport = new TcpProvider().Open(
+                new(OwnAddress, new Dictionary<string, string>()), () => Changes++);
+        }
+        else
+        {
+            Transport = new LoopbackProvider().Open(
+                LoopbackPair.Settings(fabric, OwnAddress), () => Changes++);
+        }
+
         page = Transport.Map(new RegionNeed("page", Size.Page, RemoteAccess.Read)
         {
             PresetAddress = 0x5000_0000_0000,
@@ -31,6 +48,13 @@ internal sealed class PeerProcess : IDisposable
     }
 
     public ITransport Transport { get; }
+
+    /// <summary>How often the transport rang.</summary>
+    public int Changes { get; private set; }
+
+    private string OwnAddress => tcp ? "127.0.0.1" : "fc:010203";
+
+    private string PartnerAddress => tcp ? "127.0.0.2" : "fc:010204";
 
     public IWellKnownPort WellKnown { get; private set; }
 
@@ -117,7 +141,13 @@ internal sealed class PeerProcess : IDisposable
     private Process Start()
     {
         string peer = Path.Combine(AppContext.BaseDirectory, "StorageOs.Transport.Peer.dll");
-        Process started = Process.Start(new ProcessStartInfo("dotnet", [peer, fabric])
+        string[] arguments =
+        [
+            peer, tcp ? "tcp" : "loopback", PartnerAddress, $"{partnerPort}", OwnAddress,
+            $"{ownPort}",
+        ];
+        Process started = Process.Start(new ProcessStartInfo(
+            "dotnet", tcp ? arguments : [.. arguments, fabric])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -129,7 +159,7 @@ internal sealed class PeerProcess : IDisposable
     private IWellKnownPort Connect()
     {
         IWellKnownPort port = Transport.OpenWellKnown(new WellKnownNeed(
-            1, "fc:010204", 2, 0x6000_0000_0000, Connects: true, page, inbox));
+            ownPort, PartnerAddress, partnerPort, 0x6000_0000_0000, Connects: true, page, inbox));
         Await(() => port.Poll() == WellKnownState.Connected);
         return port;
     }

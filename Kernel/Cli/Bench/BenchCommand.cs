@@ -11,7 +11,7 @@ namespace StorageOs.Kernel.Cli.Bench;
 internal static class BenchCommand
 {
     private static readonly string[] Parts =
-        ["port", "append", "handshake", "export", "takeover", "idle"];
+        ["port", "append", "handshake", "tcp", "export", "takeover", "idle"];
 
     private const string Soak = "soak";
 
@@ -86,6 +86,8 @@ internal static class BenchCommand
                 new ProbeBench(view, extent.Rounds).RunAsync(only, results, cancellation));
         }
 
+        await TryPartAsync("tcp", () =>
+            new TcpBench(view, extent.Rounds).RunAsync(cancellation));
         await TryPartAsync("export", () =>
             new ExportBench(view, extent.Rounds, extent.Seconds).RunAsync(cancellation));
         await TryPartAsync("takeover", () =>
@@ -101,7 +103,8 @@ internal static class BenchCommand
             return failures.Count == 0 ? ExitCode.Good : ExitCode.Failed;
         }
 
-        output.Say("one machine, persistence level process, transport loopback");
+        output.Say("one machine, persistence level process, transport loopback"
+            + " but where tcp is said");
         Output.Tables().Write(BenchTable.Of(results));
         return failures.Count == 0 ? ExitCode.Good : output.Fail(failures);
 

@@ -30,7 +30,7 @@ internal sealed class BenchPair : IAsyncDisposable
     /// <summary>Makes and starts one; returns when both nodes are ready.</summary>
     internal static async Task<BenchPair> StartAsync(
         IReadOnlyList<string> folders, IReadOnlyList<string>? clients, long volumeBytes,
-        JsonObject? probe, CancellationToken cancellation)
+        JsonObject? probe, CancellationToken cancellation, string transport = "loopback")
     {
         string folder = Directory.CreateTempSubdirectory("storageos-bench-").FullName;
         int port = DrillCommand.FreePorts();
@@ -38,7 +38,7 @@ internal sealed class BenchPair : IAsyncDisposable
         try
         {
             pair.Layout.Make(new PairOptions(
-                "loopback", [NodeConfiguration.BuiltPlugins, .. folders], volumeBytes, port)
+                transport, [NodeConfiguration.BuiltPlugins, .. folders], volumeBytes, port)
             {
                 Clients = clients,
                 MoreSettings = probe is null ? [] : new() { ["bench-probe"] = probe },

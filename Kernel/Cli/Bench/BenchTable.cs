@@ -27,7 +27,7 @@ internal static class BenchTable
     {
         switch (part)
         {
-            case "port" or "append":
+            case "port" or "tcp" or "append":
                 foreach ((string name, JsonNode? one) in result)
                 {
                     AddComparison(table, $"{part} {name}", one!.AsObject());
