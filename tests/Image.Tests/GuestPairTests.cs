@@ -87,7 +87,7 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
     public async Task A_kernel_process_that_is_killed_is_started_again_by_init()
     {
         await guests.WellAsync();
-        Assert.True(guests.Shell("b", "kill -9 $(pidof storageos)").Good);
+        Assert.True(guests.Shell("b", "kill -9 $(pidof StorageOs.Kernel)").Good);
         await Guests.UntilAsync(
             async () => $"{(await guests.StatusAsync("b"))["phase"]}" == "Serving",
             RestartTimeMax, "b serves again");
@@ -101,7 +101,7 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
     {
         await guests.WellAsync();
         string before = guests.Shell("b", "cat /proc/sys/kernel/random/boot_id").Output;
-        Assert.True(guests.Shell("b", "kill -STOP $(pidof storageos)").Good);
+        Assert.True(guests.Shell("b", "kill -STOP $(pidof StorageOs.Kernel)").Good);
         await Guests.UntilAsync(
             async () => $"{(await guests.StatusAsync("a"))["partner"]?["lastEnd"]}"
                 .StartsWith("BeatStill", StringComparison.Ordinal),

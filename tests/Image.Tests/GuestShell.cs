@@ -7,7 +7,7 @@ namespace StorageOs.Image.Tests;
 internal static class GuestShell
 {
     private const string EndMark = "\n=== ";
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
 
     /// <summary>Runs one line; its output, and whether it succeeded.</summary>
     public static (bool Good, string Output) Run(string socketPath, string line)

@@ -23,6 +23,12 @@ internal sealed record GuestSettings(
     /// </summary>
     public string? Overlay { get; init; }
 
+    /// <summary>
+    /// Processors of a guest: one for each of two guests on a machine with two; emulated ones cost
+    /// more than they bring.
+    /// </summary>
+    public int Processors { get; init; } = 1;
+
 
     /// <summary>Memory of a guest.</summary>
     public const int MemoryMib = 1024;

@@ -9,9 +9,21 @@ internal static class ImageFiles
     /// <summary>Folder of what <c>image build</c> makes.</summary>
     internal static string Folder => Path.Combine(Root, "artifacts", "image");
 
-    // The kernel is run from artifacts/kernel of a source tree, or from an installed image.
-    private static string Root { get; } =
-        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", ".."));
+    // The program is somewhere below the source tree, wherever the build put it.
+    private static string Root { get; } = FindRoot();
+
+    private static string FindRoot()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "image", "build")))
+        {
+            folder = Path.GetDirectoryName(folder);
+        }
+
+        return folder ?? throw new RefusedException(new Refusal(
+            "image", "the source tree of StorageOs around this program",
+            $"none above {AppContext.BaseDirectory}"));
+    }
 
     /// <summary>Says that the image must have been built.</summary>
     internal static void Require()
@@ -27,14 +39,7 @@ internal static class ImageFiles
     internal static async Task<int> RunAsync(
         string script, IEnumerable<string> arguments, CancellationToken cancellation)
     {
-        string path = Path.Combine(Root, "image", script);
-        if (!File.Exists(path))
-        {
-            throw new RefusedException(new Refusal(
-                "image", "the source tree of StorageOs around this program", $"no {path}"));
-        }
-
-        ProcessStartInfo start = new(path, arguments);
+        ProcessStartInfo start = new(Path.Combine(Root, "image", script), arguments);
         using Process process = Process.Start(start)!;
         await process.WaitForExitAsync(cancellation);
         return process.ExitCode;
