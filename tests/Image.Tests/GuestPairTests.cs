@@ -36,6 +36,27 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
     }
 
     [Fact]
+    public void Claim14_to_18_and_22_the_connection_is_to_the_preset_address_and_port_a_reliable_one()
+    {
+        // The higher system id listens at its preset port number, the lower connects to it.
+        string listening = guests.Shell("b", "rdma resource show cm_id").Output;
+        Assert.Matches(@"state LISTEN .*src-addr 10\.9\.0\.2:7471|src-addr 10\.9\.0\.2:7471 ",
+            listening);
+        string connected = guests.Shell("a", "rdma resource show cm_id").Output;
+        Assert.Matches(
+            @"state CONNECT .*src-addr 10\.9\.0\.1:\d+ dst-addr 10\.9\.0\.2:7471", connected);
+        Assert.Matches("type RC state RTS", guests.Shell("a", "rdma resource show qp").Output);
+    }
+
+    [Fact]
+    public void Claim19_the_status_page_is_registered_at_its_preset_address()
+    {
+        Assert.Contains("region 0 mapped at 5000000000", guests.Console("a"));
+        Assert.Contains("\"memoryAddress\": \"0x5000000000\"",
+            guests.Shell("a", "cat /state/config.json").Output);
+    }
+
+    [Fact]
     public void The_console_shows_node_address_session_and_volumes()
     {
         string console = guests.Console("a");
