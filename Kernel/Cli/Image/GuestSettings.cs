@@ -23,6 +23,8 @@ internal sealed record GuestSettings(
     /// </summary>
     public string? Overlay { get; init; }
 
+    /// <summary>Plugin folders within the guests; null for those of the image.</summary>
+    public IReadOnlyList<string>? PluginFolders { get; init; }
 
     /// <summary>Memory of a guest.</summary>
     public const int MemoryMib = 1024;
