@@ -123,8 +123,8 @@ internal sealed class BeatDetector(BeatLimits limits)
 /// A gap is remembered for at least half of this and at most all of it.
 /// </param>
 internal sealed record BeatLimits(
-    TimeSpan Period, double GapFactor, TimeSpan Slack, TimeSpan Floor, TimeSpan Ceiling, TimeSpan TurnMax,
-    TimeSpan GapAssumed, TimeSpan SettleTime, TimeSpan Memory)
+    TimeSpan Period, double GapFactor, TimeSpan Slack, TimeSpan Floor, TimeSpan Ceiling,
+    TimeSpan TurnMax, TimeSpan GapAssumed, TimeSpan SettleTime, TimeSpan Memory)
 {
     /// <summary>What is used unless the configuration says otherwise.</summary>
     public static BeatLimits Default { get; } = For(TimeSpan.FromMilliseconds(2));

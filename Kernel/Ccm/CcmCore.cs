@@ -317,7 +317,7 @@ internal sealed partial class CcmCore
             return;
         }
 
-        // In order but not there yet: read again as it is. A new attempt here would never end (§5).
+        // In order but not there yet: read again as it is. A new attempt here never ends (§5).
         bool seen = partnerStatus.Tag == tag && partnerStatus.Handshake >= HandshakePhase.Seen;
         if (seen && Fire(Trigger.SeenBoth))
         {

@@ -55,7 +55,9 @@ internal sealed class PairLayout
     internal string Log(string name) =>
         Path.Combine(Directory, name, Guests is null ? "log.txt" : "console.log");
 
-    /// <summary>A node's management socket, or what else <see cref="NodeEndpoint"/> takes.</summary>
+    /// <summary>
+    /// A node's management socket, or what else <see cref="NodeEndpoint"/> takes.
+    /// </summary>
     internal string Socket(string name) => Guests is null
         ? Path.Combine(Directory, name, "manage.sock")
         : NodeEndpoint.Text(

@@ -8,9 +8,9 @@ using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Management;
 
-// One request line of JSON, one reply line of JSON, on a Unix socket that only its owner can
-// open, or on TCP for who knows a key. Served by the thread pool, never by a reactor: a module that hangs hides its own part
-// of the status and nothing else. docs/OPERATIONS.md lists the commands.
+// One request line of JSON, one reply line of JSON, on a Unix socket that only its owner can open,
+// or on TCP for who knows a key. Served by the thread pool, never by a reactor: a module that
+// hangs hides its own part of the status and nothing else. docs/OPERATIONS.md lists the commands.
 
 /// <summary>Serves a node's management socket.</summary>
 internal sealed class ManagementServer : IAsyncDisposable

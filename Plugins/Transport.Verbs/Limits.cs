@@ -35,12 +35,15 @@ internal static class Limits
     /// <summary>Connection requests that may wait to be looked at.</summary>
     public const int RequestsWaitingMax = 8;
 
-    /// <summary>How often the card sends again before it gives up; the most there is.</summary>
-    public const byte RetryCount = 7;
+    /// <summary>
+    /// How often the card sends again before it gives up. Not 7, the most there is: soft RoCE takes
+    /// that for "for ever", and a dead partner would never show.
+    /// </summary>
+    public const byte RetryCount = 6;
 
     /// <summary>
     /// How long the card waits before it sends again: 4.096 µs times two to this power. 15 is
-    /// 134 ms, so a dead partner shows after some 1.1 s, and one whose end of a port is not ready
+    /// 134 ms, so a dead partner shows after some 0.9 s, and one whose end of a port is not ready
     /// yet has as long.
     /// </summary>
     public const byte AckTimeoutDefault = 15;

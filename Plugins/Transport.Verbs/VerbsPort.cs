@@ -67,6 +67,9 @@ internal class VerbsPort : IPort, ICompletionChannel
     /// <summary>What it belongs to.</summary>
     public Link Link { get; }
 
+    /// <summary>The first failure, by call and number; empty while there is none.</summary>
+    public string Failure { get; private set; } = "";
+
     /// <summary>
     /// A second descriptor of the channel: a watch on it may outlive the port by a little, and must
     /// not find another file behind the number.
@@ -298,6 +301,7 @@ internal class VerbsPort : IPort, ICompletionChannel
         else
         {
             inFlight.Add(token, CompletionStatus.PortClosed);
+            NoteFailure($"ibv_post_send: error {error}");
             EndLocked(PortState.Failed);
         }
     }
@@ -340,6 +344,7 @@ internal class VerbsPort : IPort, ICompletionChannel
         while (count == done.Length);
         if (count < 0)
         {
+            NoteFailure("ibv_poll_cq failed");
             inFlight.ResolveRest(CompletionStatus.PartnerGone);
             state = state == (int)PortState.Open ? (int)PortState.PartnerGone : state;
         }
@@ -364,8 +369,17 @@ internal class VerbsPort : IPort, ICompletionChannel
         if (state == (int)PortState.Open)
         {
             state = (int)end;
+            NoteFailure($"an operation completed with status {status} (enum ibv_wc_status)");
         }
 
         return told;
+    }
+
+    private void NoteFailure(string what)
+    {
+        if (Failure.Length == 0)
+        {
+            Failure = what;
+        }
     }
 }

@@ -164,10 +164,12 @@ internal sealed partial class VerbsWellKnownPort : IWellKnownPort
     private void End()
     {
         Attempt ended = attempt!;
-        ended.Link!.End(ended.Port!.State, $"its port is {ended.Port.State}");
-        Detail = $"the port by {ended.Link.Name} is {ended.Port.State}: {ended.Link.Detail}";
+        PortState how = ended.Port!.State;
+        ended.Link!.End(
+            how, how == PortState.ClosedByPartner ? "the partner said so" : ended.Port.Failure);
+        Detail = $"the port by {ended.Link.Name} is {how}: {ended.Link.Detail}";
         state = WellKnownState.Failed;
-        if (ended.Port.State is PortState.PartnerGone)
+        if (how != PortState.ClosedByPartner)
         {
             transport.FirstPath++; // The next one, for this may have been the path's fault.
         }

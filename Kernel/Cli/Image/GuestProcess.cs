@@ -10,6 +10,10 @@ internal static class GuestProcess
 {
     private const string Qemu = "qemu-system-x86_64";
 
+    // QEMU 7.2's emulation of SMAP ends a program in a kernel oops when it handles a fault of its
+    // own, as .NET does for a null reference.
+    private const string EmulatedProcessor = "max,smap=off,smep=off";
+
     /// <summary>Starts a guest, and the forwarder unless it runs.</summary>
     internal static async Task<int> StartAsync(
         PairLayout pair, string name, CancellationToken cancellation)
@@ -108,7 +112,7 @@ internal static class GuestProcess
         return
         [
             "-machine", "q35,nvdimm=on,nvdimm-persistence=cpu", "-accel", guests.Accelerator,
-            "-cpu", guests.Accelerator == "kvm" ? "host" : "max", "-smp", "1",
+            "-cpu", guests.Accelerator == "kvm" ? "host" : EmulatedProcessor, "-smp", "1",
             "-m", $"{GuestSettings.MemoryMib}M,slots=2,maxmem=4G", "-nodefaults",
             "-display", "none", "-serial", $"file:{Path.Combine(folder, "console.log")}",
             "-qmp", $"unix:{Path.Combine(folder, "qmp.sock")},server=on,wait=off",
@@ -160,9 +164,10 @@ internal static class GuestProcess
         try
         {
             int pid = int.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture);
-            return NodeProcess.Runs(pid)
-                && File.ReadAllText($"/proc/{pid}/comm").StartsWith("qemu", StringComparison.Ordinal)
-                ? pid : null;
+            bool runs = NodeProcess.Runs(pid)
+                && File.ReadAllText($"/proc/{pid}/comm")
+                    .StartsWith("qemu", StringComparison.Ordinal);
+            return runs ? pid : null;
         }
         catch (Exception failure) when (failure is IOException or FormatException)
         {

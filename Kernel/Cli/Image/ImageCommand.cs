@@ -3,7 +3,9 @@ using StorageOs.Kernel.Cli.Drill;
 
 namespace StorageOs.Kernel.Cli.Image;
 
-/// <summary><c>image</c>: makes the bootable image, and runs pairs of guests that boot it.</summary>
+/// <summary>
+/// <c>image</c>: makes the bootable image, and runs pairs of guests that boot it.
+/// </summary>
 internal static class ImageCommand
 {
     internal static Command Make() => new("image", "The bootable storage OS image.")

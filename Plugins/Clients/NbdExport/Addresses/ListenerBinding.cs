@@ -43,7 +43,9 @@ internal static class ListenerBinding
             BitConverter.ToUInt16(address),
             Constants.SOCK_STREAM | Constants.SOCK_NONBLOCK | Constants.SOCK_CLOEXEC, 0));
         int yes = 1;
-        int early = settings.Interface is null ? 0 : 1; // The address comes when this node holds it.
+
+        // An address of an interface comes when this node holds it, the socket is there before.
+        int early = settings.Interface is null ? 0 : 1;
         bool listening = !socket.IsInvalid
             && Libc.setsockopt(
                 socket, Constants.IPPROTO_IP, Constants.IP_FREEBIND, ref early, sizeof(int)) == 0
