@@ -11,14 +11,24 @@ internal sealed class GuestProbeClient : IClient
     /// <summary>Bytes of each side's memory.</summary>
     public const int RegionBytes = 64 * Size.KiB;
 
+    /// <summary>Memory whose access is taken away.</summary>
+    public const string Fenced = "fenced";
+
+    /// <summary>The port of whoever writes there; it fails with the access.</summary>
+    public const string StalePort = "stale";
+
     /// <inheritdoc/>
     public ClientNeeds Needs { get; } = new(
         "bench-guest",
         new VersionRange(1, 1),
-        [new PortNeed("measured", PostsInFlightMax: 16)],
+        [
+            new PortNeed("measured", PostsInFlightMax: 16),
+            new PortNeed(StalePort, PostsInFlightMax: 4),
+        ],
         [
             new RegionNeed("target", RegionBytes, RemoteAccess.Read | RemoteAccess.Write),
             new RegionNeed("source", RegionBytes, RemoteAccess.Read) { OfferedOnRequest = true },
+            new RegionNeed(Fenced, Size.Page, RemoteAccess.Write) { OfferedOnRequest = true },
         ]);
 
     /// <summary>What the kernel does for a client.</summary>
@@ -26,6 +36,9 @@ internal sealed class GuestProbeClient : IClient
 
     /// <summary>What this session granted; null without one.</summary>
     public ClientGrant? Grant { get; private set; }
+
+    /// <summary>The partner's, while it gives access.</summary>
+    public IRemoteMemory? FencedMemory { get; private set; }
 
     /// <inheritdoc/>
     public ValueTask StartAsync(IClientServices services, CancellationToken stopping)
@@ -39,7 +52,12 @@ internal sealed class GuestProbeClient : IClient
     public void PartnerReady(ClientGrant grant) => Grant = grant;
 
     /// <inheritdoc/>
-    public void PartnerLost(SessionId session, SessionEnd end) => Grant = null;
+    public void PartnerLost(SessionId session, SessionEnd end) =>
+        (Grant, FencedMemory) = (null, null);
+
+    /// <inheritdoc/>
+    public void MemoryChanged(string region, IRemoteMemory? memory) =>
+        FencedMemory = region == Fenced ? memory : FencedMemory;
 
     /// <inheritdoc/>
     public ValueTask StopAsync(CancellationToken deadline) => ValueTask.CompletedTask;

@@ -17,8 +17,12 @@ public sealed class GuestProbePlugin : IPlugin
             static s => s.GetRequiredService<GuestProbeClient>());
         registry.Services.AddSingleton<PortTimes>();
         registry.Services.AddSingleton<WriteTimes>();
+        registry.Services.AddSingleton<FenceTimes>();
         Add("guest-port", static s => s.GetRequiredService<PortTimes>().RunAsync);
         Add("guest-write", static s => s.GetRequiredService<WriteTimes>().RunAsync);
+        Add("guest-offer", static s => s.GetRequiredService<FenceTimes>().OfferAsync);
+        Add("guest-fence", static s => s.GetRequiredService<FenceTimes>().FenceAsync);
+        Add("guest-stale", static s => s.GetRequiredService<FenceTimes>().WriteUntilFencedAsync);
 
         void Add(string name, Func<IServiceProvider, Func<JsonObject, ValueTask<JsonNode?>>> run) =>
             registry.Services.AddSingleton<IOperatorCommand>(s => new Command(name, run(s)));

@@ -20,7 +20,7 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
     internal static async Task<int> RunAsync(
         Output output, int rounds, int times, int seconds, CancellationToken cancellation)
     {
-        BenchView view = new(output.Json);
+        BenchView view = new(quiet: false);
         GuestBench bench = new(view, rounds, times, seconds);
         await bench.MeasureAsync(cancellation);
         view.End();
@@ -44,6 +44,8 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
         await guests.InSyncAsync("a", cancellation);
         await TryAsync("ports", async () => results["ports"] =
             await new PortBench(guests, view, rounds).RunAsync(cancellation));
+        await TryAsync("fence", async () => results["fence"] =
+            await new FenceBench(guests, view, rounds).RunAsync(cancellation));
         await TryAsync("writes", async () =>
         {
             view.Progress("bringing up DRBD, NVMe and nbd-client");
