@@ -12,7 +12,7 @@ namespace StorageOs.GuestProbe;
 /// </summary>
 internal sealed class PortTimes(GuestProbeClient client, IReactor reactor)
 {
-    private const int PolledPerTurn = 50;
+    private const int PolledPerTurn = 10;
     private readonly Completion[] completions = new Completion[1];
     private readonly Times times = new();
     private TaskCompletionSource? done;

@@ -7,14 +7,15 @@ namespace StorageOs.Kernel.Cli.Bench.Guests;
 
 /// <summary>
 /// When somebody serves a write again. A connection that was opened before the service address
-/// moved may hear of it late, so one is opened after the other, and the first answer counts.
+/// moved may hear of it late, so one is opened after the other, and the first answer counts. What
+/// is found is late by up to the time between two.
 /// </summary>
 internal static class FirstWrite
 {
     private const int Bytes = 4096;
     private const long Offset = 0;
-    private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan AttemptTimeMax = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan AttemptTimeMax = TimeSpan.FromMilliseconds(1000);
     private static readonly TimeSpan ServedTimeMax = TimeSpan.FromSeconds(60);
 
     /// <summary>Waits for it; how long it took since a timestamp.</summary>

@@ -41,17 +41,23 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
         results["setup"] = Setup(guests);
         await TryAsync("boot", async () =>
             results["boot"] = await new BootBench(guests, view).StartAsync(cancellation));
-        await guests.InSyncAsync("a", cancellation);
-        await TryAsync("ports", async () => results["ports"] =
-            await new PortBench(guests, view, rounds).RunAsync(cancellation));
-        await TryAsync("fence", async () => results["fence"] =
-            await new FenceBench(guests, view, rounds).RunAsync(cancellation));
         await TryAsync("writes", async () =>
         {
+            await guests.InSyncAsync("a", cancellation);
             view.Progress("bringing up DRBD, NVMe and nbd-client");
             PeerDevices devices = await PeerDevices.UpAsync(guests, cancellation);
             results["writes"] = await new WriteBench(guests, devices, view, rounds, seconds)
                 .RunAsync(cancellation);
+        });
+        await TryAsync("fence", async () =>
+        {
+            await guests.InSyncAsync("a", cancellation);
+            results["fence"] = await new FenceBench(guests, view, rounds).RunAsync(cancellation);
+        });
+        await TryAsync("ports", async () =>
+        {
+            await guests.InSyncAsync("a", cancellation);
+            results["ports"] = await new PortBench(guests, view, rounds).RunAsync(cancellation);
         });
         await TryAsync("losses", async () => results["losses"] =
             await new LossBench(guests, view, times).RunAsync(cancellation));

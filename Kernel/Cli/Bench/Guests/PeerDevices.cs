@@ -9,8 +9,6 @@ namespace StorageOs.Kernel.Cli.Bench.Guests;
 /// </summary>
 internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, string NvmeRdma)
 {
-    private static readonly TimeSpan ConnectTimeMax = TimeSpan.FromSeconds(30);
-
     /// <summary>Brings all of them up.</summary>
     internal static async Task<PeerDevices> UpAsync(
         BenchGuests guests, CancellationToken cancellation)
@@ -25,9 +23,11 @@ internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, str
 
         // Both disks are zeros: nothing has to be copied before the first measurement.
         _ = await a.RunAsync(
-            $"drbdadm wait-connect bench -t {ConnectTimeMax.TotalSeconds} "
-            + "&& drbdadm new-current-uuid --clear-bitmap bench && drbdadm primary bench "
-            + "&& grep -q UpToDate/UpToDate /proc/drbd", cancellation);
+            "for i in $(seq 50); do grep -q cs:Connected /proc/drbd && break; sleep 0.5; done; "
+            + "drbdadm -- --clear-bitmap new-current-uuid bench </dev/null "
+            + "&& drbdadm primary bench </dev/null "
+            + "&& grep -q UpToDate/UpToDate /proc/drbd || { cat /proc/drbd; exit 1; }",
+            cancellation);
         string tcp = await a.RunAsync("/etc/storageos/bench-nvme tcp", cancellation);
         string rdma = await a.RunAsync("/etc/storageos/bench-nvme rdma", cancellation);
         PeerDevices devices = new("/dev/nbd0", "/dev/drbd0", tcp, rdma);
