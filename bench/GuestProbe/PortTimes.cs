@@ -7,12 +7,11 @@ using StorageOs.Contracts.Transports;
 namespace StorageOs.GuestProbe;
 
 /// <summary>
-/// One operation after the other on a port, each from its post to its completion: found by polling,
-/// or by waiting on the port's descriptor, as what it is compared with does.
+/// One operation after the other on a port, each from its post to its completion. It waits on the
+/// port's descriptor: a guest has one processor, and a reactor that spins on it ends the session.
 /// </summary>
 internal sealed class PortTimes(GuestProbeClient client, IReactor reactor)
 {
-    private const int PolledPerTurn = 10;
     private readonly Completion[] completions = new Completion[1];
     private readonly Times times = new();
     private TaskCompletionSource? done;
@@ -23,7 +22,7 @@ internal sealed class PortTimes(GuestProbeClient client, IReactor reactor)
     private long posted;
 
     /// <summary>
-    /// Arguments: <c>kind</c> (write or read), <c>bytes</c>, <c>count</c>, <c>poll</c>.
+    /// Arguments: <c>kind</c> (write or read), <c>bytes</c>, <c>count</c>.
     /// </summary>
     public async ValueTask<JsonNode?> RunAsync(JsonObject arguments)
     {
@@ -39,17 +38,6 @@ internal sealed class PortTimes(GuestProbeClient client, IReactor reactor)
         bytes = arguments["bytes"]!.GetValue<int>();
         left = arguments["count"]!.GetValue<int>();
         times.Clear();
-        if (arguments["poll"]!.GetValue<bool>())
-        {
-            while (left > 0)
-            {
-                PollSome();
-                await Task.Yield(); // The node's other modules have their turn.
-            }
-
-            return times.Report();
-        }
-
         done = new TaskCompletionSource();
         using IDescriptorWatch watch = reactor.Watch(
             channel.Descriptor, DescriptorInterest.Readable, _ => Wake(channel));
@@ -83,25 +71,6 @@ internal sealed class PortTimes(GuestProbeClient client, IReactor reactor)
         else
         {
             Post();
-        }
-    }
-
-    private void PollSome()
-    {
-        for (int i = 0; i < PolledPerTurn && left > 0; i++)
-        {
-            Post();
-            while (port.Poll(completions) == 0)
-            {
-                // As perftest does.
-            }
-
-            times.Add(posted);
-            left--;
-            if (completions[0].Status != CompletionStatus.Success)
-            {
-                throw Failed();
-            }
         }
     }
 

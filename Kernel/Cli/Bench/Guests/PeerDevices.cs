@@ -9,6 +9,8 @@ namespace StorageOs.Kernel.Cli.Bench.Guests;
 /// </summary>
 internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, string NvmeRdma)
 {
+    private const string Nbd = "/dev/nbd0";
+
     /// <summary>Brings all of them up.</summary>
     internal static async Task<PeerDevices> UpAsync(
         BenchGuests guests, CancellationToken cancellation)
@@ -30,14 +32,13 @@ internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, str
             cancellation);
         string tcp = await a.RunAsync("/etc/storageos/bench-nvme tcp", cancellation);
         string rdma = await a.RunAsync("/etc/storageos/bench-nvme rdma", cancellation);
-        PeerDevices devices = new("/dev/nbd0", "/dev/drbd0", tcp, rdma);
-        await devices.ConnectOursAsync(a, cancellation);
-        return devices;
-    }
 
-    private async Task ConnectOursAsync(GuestShell a, CancellationToken cancellation) =>
+        // Loading modules takes an emulated processor for so long that ownership may have moved.
+        await guests.InSyncAsync("a", cancellation);
         _ = await a.RunAsync(
-            $"nbd-client {Image.GuestNetwork.Service(0)} {Image.GuestNetwork.NbdPort} {Ours} "
+            $"nbd-client {Image.GuestNetwork.Service(0)} {Image.GuestNetwork.NbdPort} {Nbd} "
             + "-N vol0 -b 4096 </dev/null >/run/nbd.log 2>&1 || { cat /run/nbd.log; exit 1; }",
             cancellation);
+        return new PeerDevices(Nbd, "/dev/drbd0", tcp, rdma);
+    }
 }

@@ -6,9 +6,8 @@ using StorageOs.Kernel.Cli.Image;
 namespace StorageOs.Kernel.Cli.Bench.Guests;
 
 /// <summary>
-/// Operations on a port of ours, one after the other, beside perftest's on the same device. For
-/// reads both sleep until the completion has come; for writes perftest can only poll, and so both
-/// do.
+/// Operations on a port of ours, one after the other, beside perftest's on the same device. Ours
+/// sleep until the completion has come; perftest's reads, too, but its writes can only poll.
 /// </summary>
 internal sealed class PortBench(BenchGuests guests, BenchView view, int rounds)
 {
@@ -73,7 +72,6 @@ internal sealed class PortBench(BenchGuests guests, BenchView view, int rounds)
             ["kind"] = job.Kind,
             ["bytes"] = job.Bytes,
             ["count"] = Count,
-            ["poll"] = job.IsWrite,
         }, cancellation))!;
         return times[job.IsWrite ? "meanUs" : "p50Us"]!.GetValue<double>();
     }
