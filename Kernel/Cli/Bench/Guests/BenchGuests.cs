@@ -18,6 +18,7 @@ internal sealed class BenchGuests : IAsyncDisposable
     private const string Probe = "/usr/lib/storageos/bench/GuestProbe";
     private const string Plugins = "/usr/lib/storageos/plugins";
     private static readonly TimeSpan BootTimeMax = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
 
     private BenchGuests(PairLayout layout) => Layout = layout;
@@ -58,7 +59,7 @@ internal sealed class BenchGuests : IAsyncDisposable
     internal Task<JsonNode?> AskAsync(
         string name, string command, JsonObject arguments, CancellationToken cancellation) =>
         NodeClient.AskAsync(
-            Layout.Socket(name), command, arguments, TimeSpan.FromMinutes(2), cancellation);
+            Layout.Socket(name), command, arguments, AnswerTimeMax, cancellation);
 
     /// <summary>
     /// Waits until both copies of both groups are good and vol0 is served by a node, asked for it

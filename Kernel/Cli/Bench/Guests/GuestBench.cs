@@ -21,23 +21,28 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
         Output output, int rounds, int times, int seconds, CancellationToken cancellation)
     {
         BenchView view = new(quiet: false);
+        await using BenchGuests guests = await BenchGuests.MakeAsync(cancellation);
         GuestBench bench = new(view, rounds, times, seconds);
-        await bench.MeasureAsync(cancellation);
+        await bench.MeasureAsync(guests, cancellation);
         view.End();
-        if (output.Json)
-        {
-            bench.results["failed"] = new JsonArray([.. bench.failures.Select(StatusDocument.Of)]);
-            Output.Write(bench.results);
-            return bench.failures.Count == 0 ? ExitCode.Good : ExitCode.Failed;
-        }
-
-        Output.Tables().Write(GuestTable.Of(bench.results));
-        return bench.failures.Count == 0 ? ExitCode.Good : output.Fail(bench.failures);
+        return bench.Print(output);
     }
 
-    private async Task MeasureAsync(CancellationToken cancellation)
+    private int Print(Output output)
     {
-        await using BenchGuests guests = await BenchGuests.MakeAsync(cancellation);
+        if (output.Json)
+        {
+            results["failed"] = new JsonArray([.. failures.Select(StatusDocument.Of)]);
+            Output.Write(results);
+            return failures.Count == 0 ? ExitCode.Good : ExitCode.Failed;
+        }
+
+        Output.Tables().Write(GuestTable.Of(results));
+        return failures.Count == 0 ? ExitCode.Good : output.Fail(failures);
+    }
+
+    private async Task MeasureAsync(BenchGuests guests, CancellationToken cancellation)
+    {
         results["setup"] = Setup(guests);
         await TryAsync("boot", async () =>
             results["boot"] = await new BootBench(guests, view).StartAsync(cancellation));
@@ -46,8 +51,10 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
             await guests.InSyncAsync("a", cancellation);
             view.Progress("bringing up DRBD, NVMe and nbd-client");
             PeerDevices devices = await PeerDevices.UpAsync(guests, cancellation);
-            results["writes"] = await new WriteBench(guests, devices, view, rounds, seconds)
-                .RunAsync(cancellation);
+            JsonObject writes = [];
+            results["writes"] = writes;
+            await new WriteBench(guests, devices, view, rounds, seconds)
+                .RunAsync(writes, cancellation);
         });
         await TryAsync("fence", async () =>
         {
@@ -88,6 +95,10 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
         catch (RefusedException refused)
         {
             failures.Add(refused.Refusal with { Subject = $"{part}: {refused.Refusal.Subject}" });
+        }
+        catch (OperationCanceledException)
+        {
+            failures.Add(new Refusal(part, "to be measured to its end", "an interruption"));
         }
     }
 }

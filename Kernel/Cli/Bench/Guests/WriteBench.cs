@@ -19,13 +19,14 @@ internal sealed class WriteBench(
     private long allocated;
     private long counted;
 
-    /// <summary>Runs all rounds; one object for each depth.</summary>
-    internal async Task<JsonObject> RunAsync(CancellationToken cancellation)
+    /// <summary>
+    /// Runs all rounds; one object for each depth, added as it is there: what comes later may fail.
+    /// </summary>
+    internal async Task RunAsync(JsonObject results, CancellationToken cancellation)
     {
-        JsonObject results = [];
         foreach (int depth in Depths)
         {
-            results[$"depth {depth}"] = await AtDepthAsync(depth, cancellation);
+            await AtDepthAsync(depth, results, cancellation);
         }
 
         results["allocation"] = new JsonObject
@@ -35,10 +36,10 @@ internal sealed class WriteBench(
             ["aim"] = "0 bytes over mirrored writes",
             ["reached"] = allocated == 0,
         };
-        return results;
     }
 
-    private async Task<JsonObject> AtDepthAsync(int depth, CancellationToken cancellation)
+    private async Task AtDepthAsync(
+        int depth, JsonObject results, CancellationToken cancellation)
     {
         (string Name, Func<Task<WriteRun>> Run)[] sides =
         [
@@ -57,9 +58,11 @@ internal sealed class WriteBench(
                 view.Progress($"writes at depth {depth}, round {round + 1}: {name}");
                 runs[name].Add(await run());
             }
-        }
 
-        return Report(runs);
+            JsonObject report = Report(runs);
+            report["setting"] = new JsonObject { ["rounds"] = round + 1 };
+            results[$"depth {depth}"] = report;
+        }
 
         Task<WriteRun> FioAsync(string device) =>
             WriteRun.FioAsync(shell, device, depth, seconds, cancellation);
