@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli.Bench.Guests;
 using StorageOs.Kernel.Management;
 
 namespace StorageOs.Kernel.Cli.Bench;
@@ -48,6 +49,10 @@ internal static class BenchCommand
             Description = "minutes of the soak",
             DefaultValueFactory = _ => 30,
         };
+        Option<bool> guests = new("--guests")
+        {
+            Description = "in a pair of guests, beside DRBD, NVMe over fabrics and perftest",
+        };
         foreach (Option<int> option in new[] { rounds, times, seconds, minutes })
         {
             option.Validators.Add(result =>
@@ -61,14 +66,20 @@ internal static class BenchCommand
 
         Command command = new("bench", "Measures the pair beside what bounds it.")
         {
-            only, rounds, times, seconds, minutes,
+            only, rounds, times, seconds, minutes, guests,
         };
-        command.SetAction((parsed, cancellation) => RunAsync(
-            Output.Of(parsed),
-            parsed.GetValue(only)!,
-            new(parsed.GetValue(rounds), parsed.GetValue(times), parsed.GetValue(seconds),
-                parsed.GetValue(minutes)),
-            cancellation));
+        command.SetAction((parsed, cancellation) => parsed.GetValue(guests)
+            ? GuestBench.RunAsync(
+                Output.Of(parsed), parsed.GetValue(rounds),
+                parsed.GetResult(times) is { Implicit: false } ? parsed.GetValue(times)
+                    : GuestBench.TimesUsual,
+                parsed.GetValue(seconds), cancellation)
+            : RunAsync(
+                Output.Of(parsed),
+                parsed.GetValue(only)!,
+                new(parsed.GetValue(rounds), parsed.GetValue(times), parsed.GetValue(seconds),
+                    parsed.GetValue(minutes)),
+                cancellation));
         return command;
     }
 

@@ -56,16 +56,28 @@ internal static class GuestConfiguration
                 ["keyFile"] = "manage.key",
                 ["console"] = "/dev/console",
             },
-            ["plugins"] = new JsonObject
-            {
-                ["waitFor"] = new JsonArray("/run/storageos/disks"),
-                ["settings"] = Plugins(guests),
-            },
+            ["plugins"] = Plugins(guests),
             ["machine"] = Machine(name),
         };
     }
 
     private static JsonObject Plugins(GuestSettings guests)
+    {
+        JsonObject plugins = new()
+        {
+            ["waitFor"] = new JsonArray("/run/storageos/disks"),
+            ["settings"] = PluginSettings(guests),
+        };
+        if (guests.PluginFolders is { } folders)
+        {
+            plugins["directories"] = new JsonArray(
+                [.. folders.Select(static folder => JsonValue.Create(folder))]);
+        }
+
+        return plugins;
+    }
+
+    private static JsonObject PluginSettings(GuestSettings guests)
     {
         JsonArray volumes = [];
         JsonArray addresses = [];

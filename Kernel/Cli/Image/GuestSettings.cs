@@ -29,6 +29,8 @@ internal sealed record GuestSettings(
     /// </summary>
     public int Processors { get; init; } = 1;
 
+    /// <summary>Plugin folders within the guests; null for those of the image.</summary>
+    public IReadOnlyList<string>? PluginFolders { get; init; }
 
     /// <summary>Memory of a guest.</summary>
     public const int MemoryMib = 1024;

@@ -207,9 +207,7 @@ internal sealed class MirrorClient
         port = granted is null ? null : new MirrorPort(granted);
         if (granted is ICompletionChannel channel)
         {
-            watch = reactor.Watch(
-                channel.Descriptor, DescriptorInterest.Readable, _ => Wake(channel));
-            channel.Arm();
+            WatchChannel(channel);
         }
 
         if (had)
@@ -218,6 +216,22 @@ internal sealed class MirrorClient
             {
                 log.Fail("the port to the partner failed or was closed");
             }
+        }
+    }
+
+    private void WatchChannel(ICompletionChannel channel)
+    {
+        try
+        {
+            watch = reactor.Watch(
+                channel.Descriptor, DescriptorInterest.Readable, _ => Wake(channel));
+            channel.Arm();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The session ended while word of it was on its way here, and its port with it. That
+            // it is lost comes next; until then posts complete by themselves.
+            watch = null;
         }
     }
 

@@ -1,0 +1,133 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli.Drill;
+using StorageOs.Kernel.Cli.Image;
+
+namespace StorageOs.Kernel.Cli.Bench.Guests;
+
+/// <summary>
+/// A pair of guests of its own in a temporary directory, with what ours is measured beside, for as
+/// long as something is measured.
+/// </summary>
+internal sealed class BenchGuests : IAsyncDisposable
+{
+    /// <summary>Size of each volume, and of each device of the peers.</summary>
+    internal const long VolumeBytes = 64L * Size.MiB;
+
+    private const string Probe = "/usr/lib/storageos/bench/GuestProbe";
+    private const string Plugins = "/usr/lib/storageos/plugins";
+    private static readonly TimeSpan BootTimeMax = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
+
+    private BenchGuests(PairLayout layout) => Layout = layout;
+
+    /// <summary>Its files.</summary>
+    internal PairLayout Layout { get; }
+
+    /// <summary>What its nodes were made with.</summary>
+    internal GuestSettings Settings => Layout.Guests!;
+
+    /// <summary>Makes one; nothing of it runs yet.</summary>
+    internal static async Task<BenchGuests> MakeAsync(CancellationToken cancellation)
+    {
+        ImageFiles.Require();
+        if (await ImageFiles.RunAsync("bench-overlay", [], cancellation) != 0)
+        {
+            throw new RefusedException(new Refusal(
+                "bench --guests", "image/bench-overlay to pack what guests need", "it failed",
+                "see what it said above"));
+        }
+
+        GuestSettings settings = await ImageCommand.SettingsAsync(
+            "verbs", VolumeBytes, DrillCommand.FreePorts(), cancellation);
+        settings = settings with
+        {
+            Overlay = Path.Combine(ImageFiles.Folder, "bench.cpio"),
+            PluginFolders = [Plugins, Probe],
+        };
+        string folder = Directory.CreateTempSubdirectory("storageos-bench-").FullName;
+        return new BenchGuests(await GuestPair.MakeAsync(folder, settings, cancellation));
+    }
+
+    /// <summary>The shell of a guest.</summary>
+    internal GuestShell Shell(string name) =>
+        new(Path.Combine(Layout.Directory, name, "shell.sock"), name);
+
+    /// <summary>Asks a node to do something.</summary>
+    internal Task<JsonNode?> AskAsync(
+        string name, string command, JsonObject arguments, CancellationToken cancellation) =>
+        NodeClient.AskAsync(
+            Layout.Socket(name), command, arguments, AnswerTimeMax, cancellation);
+
+    /// <summary>
+    /// Waits until both copies of both groups are good and vol0 is served by a node, asked for it
+    /// if need be.
+    /// </summary>
+    internal async Task InSyncAsync(string owner, CancellationToken cancellation)
+    {
+        using PeriodicTimer timer = new(LookAgain);
+        string lacks = "";
+        for (long from = Stopwatch.GetTimestamp(); ;)
+        {
+            PairStatus status = await PairStatus.AskAsync(Layout, cancellation);
+            bool good = status.Lacks.Count == 0 && status.Nodes.All(IsInSync);
+            lacks = string.Join("; ", status.Lacks);
+            if (good && status.Nodes.Any(node => $"{node["name"]}" == owner
+                && $"{node["volumes"]![0]!["state"]}" == "mirrored"))
+            {
+                return;
+            }
+
+            if (good)
+            {
+                await TakeHomeAsync(owner, cancellation);
+            }
+
+            if (Stopwatch.GetElapsedTime(from) > BootTimeMax)
+            {
+                throw new RefusedException(new Refusal(
+                    "bench --guests", $"a pair in sync within {BootTimeMax.TotalMinutes} minutes",
+                    lacks, $"see {Layout.Log("a")} and {Layout.Log("b")}"));
+            }
+
+            _ = await timer.WaitForNextTickAsync(cancellation);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (string name in PairLayout.Names)
+        {
+            if (GuestProcess.Find(Layout, name) is { } pid)
+            {
+                NodeProcess.Kill(pid);
+                _ = await NodeProcess.HasEndedAsync(pid, BootTimeMax, CancellationToken.None);
+            }
+        }
+
+        GuestProcess.EndForwarder(Layout);
+        Layout.Delete();
+    }
+
+    private static bool IsInSync(JsonObject node) =>
+        node["volumes"] is JsonArray { Count: > 0 } volumes
+        && volumes.All(volume => $"{volume?["sync"]}" == "InSync"
+            && $"{volume?["state"]}" is "mirrored" or "passive");
+
+    // Refused while something is on its way; the caller looks again.
+    private async Task TakeHomeAsync(string owner, CancellationToken cancellation)
+    {
+        try
+        {
+            _ = await AskAsync(
+                owner, "takeover", new JsonObject { ["group"] = 0 }, cancellation);
+        }
+        catch (RefusedException)
+        {
+            return;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Cli.Bench.Guests;
+
+/// <summary>
+/// Guest b ends a's access to memory that a is writing to: how long that takes, and how long a's
+/// first write behind it takes to be known as failed.
+/// </summary>
+internal sealed class FenceBench(BenchGuests guests, BenchView view, int rounds)
+{
+    private const double AimUs = 1_000;
+    private static readonly TimeSpan Before = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Runs all rounds.</summary>
+    internal async Task<JsonObject> RunAsync(CancellationToken cancellation)
+    {
+        Samples fenced = new();
+        Samples proven = new();
+        Samples known = new();
+        Samples since = new();
+        for (int round = 0; round < rounds; round++)
+        {
+            view.Progress("fence", round, rounds);
+            _ = await guests.AskAsync("b", "guest-offer", [], cancellation);
+            await BenchPair.WaitAsync(Before, cancellation);
+            Task<JsonNode?> writer = guests.AskAsync("a", "guest-stale", [], cancellation);
+            await BenchPair.WaitAsync(Before, cancellation);
+            JsonNode fence = (await guests.AskAsync("b", "guest-fence", [], cancellation))!;
+            JsonNode told = (await writer)!;
+            if (!fence["rejected"]!.GetValue<bool>() || told["written"]!.GetValue<int>() == 0)
+            {
+                throw new RefusedException(new Refusal(
+                    "fence", "a writer that wrote, and a write under the old key rejected",
+                    $"{told["written"]} writes, rejected: {fence["rejected"]}"));
+            }
+
+            fenced.Add(fence["fencedUs"]!.GetValue<double>());
+            proven.Add(fence["provenUs"]!.GetValue<double>());
+            known.Add(told["fromItsPostUs"]!.GetValue<double>());
+            since.Add(told["fromLastGoodUs"]!.GetValue<double>());
+        }
+
+        return new JsonObject
+        {
+            ["times"] = rounds,
+            ["fencedUs"] = fenced.Median,
+            ["fencedWorstUs"] = fenced.Worst,
+            ["provenByProbeUs"] = proven.Median,
+            ["staleWriterKnowsUs"] = known.Median,
+            ["staleWriterKnowsWorstUs"] = known.Worst,
+            ["staleWriterSinceLastGoodUs"] = since.Median,
+            ["aim"] = "fenced and known within 1 ms each",
+            ["reached"] = fenced.Median <= AimUs && known.Median <= AimUs,
+        };
+    }
+}

@@ -1,0 +1,44 @@
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Cli.Bench.Guests;
+
+/// <summary>
+/// The block devices in guest a that writes are measured on: ours by nbd-client, and the peers' on
+/// memory disks of the same size. DRBD has one on each side and mirrors; NVMe has one on the
+/// other side and does not. All use the one link between the guests.
+/// </summary>
+internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, string NvmeRdma)
+{
+    private const string Nbd = "/dev/nbd0";
+
+    /// <summary>Brings all of them up.</summary>
+    internal static async Task<PeerDevices> UpAsync(
+        BenchGuests guests, CancellationToken cancellation)
+    {
+        GuestShell a = guests.Shell("a");
+        long kib = BenchGuests.VolumeBytes / Size.KiB;
+        foreach (string name in PairLayout.Names)
+        {
+            _ = await guests.Shell(name).RunAsync(
+                $"/etc/storageos/bench-peers {kib}", cancellation);
+        }
+
+        // Both disks are zeros: nothing has to be copied before the first measurement.
+        _ = await a.RunAsync(
+            "for i in $(seq 50); do grep -q cs:Connected /proc/drbd && break; sleep 0.5; done; "
+            + "drbdadm -- --clear-bitmap new-current-uuid bench </dev/null "
+            + "&& drbdadm primary bench </dev/null "
+            + "&& grep -q UpToDate/UpToDate /proc/drbd || { cat /proc/drbd; exit 1; }",
+            cancellation);
+        string tcp = await a.RunAsync("/etc/storageos/bench-nvme tcp", cancellation);
+        string rdma = await a.RunAsync("/etc/storageos/bench-nvme rdma", cancellation);
+
+        // Loading modules takes an emulated processor for so long that ownership may have moved.
+        await guests.InSyncAsync("a", cancellation);
+        _ = await a.RunAsync(
+            $"nbd-client {Image.GuestNetwork.Service(0)} {Image.GuestNetwork.NbdPort} {Nbd} "
+            + "-N vol0 -b 4096 </dev/null >/run/nbd.log 2>&1 || { cat /run/nbd.log; exit 1; }",
+            cancellation);
+        return new PeerDevices(Nbd, "/dev/drbd0", tcp, rdma);
+    }
+}
