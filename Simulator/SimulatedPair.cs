@@ -78,7 +78,7 @@ internal sealed class SimulatedPair
 
     public Instant Now { get; private set; }
 
-    /// <summary>Until when what is asked of the partner's words is not answered, nor fails.</summary>
+    /// <summary>Until when reads of the partner's words are not answered, nor fail.</summary>
     public Instant SilentUntil { get; set; }
 
     /// <summary>Handshake table to use in place of the product's.</summary>

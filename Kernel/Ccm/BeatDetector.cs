@@ -140,7 +140,7 @@ internal sealed record BeatLimits(
         Floor: period * 10,
         Ceiling: TimeSpan.FromSeconds(2),
         TurnMax: period * 2,
-        GapAssumed: TimeSpan.FromMilliseconds(100),
-        SettleTime: TimeSpan.FromSeconds(3),
+        GapAssumed: period * 50,
+        SettleTime: period * 1500,
         Memory: TimeSpan.FromMinutes(2));
 }

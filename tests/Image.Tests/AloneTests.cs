@@ -61,6 +61,7 @@ public sealed class AloneTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Category", "Soak")]
     public void One_configuration_runs_over_verbs_and_by_its_transports_name_alone_over_Loopback()
     {
         Good("ip address add 10.9.0.3/24 dev eth0");

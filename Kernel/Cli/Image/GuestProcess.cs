@@ -112,9 +112,11 @@ internal static class GuestProcess
         return
         [
             "-machine", "q35,nvdimm=on,nvdimm-persistence=cpu", "-accel", guests.Accelerator,
-            "-cpu", guests.Accelerator == "kvm" ? "host" : EmulatedProcessor, "-smp", $"{guests.Processors}",
+            "-cpu", guests.Accelerator == "kvm" ? "host" : EmulatedProcessor,
+            "-smp", $"{guests.Processors}",
             "-m", $"{GuestSettings.MemoryMib}M,slots=2,maxmem=4G", "-nodefaults",
-            "-display", "none", "-serial", $"file:{Path.Combine(folder, "console.log")}",
+            "-display", "none", "-serial", "chardev:console", "-chardev",
+            $"file,id=console,append=on,path={Path.Combine(folder, "console.log")}",
             "-qmp", $"unix:{Path.Combine(folder, "qmp.sock")},server=on,wait=off",
             "-kernel", Path.Combine(guests.ImageFolder, "vmlinuz"),
             "-initrd", initrd,
