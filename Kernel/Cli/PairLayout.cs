@@ -24,6 +24,7 @@ internal sealed class PairLayout
     private const ulong SystemIdB = 0xb;
     private const int PortsOfVolumes = 2;
     private const string Tcp = "tcp";
+    private const string Loopback = "loopback";
     private const string MemoryAddress = "0x5000000000";
 
     private PairLayout(string directory) =>
@@ -116,8 +117,17 @@ internal sealed class PairLayout
             : (name == "a" ? "fc:010203" : "fc:010204", 1);
 
     // With a prefix, so that the file also runs over another transport by its name alone.
-    private static JsonObject TransportOptions(string fast) =>
-        new() { ["loopback.fabric"] = Path.Combine(fast, "fabric") };
+    private static JsonObject TransportOptions(string fast, PairOptions options)
+    {
+        string fabric = Path.Combine(fast, "fabric");
+        JsonObject all = new() { [$"{Loopback}.fabric"] = fabric };
+        if (options.Addresses is null && options.Transport is not (Tcp or Loopback))
+        {
+            all[$"{options.Transport}.fabric"] = fabric; // One of somebody else's, on the fabric.
+        }
+
+        return all;
+    }
 
     /// <summary>A node's system id, as its configuration has it.</summary>
     internal static string SystemId(string name) =>
@@ -236,7 +246,7 @@ internal sealed class PairLayout
                 ["address"] = ownAddress,
                 ["port"] = ownPort,
                 ["memoryAddress"] = MemoryAddress,
-                ["options"] = TransportOptions(fast),
+                ["options"] = TransportOptions(fast, options),
             },
             ["management"] = new JsonObject { ["socket"] = "manage.sock" },
             ["plugins"] = Plugins(name, fast, options),
