@@ -18,6 +18,7 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
     public void Dispose() => File.Delete(file);
 
     [Fact]
+    [Trait("Category", "Soak")]
     public void Claim10_20_21_the_session_comes_up_while_disks_are_not_mounted_and_nothing_is_loaded()
     {
         foreach (string name in PairLayout.Names)
@@ -30,8 +31,8 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
             Assert.Contains("clients wait for /run/storageos/disks", console);
         }
 
-        double mounted = Uptime(guests.Shell("a", "dmesg").Output, "disks are mounted");
-        double started = Uptime(guests.Shell("a", "dmesg").Output, "starting the node");
+        double mounted = Uptime(guests.Shell("a", "dmesg | grep storageos:").Output, "disks are mounted");
+        double started = Uptime(guests.Shell("a", "dmesg | grep storageos:").Output, "starting the node");
         Assert.InRange(started, 0, mounted);
     }
 
