@@ -49,6 +49,7 @@ public sealed class AloneTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Category", "Soak")]
     public void Verbs_over_soft_RoCE_does_what_every_transport_must()
     {
         var (good, output) = GuestShell.Run(
