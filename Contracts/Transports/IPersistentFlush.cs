@@ -22,11 +22,15 @@ public interface IPersistentFlush
 /// </summary>
 public interface ICompletionChannel
 {
-    /// <summary>The descriptor to watch; the port's.</summary>
+    /// <summary>
+    /// The descriptor to watch; the port's. Of a port that is disposed already, as one may be whose
+    /// session ended while word of it was under way, it is closed and tells nothing.
+    /// </summary>
     SafeHandle Descriptor { get; }
 
     /// <summary>
-    /// Asks for one wake-up; poll once more after it, for completions may have come between.
+    /// Asks for one wake-up; poll once more after it, for completions may have come between. Does
+    /// nothing on a disposed port.
     /// </summary>
     void Arm();
 }

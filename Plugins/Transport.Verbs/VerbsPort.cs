@@ -80,7 +80,12 @@ internal class VerbsPort : IPort, ICompletionChannel
         {
             lock (gate)
             {
-                ObjectDisposedException.ThrowIf(released, this);
+                if (released && descriptor is null)
+                {
+                    descriptor = new SafeFileHandle(-1, ownsHandle: false);
+                    descriptor.Dispose();
+                }
+
                 return descriptor ??= new SafeFileHandle(
                     Native.Success("fcntl", Libc.fcntl(
                         pair.ChannelDescriptor, Libc.F_DUPFD_CLOEXEC, 0)),

@@ -207,7 +207,9 @@ internal sealed class MirrorClient
         port = granted is null ? null : new MirrorPort(granted);
         if (granted is ICompletionChannel channel)
         {
-            WatchChannel(channel);
+            watch = reactor.Watch(
+                channel.Descriptor, DescriptorInterest.Readable, _ => Wake(channel));
+            channel.Arm();
         }
 
         if (had)
@@ -216,22 +218,6 @@ internal sealed class MirrorClient
             {
                 log.Fail("the port to the partner failed or was closed");
             }
-        }
-    }
-
-    private void WatchChannel(ICompletionChannel channel)
-    {
-        try
-        {
-            watch = reactor.Watch(
-                channel.Descriptor, DescriptorInterest.Readable, _ => Wake(channel));
-            channel.Arm();
-        }
-        catch (ObjectDisposedException)
-        {
-            // The session ended while word of it was on its way here, and its port with it. That
-            // it is lost comes next; until then posts complete by themselves.
-            watch = null;
         }
     }
 
