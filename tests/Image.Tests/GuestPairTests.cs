@@ -18,7 +18,6 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
     public void Dispose() => File.Delete(file);
 
     [Fact]
-    [Trait("Category", "Soak")]
     public void Claim10_20_21_the_session_comes_up_while_disks_are_not_mounted_and_nothing_is_loaded()
     {
         foreach (string name in PairLayout.Names)

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Cli.Drill;
+using StorageOs.Kernel.Cli.Image;
 
 namespace StorageOs.Image.Tests;
 
@@ -28,7 +29,7 @@ public sealed class Guests : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        string overlay = ImageBuild.Overlay("overlay");
+        string overlay = ImageBuild.Overlay();
         var (code, output) = ImageBuild.StorageOs(
             BootTimeMax, "image", "pair", "--detach", "--dir", folder, "--size", "64M",
             "--nbd-port", $"{Port}", "--transport", Transport, "--overlay", overlay);
@@ -52,7 +53,7 @@ public sealed class Guests : IAsyncLifetime
 
     /// <summary>Runs a line in a guest.</summary>
     internal (bool Good, string Output) Shell(string name, string line) =>
-        GuestShell.Run(Path.Combine(folder, name, "shell.sock"), line);
+        new GuestShell(Pair, name).TryAsync(line, CancellationToken.None).GetAwaiter().GetResult();
 
     /// <summary>A node's status.</summary>
     internal Task<JsonObject> StatusAsync(string name) =>

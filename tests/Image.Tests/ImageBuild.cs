@@ -18,13 +18,15 @@ internal static class ImageBuild
     /// <summary>Folder of the built image.</summary>
     public static string Folder => Built.Value;
 
-    /// <summary>Packs a folder beside the tests as an overlay.</summary>
-    public static string Overlay(string name)
+    /// <summary>Packs the guests' shell, and a folder beside the tests, as an overlay.</summary>
+    public static string Overlay(string? folder = null)
     {
-        string file = Path.Combine(Folder, $"test-{name}.cpio");
+        string file = Path.Combine(Folder, $"test-{folder ?? "shell"}.cpio");
+        string[] folders = [
+            Path.Combine(Root, "image", "guest-shell"),
+            .. folder is null ? [] : new[] { Path.Combine(SourceFolder(), folder) }];
         var (code, output) = Run(
-            TimeSpan.FromMinutes(1), Path.Combine(Root, "image", "overlay"),
-            Path.Combine(SourceFolder(), name), file);
+            TimeSpan.FromMinutes(1), Path.Combine(Root, "image", "overlay"), [file, .. folders]);
         Assert.True(code == 0, output);
         return file;
     }

@@ -53,7 +53,7 @@ internal sealed class BenchGuests : IAsyncDisposable
 
     /// <summary>The shell of a guest.</summary>
     internal GuestShell Shell(string name) =>
-        new(Path.Combine(Layout.Directory, name, "shell.sock"), name);
+        new(Layout, name);
 
     /// <summary>Asks a node to do something.</summary>
     internal Task<JsonNode?> AskAsync(

@@ -1,4 +1,5 @@
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli.Image;
 
 namespace StorageOs.Kernel.Cli.Bench.Guests;
 

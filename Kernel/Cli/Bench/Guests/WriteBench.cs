@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using StorageOs.Kernel.Cli.Image;
 
 namespace StorageOs.Kernel.Cli.Bench.Guests;
 

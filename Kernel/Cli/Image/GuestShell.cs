@@ -2,29 +2,45 @@ using System.Net.Sockets;
 using System.Text;
 using StorageOs.Contracts.Runtime;
 
-namespace StorageOs.Kernel.Cli.Bench.Guests;
+namespace StorageOs.Kernel.Cli.Image;
 
 /// <summary>
-/// Runs lines in a guest by the shell of <c>image/bench-root</c>, one after the other: it answers
+/// Runs lines in a guest by the shell of <c>image/guest-shell</c>, one after the other: it answers
 /// each with what it printed and its exit code.
 /// </summary>
-internal sealed class GuestShell(string socketPath, string name)
+internal sealed class GuestShell(PairLayout pair, string name)
 {
     private const string EndMark = "\n=== ";
-    private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromMinutes(5);
+    private readonly string socketPath = Path.Combine(pair.Directory, name, "shell.sock");
+
+    /// <summary>Runs one line; whether it succeeded, and what it printed.</summary>
+    /// <exception cref="RefusedException">It did not end in time.</exception>
+    internal async Task<(bool Good, string Output)> TryAsync(
+        string line, CancellationToken cancellation)
+    {
+        (string code, string output) = await LimitedAsync(line, cancellation);
+        return (code == "0", output);
+    }
 
     /// <summary>Runs one line; what it printed.</summary>
     /// <exception cref="RefusedException">It failed, or did not end in time.</exception>
     internal async Task<string> RunAsync(string line, CancellationToken cancellation)
+    {
+        (string code, string output) = await LimitedAsync(line, cancellation);
+        return code == "0" ? output : throw new RefusedException(new Refusal(
+            $"guest {name}: {line}", "exit code 0", $"{code}: {Last(output)}"));
+    }
+
+    private async Task<(string Code, string Output)> LimitedAsync(
+        string line, CancellationToken cancellation)
     {
         using CancellationTokenSource limit =
             CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(AnswerTimeMax);
         try
         {
-            (string code, string output) = await ExchangeAsync(line, limit.Token);
-            return code == "0" ? output : throw new RefusedException(new Refusal(
-                $"guest {name}: {line}", "exit code 0", $"{code}: {Last(output)}"));
+            return await ExchangeAsync(line, limit.Token);
         }
         catch (OperationCanceledException late) when (!cancellation.IsCancellationRequested)
         {
