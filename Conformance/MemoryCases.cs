@@ -174,15 +174,21 @@ internal static class MemoryCases
             }
         });
         writer.Start();
-        while (writer.IsAlive)
+        try
         {
-            Check.That(port.TryPostRead(1, local, 0, memory, 8, 8));
-            Check.Equal(CompletionStatus.Success, ConnectedPair.Complete(port, 1));
-            ulong seen = BitConverter.ToUInt64(local.Bytes);
-            Check.That(seen is 0 or ulong.MaxValue, $"torn word {seen:x16}");
+            while (writer.IsAlive)
+            {
+                Check.That(port.TryPostRead(1, local, 0, memory, 8, 8));
+                Check.Equal(CompletionStatus.Success, ConnectedPair.Complete(port, 1));
+                ulong seen = BitConverter.ToUInt64(local.Bytes);
+                Check.That(seen is 0 or ulong.MaxValue, $"torn word {seen:x16}");
+            }
+        }
+        finally
+        {
+            writer.Join(); // Whatever was found: its memory must outlive it.
         }
 
-        writer.Join();
         other.Dispose();
     }
 

@@ -19,7 +19,7 @@ public sealed class FirmwareTests
         string console = Path.Combine(folder, "console.log");
         File.Copy(Path.Combine(ImageBuild.Folder, "storageos.img"), disk);
         ProcessStartInfo start = new("qemu-system-x86_64", [
-            "-machine", "q35", "-accel", "tcg", "-cpu", "max,smap=off,smep=off", "-m", "1024",
+            "-machine", "q35", "-accel", "tcg", "-cpu", "max,smap=off,smep=off,erms=off,fsrm=off", "-m", "1024",
             "-nodefaults", "-display", "none", "-no-reboot", "-bios", Firmware,
             "-serial", $"file:{console}", "-drive", $"file={disk},format=raw,if=virtio"]);
         using Process machine = Process.Start(start)!;
