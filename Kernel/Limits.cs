@@ -63,6 +63,9 @@ public static class Limits
     /// <summary>How often a path that clients wait for is looked for.</summary>
     public static readonly TimeSpan WaitForPathPeriod = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>Longest that clients may be configured to wait for the first session.</summary>
+    public const int PartnerWaitMsMax = 600_000;
+
     /// <summary>How often a watchdog is fed; its own limit must be several times as long.</summary>
     public static readonly TimeSpan WatchdogPeriod = TimeSpan.FromSeconds(1);
 

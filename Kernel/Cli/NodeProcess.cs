@@ -24,16 +24,25 @@ internal static class NodeProcess
             return await GuestProcess.StartAsync(pair, name, cancellation);
         }
 
+        return await DetachAsync(
+            pair.Log(name), ["boot", "--config", pair.Config(name)], cancellation);
+    }
+
+    /// <summary>
+    /// Starts this program anew in the folder of its log; it goes on when this process ends.
+    /// </summary>
+    /// <returns>Its process id.</returns>
+    internal static async Task<int> DetachAsync(
+        string log, IEnumerable<string> command, CancellationToken cancellation)
+    {
         string self = Environment.ProcessPath
             ?? throw new InvalidOperationException("the path of this process is not known");
         ProcessStartInfo start = new("/bin/sh")
         {
             RedirectStandardOutput = true,
-            WorkingDirectory = Path.GetDirectoryName(pair.Config(name)),
+            WorkingDirectory = Path.GetDirectoryName(log),
         };
-        string[] arguments =
-            ["-c", Script, "sh", pair.Log(name), self, "boot", "--config", pair.Config(name)];
-        foreach (string argument in arguments)
+        foreach (string argument in (string[])["-c", Script, "sh", log, self, .. command])
         {
             start.ArgumentList.Add(argument);
         }
@@ -44,7 +53,7 @@ internal static class NodeProcess
         return int.TryParse(output, CultureInfo.InvariantCulture, out int pid)
             ? pid
             : throw new RefusedException(new Refusal(
-                $"node {name}", "a process of its own", $"no process id from the shell: {output}"));
+                self, "a process of its own", $"no process id from the shell: {output}"));
     }
 
     /// <summary>Process id of a node that runs; null when none does.</summary>

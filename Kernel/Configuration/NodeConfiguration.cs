@@ -121,6 +121,8 @@ public static class NodeConfiguration
                 Watchdog = reader.OptionalPath("node:watchdog"),
                 Console = reader.OptionalPath("management:console"),
                 WaitFor = reader.Texts("plugins:waitFor", Limits.PluginsMax) ?? [],
+                PartnerWait = TimeSpan.FromMilliseconds(reader.Number(
+                    "plugins:waitForPartnerMs", 0, Limits.PartnerWaitMsMax, 0)),
                 Remote = ReadRemote(reader),
             },
         };

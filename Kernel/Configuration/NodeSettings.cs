@@ -46,6 +46,13 @@ public sealed record MachineSettings
     /// </summary>
     public IReadOnlyList<string> WaitFor { get; init; } = [];
 
+    /// <summary>
+    /// How long client plugins wait for the first session, counted from when
+    /// <see cref="WaitFor"/> is there. Two nodes that are switched on together then begin as a
+    /// pair, and not one of them alone; zero does not wait.
+    /// </summary>
+    public TimeSpan PartnerWait { get; init; } = TimeSpan.Zero;
+
     /// <summary>Management over TCP; null for none.</summary>
     public RemoteManagement? Remote { get; init; }
 }

@@ -250,6 +250,7 @@ public sealed class Node : IAsyncDisposable
         try
         {
             await WaitForPathsAsync();
+            await WaitForPartnerAsync();
             LoadClients();
         }
         catch (OperationCanceledException)
@@ -277,6 +278,28 @@ public sealed class Node : IAsyncDisposable
         using PeriodicTimer timer = new(Limits.WaitForPathPeriod);
         while (!paths.All(Path.Exists))
         {
+            await timer.WaitForNextTickAsync(loadingEnds.Token);
+        }
+    }
+
+    private async Task WaitForPartnerAsync()
+    {
+        TimeSpan limit = settings.Machine.PartnerWait;
+        if (limit == TimeSpan.Zero || manager.Status.Session is not null)
+        {
+            return;
+        }
+
+        Say(1, $"clients wait up to {limit.TotalSeconds:0.#} s for {Info.PartnerName}");
+        using PeriodicTimer timer = new(Limits.WaitForPathPeriod);
+        for (long from = Stopwatch.GetTimestamp(); manager.Status.Session is null;)
+        {
+            if (Stopwatch.GetElapsedTime(from) > limit)
+            {
+                Say(1, $"{Info.PartnerName} is not there; going on without it");
+                return;
+            }
+
             await timer.WaitForNextTickAsync(loadingEnds.Token);
         }
     }

@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Cli.Drill;
+using StorageOs.Kernel.Cli.Image;
 
 namespace StorageOs.Image.Tests;
 
@@ -29,7 +30,7 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
             Assert.True(loading > connected, $"{name} loaded plugins first: {console}");
         }
 
-        double mounted = Uptime(guests.Shell("a", "dmesg | grep storageos:").Output, "disks are mounted");
+        double mounted = Uptime(guests.Shell("a", "dmesg | grep storageos:").Output, "disks are ready");
         double started = Uptime(guests.Shell("a", "dmesg | grep storageos:").Output, "starting the node");
         Assert.InRange(started, 0, mounted);
     }
@@ -48,11 +49,28 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
     }
 
     [Fact]
-    public void Claim19_the_status_page_is_registered_at_its_preset_address()
+    public async Task Claim19_a_killed_node_starts_again_and_first_reads_the_preset_address()
     {
         Assert.Contains("region 0 mapped at 5000000000", guests.Console("a"));
         Assert.Contains("\"memoryAddress\": \"0x5000000000\"",
-            guests.Shell("a", "cat /state/config.json").Output);
+            guests.Shell("b", "cat /state/config.json").Output);
+        await guests.WellAsync();
+        await using (await WireCapture.BeginAsync(guests.Pair, "a", file))
+        {
+            Assert.True(guests.Shell("b", "kill -9 $(pidof StorageOs.Kernel)").Good);
+            await ServesAsync("b", "b serves again");
+        }
+
+        // b listens: what it sends after its reply to a's request is sent by its new queue pair.
+        WireOperation first = WireCapture.Operations(file)
+            .Where(one => one.From == GuestNetwork.Interconnect("b"))
+            .SkipWhile(one => one.Opcode != WireOpcode.ConnectReply)
+            .First(one => one.Opcode != WireOpcode.ConnectReply);
+        Assert.Equal(WireOpcode.ReadRequest, first.Opcode);
+        Assert.InRange(first.Address, 0x50_0000_0000UL, 0x50_0000_0FFFUL);
+        await guests.WellAsync();
+        Assert.Contains("the node ended with 137 and is started again",
+            guests.Shell("b", "dmesg").Output);
     }
 
     [Fact]
@@ -111,19 +129,6 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
     }
 
     [Fact]
-    public async Task A_kernel_process_that_is_killed_is_started_again_by_init()
-    {
-        await guests.WellAsync();
-        Assert.True(guests.Shell("b", "kill -9 $(pidof StorageOs.Kernel)").Good);
-        await Guests.UntilAsync(
-            async () => $"{(await guests.StatusAsync("b"))["phase"]}" == "Serving",
-            RestartTimeMax, "b serves again");
-        await guests.WellAsync();
-        Assert.Contains("the node ended with 137 and is started again",
-            guests.Shell("b", "dmesg").Output);
-    }
-
-    [Fact]
     public async Task A_hung_kernel_process_is_seen_and_then_reset_by_the_watchdog()
     {
         await guests.WellAsync();
@@ -137,12 +142,14 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
         // Who reads a still beat reads: the stopped process serves its memory all the same.
         JsonObject seen = await guests.StatusAsync("a");
         Assert.Equal("Stuck", $"{seen["partner"]!["condition"]}");
-        await Guests.UntilAsync(
-            async () => $"{(await guests.StatusAsync("b"))["phase"]}" == "Serving",
-            RestartTimeMax, "b booted again");
+        await ServesAsync("b", "b booted again");
         Assert.NotEqual(before, guests.Shell("b", "cat /proc/sys/kernel/random/boot_id").Output);
         await guests.WellAsync();
     }
+
+    private Task ServesAsync(string name, string what) => Guests.UntilAsync(
+        async () => $"{(await guests.StatusAsync(name))["phase"]}" == "Serving",
+        RestartTimeMax, what);
 
     // The time in brackets before a line of the kernel log.
     private static double Uptime(string log, string line)

@@ -21,8 +21,10 @@ internal sealed class FakeManager : IConnectionManager, IPlugin
 
     public PartnerView Partner => Nobody;
 
-    public CcmStatus Status =>
-        new("Connecting", "FirstRead", null, "nobody is there", null, [], Nobody, 0, TimeSpan.Zero);
+    public CcmStatus Status => new(
+        "Connecting", "FirstRead", Session, "nobody is there", null, [], Nobody, 0, TimeSpan.Zero);
+
+    internal SessionId? Session { get; set; }
 
     public TransportTraits Traits { get; } = new("none", OneSided: true, SurvivesPowerLoss: false);
 

@@ -228,7 +228,7 @@ public sealed class PluginHostTests : IDisposable
     {
         Directory.Delete(Path.Combine(Plugins, "silent"), recursive: true);
         PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
-        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(BootAsync);
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(() => BootAsync());
         Assert.Equal("transport silent", refused.Refusal.Subject);
     }
 
@@ -236,7 +236,7 @@ public sealed class PluginHostTests : IDisposable
     public async Task A_second_node_on_the_same_data_is_refused_with_the_holders_process()
     {
         await using Node node = await BootAsync();
-        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(BootAsync);
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(() => BootAsync());
         Assert.Contains($"process {Environment.ProcessId}", refused.Refusal.Actual);
     }
 
@@ -268,6 +268,34 @@ public sealed class PluginHostTests : IDisposable
         Assert.Contains(expected, refused.Refusal.Expected, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Clients_wait_for_a_partner_that_comes_in_time()
+    {
+        PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
+        await using Node node = await BootAsync(waitForPartnerMs: 60_000);
+        Assert.DoesNotContain("admit good", manager.Calls);
+        Assert.Equal(BootPhase.Connecting, node.Phase);
+        manager.Session = new SessionId(1, 1, 2, 1);
+        await node.Serving.WaitAsync(Soon);
+        Assert.Contains("admit good", manager.Calls);
+    }
+
+    [Fact]
+    public async Task Clients_do_not_wait_for_a_partner_for_ever()
+    {
+        PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
+        await using Node node = await BootAsync(waitForPartnerMs: 50);
+        await node.Serving.WaitAsync(Soon);
+        Assert.Contains("admit good", manager.Calls);
+    }
+
+    [Fact]
+    public async Task A_node_that_waits_for_its_partner_can_be_stopped()
+    {
+        await using Node node = await BootAsync(waitForPartnerMs: 600_000);
+        await node.StopAsync("test").WaitAsync(Soon);
+    }
+
     private async Task ExpectRefusedAsync(string id, string reason)
     {
         PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
@@ -283,10 +311,13 @@ public sealed class PluginHostTests : IDisposable
     private static Module Find(Node node, string id) =>
         Assert.Single(node.Modules, module => module.Id == id);
 
-    private Task<Node> BootAsync()
+    private Task<Node> BootAsync(int waitForPartnerMs = 0)
     {
         IReadOnlyList<Refusal> refusals = NodeConfiguration.Load(
-            folder.Configuration("""{ "directories": ["plugins"] }"""), [],
+            folder.Configuration($$"""
+                { "directories": ["plugins"], "waitForPartnerMs": {{waitForPartnerMs}} }
+                """),
+            [],
             out NodeSettings? settings);
         Assert.Empty(refusals);
         return Node.BootAsync(settings!, manager, NullLoggerFactory.Instance);

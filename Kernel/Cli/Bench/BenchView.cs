@@ -1,9 +1,17 @@
+using System.Diagnostics;
+
 namespace StorageOs.Kernel.Cli.Bench;
 
-/// <summary>What the user sees while something is measured: one line on standard error.</summary>
+/// <summary>
+/// What the user sees while something is measured, on standard error: one line that changes on a
+/// terminal, else a line now and then.
+/// </summary>
 internal sealed class BenchView(bool quiet)
 {
+    private static readonly TimeSpan LinePeriod = TimeSpan.FromSeconds(10);
     private readonly bool terminal = !quiet && !Console.IsErrorRedirected;
+    private readonly long begin = Stopwatch.GetTimestamp();
+    private TimeSpan lineDue;
     private string last = "";
 
     /// <summary>Says what runs and how far it is.</summary>
@@ -17,6 +25,14 @@ internal sealed class BenchView(bool quiet)
         {
             Console.Error.Write($"\r{what.PadRight(last.Length)}");
             last = what;
+            return;
+        }
+
+        TimeSpan now = Stopwatch.GetElapsedTime(begin);
+        if (!quiet && now >= lineDue)
+        {
+            Console.Error.WriteLine($"{now:mm\\:ss} {what}");
+            lineDue = now + LinePeriod;
         }
     }
 

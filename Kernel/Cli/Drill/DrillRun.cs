@@ -69,6 +69,9 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
     private HeldRequest? held;
     private bool struck;
 
+    // Nodes are stopped, or the interconnect is cut, until they are brought back.
+    private bool paused;
+
     /// <summary>Runs it; the result has everything the command prints.</summary>
     public async Task<JsonObject> RunAsync(CancellationToken cancellation)
     {
@@ -77,6 +80,22 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
             pids[name] = NodeProcess.Find(pair, name)!.Value;
         }
 
+        try
+        {
+            return await WriteAndJudgeAsync(cancellation);
+        }
+        finally
+        {
+            // However the drill ended: whoever looks at what is left finds no node held still.
+            if (paused)
+            {
+                await BringBackAsync(CancellationToken.None);
+            }
+        }
+    }
+
+    private async Task<JsonObject> WriteAndJudgeAsync(CancellationToken cancellation)
+    {
         writer = new LedgerWriter(file, port, Export);
         writer.Acknowledged = () => Look(cancellation);
         Note($"writing {file.Length:N0} bytes into {Export}");
@@ -132,6 +151,7 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
                 port + group, $"vol{group}", volumeBytes - SpareBytes, cancellation);
         }
 
+        paused = plan.How is Violence.Cut or Violence.Stop;
         if (plan.How is Violence.Cut or Violence.Reset)
         {
             await OnMachinesAsync(up: false, cancellation);
@@ -200,6 +220,7 @@ internal sealed class DrillRun(PairLayout pair, FileStream file, int port, long 
 
     private async Task BringBackAsync(CancellationToken cancellation)
     {
+        paused = false;
         if (plan.How is Violence.Cut or Violence.Reset)
         {
             await OnMachinesAsync(up: true, cancellation);

@@ -13,6 +13,10 @@ internal static class GuestConfiguration
 
     // An emulated processor takes as long for one turn as a real one for fifty.
     private const int EmulatedBeatMs = 10;
+
+    // Two guests that are started together may be ready this much apart.
+    private const int PartnerWaitMs = 5_000;
+    private const int EmulatedPartnerWaitMs = 30_000;
     private const int RdmaPort = 7471;
     private const string MemoryAddress = "0x5000000000";
     private const string WitnessFolder = "/run/witness";
@@ -66,6 +70,8 @@ internal static class GuestConfiguration
         JsonObject plugins = new()
         {
             ["waitFor"] = new JsonArray("/run/storageos/disks"),
+            ["waitForPartnerMs"] =
+                guests.Accelerator == "kvm" ? PartnerWaitMs : EmulatedPartnerWaitMs,
             ["settings"] = PluginSettings(guests),
         };
         if (guests.PluginFolders is { } folders)
@@ -88,6 +94,7 @@ internal static class GuestConfiguration
                 ["name"] = $"vol{group}",
                 ["group"] = group,
                 ["sizeBytes"] = guests.SizeBytes,
+                ["device"] = $"/run/storageos/volumes/vol{group}",
             });
             addresses.Add(new JsonObject
             {
@@ -102,7 +109,7 @@ internal static class GuestConfiguration
         return new JsonObject
         {
             ["nvram-mirror"] = new JsonObject { ["logBytes"] = LogBytes },
-            ["volumes"] = new JsonObject { ["directory"] = "/data", ["volumes"] = volumes },
+            ["volumes"] = new JsonObject { ["volumes"] = volumes },
             ["witness-file"] = new JsonObject { ["directory"] = WitnessFolder },
             ["nbd-export"] = new JsonObject { ["addresses"] = addresses },
         };

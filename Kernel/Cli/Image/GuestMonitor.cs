@@ -24,7 +24,8 @@ internal static class GuestMonitor
         PairLayout pair, string name, CancellationToken cancellation) =>
         RunAsync(pair, name, "system_reset", [], cancellation);
 
-    private static async Task RunAsync(
+    /// <summary>Runs a command of QEMU's.</summary>
+    internal static async Task RunAsync(
         PairLayout pair, string name, string command, JsonObject arguments,
         CancellationToken cancellation)
     {

@@ -28,6 +28,9 @@ internal sealed class GuestNetwork(string directory)
     internal static string Service(int group) =>
         LanPrefix + (100 + group).ToString(CultureInfo.InvariantCulture);
 
+    /// <summary>Path of the socket that gets every frame of the clients' network.</summary>
+    internal string Frames => Socket("frames");
+
     /// <summary>QEMU's arguments for a guest's two network devices.</summary>
     internal IEnumerable<string> Devices(string name, string other)
     {
@@ -43,15 +46,20 @@ internal sealed class GuestNetwork(string directory)
 
     /// <summary>
     /// QEMU's arguments for the process between this machine and the guests: a hub without a
-    /// machine, with QEMU's own TCP/IP at one end. What it forwards goes to whoever holds the
-    /// address on the guests' network.
+    /// machine, with QEMU's own TCP/IP at one end, and at another the socket of
+    /// <see cref="GuestForwarder"/>, which sees every frame. What it forwards goes to whoever holds
+    /// the address on the guests' network.
     /// </summary>
-    internal IEnumerable<string> Forwarder(GuestSettings guests)
+    /// <param name="guests">The pair.</param>
+    /// <param name="exports">
+    /// This machine's port that leads to the first service address; the next to the second.
+    /// </param>
+    internal IEnumerable<string> Hub(GuestSettings guests, int exports)
     {
         List<string> forwards = [];
         for (int i = 0; i < PairLayout.Names.Count; i++)
         {
-            forwards.Add(Forward(guests.NbdPort + i, Service(i), NbdPort + i));
+            forwards.Add(Forward(exports + i, Service(i), NbdPort + i));
             forwards.Add(Forward(
                 guests.ManagementPort + i, Lan(PairLayout.Names[i]), ManagementPort));
         }
@@ -62,6 +70,8 @@ internal sealed class GuestNetwork(string directory)
             "-netdev", $"user,id=host,net={LanPrefix}0/24,host={LanPrefix}254,"
                 + $"dns={LanPrefix}253,dhcpstart={LanPrefix}200,{string.Join(',', forwards)}",
             "-netdev", "hubport,id=host-port,hubid=0,netdev=host",
+            "-netdev", Datagrams("watch", Socket("watch-hub"), Frames),
+            "-netdev", "hubport,id=watch-port,hubid=0,netdev=watch",
         ];
         foreach (string name in PairLayout.Names)
         {

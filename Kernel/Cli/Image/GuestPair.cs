@@ -73,14 +73,17 @@ internal static class GuestPair
     private static async Task MakeDisksAsync(
         string folder, GuestSettings guests, CancellationToken cancellation)
     {
-        const int SpareMib = 64; // For what the file system needs of its own.
-        int volumes = PairLayout.Names.Count;
-        long dataMib = (volumes * guests.SizeBytes / Size.MiB) + SpareMib;
+        long volumeMib = (guests.SizeBytes + Size.MiB - 1) / Size.MiB;
         await ScriptAsync(
             "disk", [Path.Combine(folder, "state.img"), Path.Combine(folder, "state")],
             cancellation);
         await ScriptAsync(
-            "data-disk", [Path.Combine(folder, "data.img"), $"{dataMib}"], cancellation);
+            "data-disk",
+            [
+                Path.Combine(folder, "data.img"),
+                .. PairLayout.Names.Select((_, group) => $"vol{group}={volumeMib}"),
+            ],
+            cancellation);
         await using FileStream nvram = File.Create(Path.Combine(folder, "nvram.img"));
         nvram.SetLength((long)GuestSettings.NvramMib * Size.MiB);
     }

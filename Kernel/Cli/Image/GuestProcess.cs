@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli.Drill;
 
 namespace StorageOs.Kernel.Cli.Image;
 
@@ -22,11 +23,7 @@ internal static class GuestProcess
     {
         GuestSettings guests = pair.Guests!;
         GuestNetwork network = new(pair.Directory);
-        if (Pid(ForwarderFile(pair)) is null)
-        {
-            _ = await RunAsync(ForwarderFile(pair), network.Forwarder(guests), cancellation);
-        }
-
+        await StartForwarderAsync(pair, network, cancellation);
         string folder = Path.Combine(pair.Directory, name);
         IEnumerable<string> arguments =
         [
@@ -44,9 +41,12 @@ internal static class GuestProcess
     /// <summary>Ends the forwarder.</summary>
     internal static void EndForwarder(PairLayout pair)
     {
-        if (Pid(ForwarderFile(pair)) is { } pid)
+        foreach (string file in new[] { HubFile(pair), ForwarderFile(pair) })
         {
-            NodeProcess.Kill(pid);
+            if (Pid(file) is { } pid)
+            {
+                NodeProcess.Kill(pid);
+            }
         }
     }
 
@@ -93,8 +93,30 @@ internal static class GuestProcess
     private static string PidFile(PairLayout pair, string name) =>
         Path.Combine(pair.Directory, name, "qemu.pid");
 
+    private static string HubFile(PairLayout pair) =>
+        Path.Combine(pair.Directory, "net", "hub.pid");
+
     private static string ForwarderFile(PairLayout pair) =>
         Path.Combine(pair.Directory, "net", "forwarder.pid");
+
+    // Two processes: QEMU's TCP/IP on the guests' network, and ours before it.
+    private static async Task StartForwarderAsync(
+        PairLayout pair, GuestNetwork network, CancellationToken cancellation)
+    {
+        if (Pid(HubFile(pair)) is not null && Pid(ForwarderFile(pair)) is not null)
+        {
+            return;
+        }
+
+        EndForwarder(pair);
+        int exports = DrillCommand.FreePorts();
+        _ = await RunAsync(HubFile(pair), network.Hub(pair.Guests!, exports), cancellation);
+        int pid = await NodeProcess.DetachAsync(
+            Path.Combine(pair.Directory, "net", "forwarder.log"),
+            ["image", "forward", "--dir", pair.Directory, "--exports", $"{exports}"],
+            cancellation);
+        await File.WriteAllTextAsync(ForwarderFile(pair), $"{pid}\n", cancellation);
+    }
 
     // Where tests reach a shell in the guest, when the overlay has one.
     private static IEnumerable<string> Shell(string folder) =>
@@ -169,8 +191,9 @@ internal static class GuestProcess
         {
             int pid = int.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture);
             bool runs = NodeProcess.Runs(pid)
-                && File.ReadAllText($"/proc/{pid}/comm")
-                    .StartsWith("qemu", StringComparison.Ordinal);
+                && File.ReadAllText($"/proc/{pid}/comm") is { } name
+                && (name.StartsWith("qemu", StringComparison.Ordinal)
+                    || name.StartsWith("StorageOs", StringComparison.Ordinal));
             return runs ? pid : null;
         }
         catch (Exception failure) when (failure is IOException or FormatException)

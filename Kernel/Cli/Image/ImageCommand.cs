@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using StorageOs.Kernel.Cli.Drill;
 
 namespace StorageOs.Kernel.Cli.Image;
@@ -10,7 +11,7 @@ internal static class ImageCommand
 {
     internal static Command Make() => new("image", "The bootable storage OS image.")
     {
-        Build(), Pair(), DrillGuests(),
+        Build(), Pair(), DrillGuests(), Forward(),
     };
 
     /// <summary>Settings for a pair of guests on this machine.</summary>
@@ -67,6 +68,35 @@ internal static class ImageCommand
                 await SettingsAsync(parsed.GetValue(transport)!, size, port, ending), ending),
             cancellation));
         return command;
+    }
+
+    private static Command Forward()
+    {
+        Option<string> directory = new("--dir") { Required = true };
+        Option<int> exports = new("--exports") { Required = true };
+        Command command = new("forward", "Plays the network between clients and a pair of guests.")
+        {
+            directory, exports,
+        };
+        command.Hidden = true; // Whoever starts the first guest of a pair starts this.
+        command.SetAction((parsed, _) => ForwardAsync(
+            parsed.GetValue(directory)!, parsed.GetValue(exports)));
+        return command;
+    }
+
+    private static async Task<int> ForwardAsync(string directory, int exports)
+    {
+        GuestSettings guests = PairLayout.At(directory).Guests!;
+        using GuestForwarder forwarder = new(
+            new GuestNetwork(directory).Frames, static what => Console.WriteLine(what));
+        for (int group = 0; group < PairLayout.Names.Count; group++)
+        {
+            forwarder.Forward(guests.NbdPort + group, exports + group,
+                IPAddress.Parse(GuestNetwork.Service(group)));
+        }
+
+        await forwarder.FailedAsync();
+        return ExitCode.Failed;
     }
 
     private static Option<string> TransportOption() => new("--transport")

@@ -1,10 +1,14 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Volumes.Interop;
 
 namespace StorageOs.Volumes;
 
-/// <summary>A sparse file of the volume's size.</summary>
+/// <summary>
+/// A sparse file of the volume's size, or a block device of at least that size. A device has no
+/// holes to tell: a full copy of it reads all of it.
+/// </summary>
 internal sealed class VolumeFile : IVolumeFile
 {
     private readonly SafeFileHandle file;
@@ -16,8 +20,38 @@ internal sealed class VolumeFile : IVolumeFile
         this.sizeBytes = sizeBytes;
     }
 
-    /// <summary>Opens the file, or makes it.</summary>
-    public static VolumeFile Open(string path, long sizeBytes)
+    /// <summary>Opens the volume's device, or its file in a folder, made if need be.</summary>
+    /// <exception cref="RefusedException">The device is none, in use or too small.</exception>
+    public static VolumeFile Open(VolumeSettings volume, string folder) => volume.Device is { } path
+        ? OpenDevice(path, volume.SizeBytes)
+        : OpenFile(Path.Combine(folder, volume.Name + ".img"), volume.SizeBytes);
+
+    private static VolumeFile OpenDevice(string path, long sizeBytes)
+    {
+        // Exclusive: a device that is mounted or another volume's is busy (open(2), O_EXCL).
+        SafeFileHandle device = Libc.open(
+            path, Libc.ReadWrite | Libc.Exclusive | Libc.CloseOnExec);
+        if (device.IsInvalid)
+        {
+            int error = Marshal.GetLastPInvokeError();
+            throw new RefusedException(new Refusal(
+                $"device {path}", "a block device that nothing else uses",
+                Marshal.GetPInvokeErrorMessage(error),
+                error == Libc.EBUSY ? "it is mounted or another's: see lsblk" : ""));
+        }
+
+        if (Libc.ioctl(device, Libc.BlockGetSize64, out long length) != 0 || length < sizeBytes)
+        {
+            device.Dispose();
+            throw new RefusedException(new Refusal(
+                $"device {path}", $"a block device of at least {sizeBytes} bytes",
+                length > 0 ? $"one of {length} bytes" : "no block device"));
+        }
+
+        return new VolumeFile(device, sizeBytes);
+    }
+
+    private static VolumeFile OpenFile(string path, long sizeBytes)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         SafeFileHandle file = File.OpenHandle(

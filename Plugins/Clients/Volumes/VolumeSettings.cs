@@ -12,6 +12,11 @@ internal sealed partial record VolumeSettings(string Name, GroupId Group, long S
     /// <summary>Most volumes of a pair.</summary>
     public const int CountMax = 1024;
 
+    /// <summary>
+    /// Full path of the block device that is this node's copy; null when the copy is a file.
+    /// </summary>
+    public string? Device { get; init; }
+
     /// <summary>Largest volume: tables of its overlay stay small.</summary>
     public const long SizeBytesMax = 64L * 1024 * Size.GiB;
 
@@ -34,9 +39,14 @@ internal sealed partial record VolumeSettings(string Name, GroupId Group, long S
         List<VolumeSettings> all = [];
         foreach (IConfigurationSection entry in section.GetSection("volumes").GetChildren())
         {
-            VolumeSettings one = new(NameOf(entry), GroupOf(entry), SizeOf(entry));
+            VolumeSettings one = new(NameOf(entry), GroupOf(entry), SizeOf(entry))
+            {
+                Device = DeviceOf(entry),
+            };
             bool unique = all.TrueForAll(v => v.Name != one.Name);
             Check(unique, entry, "name", "a unique name", one.Name);
+            unique = one.Device is null || all.TrueForAll(v => v.Device != one.Device);
+            Check(unique, entry, "device", "a device of its own", one.Device);
             all.Add(one);
             Check(all.Count <= CountMax, entry, "count", $"at most {CountMax}", $"{all.Count}");
         }
@@ -59,6 +69,14 @@ internal sealed partial record VolumeSettings(string Name, GroupId Group, long S
         return new GroupId(text == "0" ? (byte)0 : (byte)1);
     }
 
+    private static string? DeviceOf(IConfigurationSection entry)
+    {
+        string? path = entry["device"];
+        Check(path is null || Path.IsPathFullyQualified(path), entry, "device",
+            "the full path of a block device", path);
+        return path;
+    }
+
     private static long SizeOf(IConfigurationSection entry)
     {
         string text = entry["sizeBytes"] ?? "";
@@ -71,7 +89,7 @@ internal sealed partial record VolumeSettings(string Name, GroupId Group, long S
     }
 
     private static void Check(
-        bool good, IConfigurationSection entry, string key, string expected, string actual)
+        bool good, IConfigurationSection entry, string key, string expected, string? actual)
     {
         if (!good)
         {

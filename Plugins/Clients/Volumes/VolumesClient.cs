@@ -20,7 +20,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     private readonly NodeInfo node;
     private readonly IReadOnlyList<VolumeSettings> settings;
     private readonly string directory;
-    private readonly Func<string, long, IVolumeFile> openFile;
+    private readonly Func<VolumeSettings, string, IVolumeFile> openFile;
     private readonly Func<string, IWorker> makeWorker;
     private readonly List<IWorker> workers = [];
     private readonly List<Volume> volumes = [];
@@ -38,7 +38,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     /// <summary>With files and workers of the caller's.</summary>
     internal VolumesClient(
         IConfiguration settings, NodeInfo node, IReactor reactor, IMirroredLogs logs,
-        Func<string, long, IVolumeFile> openFile, Func<string, IWorker> makeWorker)
+        Func<VolumeSettings, string, IVolumeFile> openFile, Func<string, IWorker> makeWorker)
     {
         this.reactor = reactor;
         this.logs = logs;
@@ -68,9 +68,8 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         foreach (VolumeSettings one in settings)
         {
             GroupStore store = stores[one.Group.Value];
-            string path = Path.Combine(directory, one.Name + ".img");
             Volume volume = new(
-                one, (ushort)store.Volumes.Count, store, openFile(path, one.SizeBytes));
+                one, (ushort)store.Volumes.Count, store, openFile(one, directory));
             store.Add(volume);
             volumes.Add(volume);
         }

@@ -96,7 +96,7 @@ internal sealed class TestNode : IDisposable, IClientServices
         ulong boot = boots;
         Store = new VolumesClient(
             settings, info, Reactor, Mirror,
-            (path, size) => DiskOf(Path.GetFileName(path), size),
+            (one, _) => DiskOf(one.Name + ".img", one.SizeBytes),
             name => workers[name] = new TestWorker(
                 Reactor, () => !Up || boots != boot, () => HeldWorkers.Contains(name)));
         Assert.True(Mirror.StartAsync(this, default).AsTask().IsCompletedSuccessfully);

@@ -14,7 +14,7 @@ internal static class FirstWrite
 {
     private const int Bytes = 4096;
     private const long Offset = 0;
-    private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan AttemptTimeMax = TimeSpan.FromMilliseconds(1000);
     private static readonly TimeSpan ServedTimeMax = TimeSpan.FromSeconds(60);
 

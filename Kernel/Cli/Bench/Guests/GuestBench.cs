@@ -100,5 +100,11 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
         {
             failures.Add(new Refusal(part, "to be measured to its end", "an interruption"));
         }
+#pragma warning disable CA1031 // Reported as the part's failure; the figures of the others count.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            failures.Add(new Refusal(part, "to be measured to its end", $"{failure}"));
+        }
     }
 }

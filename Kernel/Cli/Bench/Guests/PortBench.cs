@@ -85,15 +85,18 @@ internal sealed class PortBench(BenchGuests guests, BenchView view, int rounds)
         string output = await guests.Shell("a").RunAsync(
             $"for i in 1 2 3 4 5 6 7 8 9; do sleep 0.3; {job.Command} {server} && exit 0; done; "
             + "exit 1", cancellation);
-        string[] words = output.Split('\n')
-            .Select(static line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .LastOrDefault(line => line.Length >= 5 && line[0] == $"{job.Bytes}")
-            ?? throw new RefusedException(new Refusal(
-                job.Command, $"a line that begins with {job.Bytes}", output));
+        string[]? words = output.Split('\n')
+            .Select(static line => line.Split(
+                (char[]?)null, StringSplitOptions.RemoveEmptyEntries)) // Tabs and spaces.
+            .LastOrDefault(line => line.Length >= 5 && line[0] == $"{job.Bytes}");
 
         // The one prints millions of messages each second last, the other its median fifth.
-        return job.IsWrite
-            ? 1 / double.Parse(words[4], CultureInfo.InvariantCulture)
-            : double.Parse(words[4], CultureInfo.InvariantCulture);
+        if (!double.TryParse(words?[4], CultureInfo.InvariantCulture, out double figure))
+        {
+            throw new RefusedException(new Refusal(
+                job.Command, $"a line of {job.Bytes} and four figures", output));
+        }
+
+        return job.IsWrite ? 1 / figure : figure;
     }
 }

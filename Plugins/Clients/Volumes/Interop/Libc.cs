@@ -22,6 +22,21 @@ internal static unsafe partial class Libc
     /// <summary>Nothing there.</summary>
     public const int ENXIO = 6;
 
+    /// <summary>Open for reading and writing.</summary>
+    public const int ReadWrite = 2;
+
+    /// <summary>Of a block device: not while anybody else has it so, or has it mounted.</summary>
+    public const int Exclusive = 0x80;
+
+    /// <summary>Not inherited by programs that are started.</summary>
+    public const int CloseOnExec = 0x80000;
+
+    /// <summary>ioctl BLKGETSIZE64: length of a block device in bytes.</summary>
+    public const nuint BlockGetSize64 = 0x8008_1272;
+
+    /// <summary>In use.</summary>
+    public const int EBUSY = 16;
+
     /// <summary>Would wait.</summary>
     public const int EAGAIN = 11;
 
@@ -35,6 +50,14 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint preadv2(
         SafeFileHandle fd, IoVec* iov, int count, long offset, int flags);
+
+    /// <summary>See open(2).</summary>
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial SafeFileHandle open(string path, int flags);
+
+    /// <summary>See ioctl(2), of requests that give a 64-bit number.</summary>
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int ioctl(SafeFileHandle fd, nuint request, out long value);
 
     /// <summary>See fallocate(2).</summary>
     [LibraryImport("libc", SetLastError = true)]

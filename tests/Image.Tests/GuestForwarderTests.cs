@@ -1,0 +1,131 @@
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using StorageOs.Kernel.Cli.Drill;
+using StorageOs.Kernel.Cli.Image;
+
+namespace StorageOs.Image.Tests;
+
+/// <summary>
+/// Connections through the forwarder to a listener that stands for the guests, while frames say
+/// who holds the address.
+/// </summary>
+public sealed class GuestForwarderTests : IDisposable
+{
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(10);
+    private static readonly IPAddress Service = IPAddress.Parse("10.0.9.100");
+    private static readonly IPAddress Other = IPAddress.Parse("10.0.9.101");
+    private static readonly PhysicalAddress A = PhysicalAddress.Parse("525400050611");
+    private static readonly PhysicalAddress B = PhysicalAddress.Parse("525400050621");
+    private readonly string folder = Directory.CreateTempSubdirectory("forwarder-").FullName;
+    private readonly int port = DrillCommand.FreePorts();
+    private readonly TcpListener guest = new(IPAddress.Loopback, 0);
+    private readonly TaskCompletionSource<string> said = new();
+    private readonly GuestForwarder forwarder;
+    private readonly Socket hub =
+        new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+
+    public GuestForwarderTests()
+    {
+        guest.Start();
+        string frames = Path.Combine(folder, "frames");
+        forwarder = new GuestForwarder(frames, what => said.TrySetResult(what));
+        forwarder.Forward(port, ((IPEndPoint)guest.LocalEndpoint).Port, Service);
+        hub.Connect(new UnixDomainSocketEndPoint(frames));
+    }
+
+    public void Dispose()
+    {
+        forwarder.Dispose();
+        hub.Dispose();
+        guest.Dispose();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task What_is_sent_arrives_both_ways_and_an_end_is_passed_on()
+    {
+        (TcpClient client, TcpClient served) = await ConnectAsync();
+        await PassAsync(client, served);
+        await PassAsync(served, client);
+        client.Client.Shutdown(SocketShutdown.Send);
+        Assert.Equal(0, await served.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(Soon));
+        await PassAsync(served, client); // An end one way is not an end the other way.
+    }
+
+    [Fact]
+    public async Task A_connection_is_reset_when_another_machine_begins_to_hold_the_address()
+    {
+        hub.Send(Announcement(Service, A));
+        (TcpClient client, TcpClient served) = await ConnectAsync();
+        hub.Send(Announcement(Service, B));
+        Assert.Contains("moved from 525400050611 to 525400050621; ended 1 connections",
+            await said.Task.WaitAsync(Soon));
+        await Assert.ThrowsAsync<IOException>(
+            () => client.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(Soon));
+        served.Dispose();
+    }
+
+    [Fact]
+    public async Task Frames_that_say_nothing_new_end_nothing()
+    {
+        hub.Send(Announcement(Service, A));
+        (TcpClient client, TcpClient served) = await ConnectAsync();
+        byte[] torn = Announcement(Service, B);
+        hub.Send(torn.AsSpan(0, 41));
+        byte[] other = Announcement(Service, B);
+        other[13] = 0; // IPv4, not ARP.
+        hub.Send(other);
+        hub.Send(Announcement(IPAddress.Any, B));
+        hub.Send(Announcement(Service, A));
+
+        // Told last and about another address, it shows that those before it were looked at.
+        hub.Send(Announcement(Other, A));
+        hub.Send(Announcement(Other, B));
+        Assert.Contains($"{Other} moved", await said.Task.WaitAsync(Soon));
+        await PassAsync(client, served);
+    }
+
+    [Fact]
+    public async Task A_guest_that_answers_nothing_is_a_closed_connection_to_the_client()
+    {
+        guest.Stop();
+        using TcpClient client = new();
+        await client.ConnectAsync(IPAddress.Loopback, port);
+        await Assert.ThrowsAsync<IOException>(
+            () => client.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(Soon));
+    }
+
+    private async Task<(TcpClient Client, TcpClient Served)> ConnectAsync()
+    {
+        TcpClient client = new();
+        await client.ConnectAsync(IPAddress.Loopback, port);
+        TcpClient served = await guest.AcceptTcpClientAsync().WaitAsync(Soon);
+        await PassAsync(client, served);
+        return (client, served);
+    }
+
+    private static async Task PassAsync(TcpClient from, TcpClient to)
+    {
+        byte[] sent = [1, 2, 3];
+        byte[] got = new byte[sent.Length];
+        _ = await from.Client.SendAsync(sent);
+        for (int read = 0; read < got.Length;)
+        {
+            int more = await to.Client.ReceiveAsync(got.AsMemory(read)).AsTask().WaitAsync(Soon);
+            Assert.NotEqual(0, more);
+            read += more;
+        }
+
+        Assert.Equal(sent, got);
+    }
+
+    // An ARP request for one's own address to everybody (RFC 5227, announcement).
+    private static byte[] Announcement(IPAddress address, PhysicalAddress holder) =>
+    [
+        255, 255, 255, 255, 255, 255, .. holder.GetAddressBytes(), 0x08, 0x06,
+        0, 1, 0x08, 0, 6, 4, 0, 1,
+        .. holder.GetAddressBytes(), .. address.GetAddressBytes(),
+        0, 0, 0, 0, 0, 0, .. address.GetAddressBytes(),
+    ];
+}
