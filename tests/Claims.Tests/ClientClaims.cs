@@ -221,7 +221,8 @@ public sealed class ClientClaims
 
         // The twin opens it this time; whoever closed it may be given it again.
         IPort again = await OpenAsync(b);
-        await TwoManagers.UntilAsync(() => a.Ports["words"] is not null, "a has it, too");
+        await TwoManagers.UntilAsync(
+            () => a.Ports["words"] is { State: PortState.Open }, "a has it, too");
         Assert.Equal(CompletionStatus.Success, b.Write("words", "back"));
         Assert.Equal("back", a.Read(4));
         Assert.Equal(CompletionStatus.Success, a.Write("words", "forth"));

@@ -218,7 +218,15 @@ public sealed class ServiceAddressTests : IDisposable
             {
                 process.WaitForExit();
             }
+            else if (signal == "STOP")
+            {
+                // A thread that runs on the other processor stops a little later.
+                Assert.True(SpinWait.SpinUntil(IsStopped, TimeSpan.FromSeconds(5)));
+            }
         }
+
+        private bool IsStopped() => Directory.EnumerateDirectories($"/proc/{process.Id}/task")
+            .All(task => File.ReadAllText($"{task}/stat").Split(") ")[^1][0] == 'T');
 
         public void Dispose()
         {
