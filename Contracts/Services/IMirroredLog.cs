@@ -209,6 +209,8 @@ public interface IGroupLog
     /// Design rule S5: calls <paramref name="done"/> with <see cref="LogOutcome.Ok"/> once a beat
     /// that was posted after this call has completed at the partner (at once while alone), or with
     /// why not. While frozen it waits. One beat serves all that wait. May call before it returns.
+    /// At level <see cref="Plugins.PersistenceLevel.Power"/> everything that was acknowledged
+    /// before this call is durable in the persistent memory of both nodes by then (rule L6).
     /// </summary>
     void Prove(Action<object, LogOutcome> done, object state);
 }

@@ -13,6 +13,7 @@ namespace StorageOs.GuestProbe;
 internal sealed class FenceTimes(GuestProbeClient client, IReactor reactor)
 {
     private const int Bytes = 64;
+    private const int OfferLooksMax = 250;
     private readonly Completion[] completions = new Completion[1];
     private TaskCompletionSource? done;
     private IPort port = null!;
@@ -52,6 +53,14 @@ internal sealed class FenceTimes(GuestProbeClient client, IReactor reactor)
     public async ValueTask<JsonNode?> WriteUntilFencedAsync(JsonObject arguments)
     {
         port = await client.Services.OpenPortAsync(GuestProbeClient.StalePort);
+        using (PeriodicTimer look = new(TimeSpan.FromMilliseconds(20)))
+        {
+            for (int i = 0; i < OfferLooksMax && client.FencedMemory is null; i++)
+            {
+                _ = await look.WaitForNextTickAsync();
+            }
+        }
+
         if (port is not ICompletionChannel channel)
         {
             throw new RefusedException(new Refusal(

@@ -47,9 +47,10 @@ internal sealed class WriteTimes(IVolumes volumes, IReactor reactor)
         long before = GC.GetAllocatedBytesForCurrentThread();
         _ = SubmitAgain();
         await done.Task;
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         JsonObject report = times.Report();
         report["iops"] = Math.Round(measured * 1000.0 / milliseconds, 1);
-        report["allocatedBytes"] = GC.GetAllocatedBytesForCurrentThread() - before;
+        report["allocatedBytes"] = allocated;
         return worst == VolumeStatus.Ok ? report : throw new RefusedException(new Refusal(
             "guest-write", $"{volume.Name} served here throughout", $"{worst}"));
     }

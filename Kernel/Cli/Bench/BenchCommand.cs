@@ -23,12 +23,13 @@ internal static class BenchCommand
     {
         Option<string[]> only = new("--only")
         {
-            Description = "parts to run; all but soak unless chosen",
+            Description = "parts to run; all but soak unless chosen; with --guests "
+                + string.Join('|', GuestBench.Parts),
             DefaultValueFactory = _ => Parts,
             HelpName = string.Join('|', [.. Parts, Soak]),
             AllowMultipleArgumentsPerToken = true,
         };
-        only.AcceptOnlyFromAmong([.. Parts, Soak]);
+        only.AcceptOnlyFromAmong([.. Parts, Soak, .. GuestBench.Parts]);
         Option<int> rounds = new("--rounds")
         {
             Description = "rounds in which both sides take turns",
@@ -70,7 +71,10 @@ internal static class BenchCommand
         };
         command.SetAction((parsed, cancellation) => parsed.GetValue(guests)
             ? GuestBench.RunAsync(
-                Output.Of(parsed), parsed.GetValue(rounds),
+                Output.Of(parsed),
+                parsed.GetResult(only) is { Implicit: false } ? parsed.GetValue(only)!
+                    : GuestBench.Parts,
+                parsed.GetValue(rounds),
                 parsed.GetResult(times) is { Implicit: false } ? parsed.GetValue(times)
                     : GuestBench.TimesUsual,
                 parsed.GetValue(seconds), cancellation)

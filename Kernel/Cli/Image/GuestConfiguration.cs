@@ -52,6 +52,7 @@ internal static class GuestConfiguration
                 ["address"] = GuestNetwork.Interconnect(name),
                 ["port"] = RdmaPort,
                 ["memoryAddress"] = MemoryAddress,
+                ["options"] = new JsonObject { ["verbs.persistent"] = "true" },
             },
             ["management"] = new JsonObject
             {

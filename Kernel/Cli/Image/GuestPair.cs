@@ -82,6 +82,7 @@ internal static class GuestPair
             [
                 Path.Combine(folder, "data.img"),
                 .. PairLayout.Names.Select((_, group) => $"vol{group}={volumeMib}"),
+                .. guests.Spares.Select(name => $"{name}={volumeMib}"),
             ],
             cancellation);
         await using FileStream nvram = File.Create(Path.Combine(folder, "nvram.img"));

@@ -29,6 +29,11 @@ internal sealed record GuestSettings(
     /// </summary>
     public int Processors { get; init; } = 1;
 
+    /// <summary>
+    /// Further partitions of the disk of the volumes, as large as one, each named as a volume's is.
+    /// </summary>
+    public IReadOnlyList<string> Spares { get; init; } = [];
+
     /// <summary>Plugin folders within the guests; null for those of the image.</summary>
     public IReadOnlyList<string>? PluginFolders { get; init; }
 

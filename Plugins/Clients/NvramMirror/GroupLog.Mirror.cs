@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.Contracts.Transports;
@@ -304,8 +305,15 @@ internal sealed partial class GroupLog
         {
             beatInFlight = true;
             beatsPosted++;
-            port.WriteWord(
-                Op(OpKind.Beat, beatsPosted), beatsPosted, target!, LogLayout.BeatWord);
+            MirrorOp beat = Op(OpKind.Beat, beatsPosted);
+            if (node.Persistence == PersistenceLevel.Power)
+            {
+                port.WriteWordDurably(beat, beatsPosted, target!, LogLayout.BeatWord);
+            }
+            else
+            {
+                port.WriteWord(beat, beatsPosted, target!, LogLayout.BeatWord);
+            }
         }
     }
 

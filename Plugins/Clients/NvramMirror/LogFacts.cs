@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Unicode;
 using Microsoft.Win32.SafeHandles;
 using StorageOs.Contracts.Runtime;
 
@@ -107,8 +108,7 @@ internal sealed class LogFacts : IDisposable
 
     private static void PutText(Span<byte> at, string text)
     {
-        Encoding.UTF8.GetEncoder().Convert(
-            text, at.Slice(2, TextBytesMax), flush: true, out _, out int bytes, out _);
+        _ = Utf8.FromUtf16(text, at.Slice(2, TextBytesMax), out _, out int bytes);
         BinaryPrimitives.WriteUInt16LittleEndian(at, (ushort)bytes);
     }
 

@@ -67,6 +67,22 @@ internal sealed class MirrorPort(IPort port)
     public void WriteWord(in MirrorOp op, ulong value, IRemoteMemory target, int to) =>
         Posted(op, port.TryPostWriteWord(next, value, target, to));
 
+    /// <summary>
+    /// Posts a word, completed once it and all posted before it are durable in the partner's
+    /// persistent memory; there must be <see cref="Room"/> for two.
+    /// </summary>
+    public void WriteWordDurably(in MirrorOp op, ulong value, IRemoteMemory target, int to)
+    {
+        if (port is not IPersistentFlush flush)
+        {
+            WriteWord(op, value, target, to); // What has landed there is durable.
+            return;
+        }
+
+        WriteWord(op with { Kind = OpKind.Data }, value, target, to);
+        Posted(op, flush.TryPostFlush(next, target));
+    }
+
     /// <summary>Posts a read; there must be <see cref="Room"/>.</summary>
     public void Read(
         in MirrorOp op, IRegion destination, int offset, IRemoteMemory source, long from,

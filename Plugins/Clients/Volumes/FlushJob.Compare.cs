@@ -13,7 +13,7 @@ internal sealed partial class FlushJob
     private byte[] block = []; // Has room from the first comparison on.
 
     /// <summary>Ends of the records whose comparison found a difference.</summary>
-    public IReadOnlyList<Lsn> Mismatches => mismatches;
+    public List<Lsn> Mismatches => mismatches;
 
     private static bool IsQuestion(LogEntryKind kind) =>
         kind is LogEntryKind.Compare or LogEntryKind.CompareZeroes;

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
@@ -45,7 +46,6 @@ internal sealed partial class GroupStore
     public void OnTick()
     {
         ConsiderFlush();
-        AnswerFlushed();
         PumpCopy();
     }
 
@@ -78,7 +78,7 @@ internal sealed partial class GroupStore
         }
 
         due ??= reactor.Now + FlushDelay;
-        if (kicked || power || pending >= FlushBytesSoon || reactor.Now >= due)
+        if (kicked || pending >= FlushBytesSoon || reactor.Now >= due)
         {
             StartFlush();
         }
@@ -186,14 +186,13 @@ internal sealed partial class GroupStore
             DropFlushed(job.From, job.To);
         }
 
-        foreach (Lsn mismatch in job.Mismatches)
+        foreach (Lsn mismatch in CollectionsMarshal.AsSpan(job.Mismatches))
         {
             log.ReportMismatch(mismatch);
         }
 
         log.SetFlushed(job.To);
         indexed = Math.Max(indexed, job.To.Value);
-        AnswerFlushed();
         ConsiderFlush();
     }
 

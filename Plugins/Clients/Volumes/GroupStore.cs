@@ -27,7 +27,6 @@ internal sealed partial class GroupStore
     private readonly List<Volume> volumes = [];
     private RequestQueue appending; // The log was full, or others waited for it before.
     private RequestQueue acking; // Appended; in order of their LSNs.
-    private RequestQueue flushing; // Acknowledged; both disks must have them (power level).
     private RequestQueue held; // Drained: not begun.
     private ulong indexed; // The overlay holds what is acknowledged before it.
     private ulong ownership; // Grows with each loss: requests die with it (S8).
@@ -231,12 +230,6 @@ internal sealed partial class GroupStore
         {
             store.Read(volume, request);
         }
-        else if (store.power && store.log.FlushedOnBoth < store.log.Acknowledged)
-        {
-            request.WaitsFor = store.log.Acknowledged;
-            store.flushing.Enqueue(request);
-            store.KickFlush();
-        }
         else
         {
             store.Answer(request, VolumeStatus.Ok);
@@ -398,22 +391,13 @@ internal sealed partial class GroupStore
             acking.Dequeue();
             if (power && request.ForceUnitAccess)
             {
-                flushing.Enqueue(request);
-                KickFlush();
+                log.Prove(
+                    static (state, outcome) => Proved((VolumeRequest)state, outcome), request);
             }
             else
             {
                 Answer(request, VolumeStatus.Ok);
             }
-        }
-    }
-
-    private void AnswerFlushed()
-    {
-        while (flushing.First is { } request && request.WaitsFor <= log.FlushedOnBoth
-            && log.Role != LogRole.Frozen)
-        {
-            Answer(flushing.Dequeue(), VolumeStatus.Ok);
         }
     }
 
@@ -430,7 +414,6 @@ internal sealed partial class GroupStore
 
         Drop(appending.TakeAll());
         Drop(acking.TakeAll());
-        Drop(flushing.TakeAll());
     }
 
     private void Drop(RequestQueue waiting)

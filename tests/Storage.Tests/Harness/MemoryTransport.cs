@@ -94,7 +94,7 @@ internal sealed class TestRemote(TestRegion owner, byte[] memory, RemoteRegion r
 /// A port that carries out its posts when it is told to: at once (as Loopback does), or later, some
 /// at a time. A crash may leave the last one torn.
 /// </summary>
-internal sealed class TestPort : IPort
+internal sealed class TestPort : IPort, IPersistentFlush
 {
     private readonly Queue<Pending> waiting = new();
     private readonly Queue<Completion> done = new();
@@ -133,6 +133,12 @@ internal sealed class TestPort : IPort
         Post(new Pending(
             token, (TestRemote)source, (int)sourceOffset, (TestRegion)destination,
             destinationOffset, length, null, true));
+
+    /// <summary>Flushes of the partner's persistent memory that were carried out.</summary>
+    public int Flushes { get; private set; }
+
+    public bool TryPostFlush(ulong token, IRemoteMemory target) =>
+        Post(new Pending(token, (TestRemote)target, 0, null, 0, 0, null, Reads: true));
 
     public int Poll(Span<Completion> completions)
     {
@@ -225,12 +231,16 @@ internal sealed class TestPort : IPort
         done.Enqueue(new Completion(post.Token, CompletionStatus.Success));
     }
 
-    private static void Put(Pending post)
+    private void Put(Pending post)
     {
         Span<byte> far = post.Target.Memory.AsSpan(post.Offset, post.Length);
         if (post.Value is { } value)
         {
             BitConverter.TryWriteBytes(far, value);
+        }
+        else if (post is { Reads: true, Local: null })
+        {
+            Flushes++;
         }
         else if (post.Reads)
         {

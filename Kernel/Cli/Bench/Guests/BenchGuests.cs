@@ -46,6 +46,7 @@ internal sealed class BenchGuests : IAsyncDisposable
         {
             Overlay = Path.Combine(ImageFiles.Folder, "bench.cpio"),
             PluginFolders = [Plugins, Probe],
+            Spares = PeerDevices.Partitions,
         };
         string folder = Directory.CreateTempSubdirectory("storageos-bench-").FullName;
         return new BenchGuests(await GuestPair.MakeAsync(folder, settings, cancellation));

@@ -13,17 +13,21 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
     /// <summary>Losses of each kind unless told otherwise: after each, a guest boots.</summary>
     internal const int TimesUsual = 5;
 
+    /// <summary>Parts, beside the boot that each run begins with.</summary>
+    internal static readonly string[] Parts = ["writes", "fence", "ports", "losses"];
+
     private readonly JsonObject results = [];
     private readonly List<Refusal> failures = [];
 
     /// <summary>Runs all parts and prints them.</summary>
     internal static async Task<int> RunAsync(
-        Output output, int rounds, int times, int seconds, CancellationToken cancellation)
+        Output output, string[] only, int rounds, int times, int seconds,
+        CancellationToken cancellation)
     {
         BenchView view = new(quiet: false);
         await using BenchGuests guests = await BenchGuests.MakeAsync(cancellation);
         GuestBench bench = new(view, rounds, times, seconds);
-        await bench.MeasureAsync(guests, cancellation);
+        await bench.MeasureAsync(guests, only, cancellation);
         view.End();
         return bench.Print(output);
     }
@@ -41,33 +45,39 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
         return failures.Count == 0 ? ExitCode.Good : output.Fail(failures);
     }
 
-    private async Task MeasureAsync(BenchGuests guests, CancellationToken cancellation)
+    private async Task MeasureAsync(
+        BenchGuests guests, string[] only, CancellationToken cancellation)
     {
         results["setup"] = Setup(guests);
         await TryAsync("boot", async () =>
             results["boot"] = await new BootBench(guests, view).StartAsync(cancellation));
-        await TryAsync("writes", async () =>
+        await TryPartAsync("writes", async part =>
         {
-            await guests.InSyncAsync("a", cancellation);
             view.Progress("bringing up DRBD, NVMe and nbd-client");
             PeerDevices devices = await PeerDevices.UpAsync(guests, cancellation);
-            JsonObject writes = [];
-            results["writes"] = writes;
             await new WriteBench(guests, devices, view, rounds, seconds)
-                .RunAsync(writes, cancellation);
+                .RunAsync(part, cancellation);
         });
-        await TryAsync("fence", async () =>
+        await TryPartAsync("fence", part =>
+            new FenceBench(guests, view, rounds).RunAsync(part, cancellation));
+        await TryPartAsync("ports", part =>
+            new PortBench(guests, view, rounds).RunAsync(part, cancellation));
+        await TryPartAsync("losses", part =>
+            new LossBench(guests, view, times).RunAsync(part, cancellation));
+
+        async Task TryPartAsync(string name, Func<JsonObject, Task> run)
         {
-            await guests.InSyncAsync("a", cancellation);
-            results["fence"] = await new FenceBench(guests, view, rounds).RunAsync(cancellation);
-        });
-        await TryAsync("ports", async () =>
-        {
-            await guests.InSyncAsync("a", cancellation);
-            results["ports"] = await new PortBench(guests, view, rounds).RunAsync(cancellation);
-        });
-        await TryAsync("losses", async () => results["losses"] =
-            await new LossBench(guests, view, times).RunAsync(cancellation));
+            if (only.Contains(name))
+            {
+                JsonObject part = [];
+                results[name] = part;
+                await TryAsync(name, async () =>
+                {
+                    await guests.InSyncAsync("a", cancellation);
+                    await run(part);
+                });
+            }
+        }
     }
 
     private static JsonObject Setup(BenchGuests guests) => new()
@@ -77,9 +87,9 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
         ["link"] = "virtio-net over Unix datagrams, MTU 9000, soft RoCE (rdma_rxe) on it",
         ["storageos"] = $"transport {guests.Settings.Transport}, log of each node in NVDIMM "
             + "(device DAX), volume of 64 MiB on a virtio disk of each node",
-        ["drbd"] = "protocol C, kernel module 8.4, brd of 64 MiB on both sides, internal "
-            + "metadata, else as by default",
-        ["nvme"] = "nvmet on the other guest, brd of 64 MiB, one I/O queue (1 processor), "
+        ["drbd"] = "protocol C, kernel module 8.4, a partition of 64 MiB of the same disks, "
+            + "internal metadata, else as by default",
+        ["nvme"] = "nvmet on the other guest, a partition of 64 MiB of its disk, one I/O queue, "
             + "not mirrored, else as by default",
         ["fio"] = "libaio, direct, randwrite 4k, in guest a; api: from within the node",
         ["loadAtStart"] = File.ReadAllText("/proc/loadavg").Trim(),

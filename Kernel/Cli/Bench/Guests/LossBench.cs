@@ -24,17 +24,15 @@ internal sealed class LossBench(BenchGuests guests, BenchView view, int times)
     private readonly BootBench boots = new(guests, view);
     private readonly List<JsonObject> booted = [];
 
-    /// <summary>Runs all kinds.</summary>
-    internal async Task<JsonObject> RunAsync(CancellationToken cancellation)
+    /// <summary>Runs all kinds; one object for each, added as it is there.</summary>
+    internal async Task RunAsync(JsonObject results, CancellationToken cancellation)
     {
-        JsonObject results = [];
         foreach (Violence how in new[] { Violence.Stop, Violence.Cut, Violence.Kill })
         {
             results[Name(how)] = await SeriesAsync(how, cancellation);
         }
 
         results["boot after power loss"] = Boots();
-        return results;
     }
 
     private static string Name(Violence how) => how switch

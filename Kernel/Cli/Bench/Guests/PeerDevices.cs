@@ -5,23 +5,25 @@ namespace StorageOs.Kernel.Cli.Bench.Guests;
 
 /// <summary>
 /// The block devices in guest a that writes are measured on: ours by nbd-client, and the peers' on
-/// memory disks of the same size. DRBD has one on each side and mirrors; NVMe has one on the
-/// other side and does not. All use the one link between the guests.
+/// partitions of the same disks and of the same size. DRBD has one on each side and mirrors; NVMe
+/// has one on the other side and does not. All use the one link between the guests.
 /// </summary>
 internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, string NvmeRdma)
 {
     private const string Nbd = "/dev/nbd0";
+
+    /// <summary>Partitions that the peers need, as image/bench-root names them.</summary>
+    internal static IReadOnlyList<string> Partitions { get; } = ["drbd", "nvme"];
 
     /// <summary>Brings all of them up.</summary>
     internal static async Task<PeerDevices> UpAsync(
         BenchGuests guests, CancellationToken cancellation)
     {
         GuestShell a = guests.Shell("a");
-        long kib = BenchGuests.VolumeBytes / Size.KiB;
         foreach (string name in PairLayout.Names)
         {
             _ = await guests.Shell(name).RunAsync(
-                $"/etc/storageos/bench-peers {kib}", cancellation);
+                "/etc/storageos/bench-peers", cancellation);
         }
 
         // Both disks are zeros: nothing has to be copied before the first measurement.

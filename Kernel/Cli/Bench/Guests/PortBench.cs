@@ -30,10 +30,9 @@ internal sealed class PortBench(BenchGuests guests, BenchView view, int rounds)
         public string Command => $"{Perftest} -s {Bytes} {Common}";
     }
 
-    /// <summary>Runs all rounds.</summary>
-    internal async Task<JsonObject> RunAsync(CancellationToken cancellation)
+    /// <summary>Runs all rounds; one object for each kind, added as it is there.</summary>
+    internal async Task RunAsync(JsonObject results, CancellationToken cancellation)
     {
-        JsonObject results = [];
         foreach (Job job in Jobs)
         {
             Samples ours = new();
@@ -61,8 +60,6 @@ internal sealed class PortBench(BenchGuests guests, BenchView view, int rounds)
                 ["reached"] = ratios.Median <= Aim,
             };
         }
-
-        return results;
     }
 
     private async Task<double> OursAsync(Job job, CancellationToken cancellation)

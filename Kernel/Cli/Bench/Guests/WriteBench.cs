@@ -32,6 +32,8 @@ internal sealed class WriteBench(
             await AtDepthAsync(depth, results, cancellation);
         }
 
+        // What comes first fills pools; what is counted is what goes on for ever.
+        (counted, allocated) = (0, 0);
         while (counted < CountedMin)
         {
             view.Progress("counting what writes allocate", (int)counted, CountedMin);
