@@ -18,5 +18,11 @@ public static class TransportConformance
     public static void Run(string name, ITransportPair pair) => Cases[name](pair);
 
     private static IEnumerable<Action<ITransportPair>> All() =>
-        [.. WellKnownCases.All, .. PortCases.All, .. MemoryCases.All, .. RevocationCases.All];
+        [
+            .. WellKnownCases.All,
+            .. PortCases.All,
+            .. DoorbellCases.All,
+            .. MemoryCases.All,
+            .. RevocationCases.All,
+        ];
 }

@@ -58,6 +58,20 @@ public interface IPort : IDisposable
         long sourceOffset, int length);
 
     /// <summary>
+    /// From here to <see cref="Ring"/> the transport may hold posts back, to send them together:
+    /// one doorbell, one packet or one system call for several. They count as in flight, and keep
+    /// their order. Whoever holds rings soon, before waiting for anything.
+    /// </summary>
+    void Hold()
+    {
+    }
+
+    /// <summary>Sends what was held back.</summary>
+    void Ring()
+    {
+    }
+
+    /// <summary>
     /// Takes completions, oldest first. Never blocks. Works on a closed or failed port, too, until
     /// every post has completed.
     /// </summary>

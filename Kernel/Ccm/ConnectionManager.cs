@@ -268,7 +268,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             state, core.State.ToString(), core.Session,
             core.State == HandshakeState.Opening && port is not null ? port.Detail : core.Detail,
             core.Refusal, [.. core.ClientStatus], partner, core.SessionsReady,
-            core.HandshakeTook);
+            core.HandshakeTook, portConnected && !portFailed ? port?.Detail ?? "" : "");
     }
 
     private PartnerCondition Condition() => core.State switch

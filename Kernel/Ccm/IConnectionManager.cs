@@ -68,6 +68,7 @@ public interface IConnectionManager
 /// <param name="HandshakeTook">
 /// From the first read of the last session that became ready to its being ready.
 /// </param>
+/// <param name="Path">The way to the partner in use; empty while there is none.</param>
 public sealed record CcmStatus(
     string State,
     string Step,
@@ -77,7 +78,8 @@ public sealed record CcmStatus(
     IReadOnlyList<CcmClientStatus> Clients,
     PartnerView Partner,
     long Sessions,
-    TimeSpan HandshakeTook);
+    TimeSpan HandshakeTook,
+    string Path);
 
 /// <summary>One client in the status document.</summary>
 /// <param name="Name">Its name.</param>

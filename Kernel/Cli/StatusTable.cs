@@ -10,7 +10,9 @@ internal static class StatusTable
     /// <summary>Nodes, clients, volumes, and what keeps them from being well.</summary>
     internal static IRenderable Of(PairStatus status)
     {
-        List<IRenderable> parts = [Nodes(status), Clients(status)];
+        List<IRenderable> parts = [Nodes(status)];
+        parts.AddRange(Paths(status));
+        parts.Add(Clients(status));
         if (Volumes(status) is { } volumes)
         {
             parts.Add(volumes);
@@ -53,6 +55,11 @@ internal static class StatusTable
 
         return table;
     }
+
+    private static IEnumerable<Text> Paths(PairStatus status) => status.Nodes
+        .Select(static node => (Name: $"{node["name"]}", Path: $"{node["session"]?["path"]}"))
+        .Where(static node => node.Path.Length > 0)
+        .Select(static node => new Text($"{node.Name} is {node.Path}").Overflow(Overflow.Fold));
 
     private static Table Clients(PairStatus status)
     {

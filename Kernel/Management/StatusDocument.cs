@@ -133,6 +133,7 @@ internal static class StatusDocument
         ["refusal"] = Of(status.Refusal),
         ["count"] = status.Sessions,
         ["handshakeMs"] = status.HandshakeTook.TotalMilliseconds,
+        ["path"] = status.Path,
     };
 
     private static JsonObject Partner(Node node, CcmStatus status) => new()

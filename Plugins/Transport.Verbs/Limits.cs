@@ -32,6 +32,9 @@ internal static class Limits
     /// <summary>Completions taken from the card at once.</summary>
     public const int CompletionsAtOnce = 16;
 
+    /// <summary>Posts given to the card with one doorbell.</summary>
+    public const int PostsAtOnce = 16;
+
     /// <summary>Connection requests that may wait to be looked at.</summary>
     public const int RequestsWaitingMax = 8;
 

@@ -142,7 +142,7 @@ internal sealed class Link
         WorkRequest request = new(
             0,
             IbvConstants.IBV_WR_RDMA_WRITE,
-            IbvConstants.IBV_SEND_SIGNALED | IbvConstants.IBV_SEND_INLINE,
+            IbvConstants.IBV_SEND_INLINE,
             0,
             0,
             sizeof(ulong),

@@ -48,7 +48,7 @@ internal sealed class LoopPair : IDisposable
         WorkRequest request = new(
             0,
             IbvConstants.IBV_WR_RDMA_WRITE,
-            IbvConstants.IBV_SEND_SIGNALED | IbvConstants.IBV_SEND_INLINE,
+            IbvConstants.IBV_SEND_INLINE,
             0,
             0,
             sizeof(ulong),

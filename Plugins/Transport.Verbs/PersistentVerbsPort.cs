@@ -24,7 +24,7 @@ internal sealed class PersistentVerbsPort(
     {
         VerbsRegion scratch = transport.FlushScratch;
         return TryPost(
-            token, IbvConstants.IBV_WR_RDMA_READ, IbvConstants.IBV_SEND_SIGNALED, scratch,
-            scratch.Locate(0, sizeof(ulong)), sizeof(ulong), target, 0);
+            token, IbvConstants.IBV_WR_RDMA_READ, 0, scratch, scratch.Locate(0, sizeof(ulong)),
+            sizeof(ulong), target, 0);
     }
 }

@@ -15,6 +15,7 @@ internal sealed class QueuePair : IDisposable
     private readonly nint channel;
     private readonly nint queue;
     private readonly nint pair;
+    private readonly SendChain? chain;
     private bool disposed;
 
     /// <summary>Makes it; it can do nothing before <see cref="Initialize"/>.</summary>
@@ -56,6 +57,7 @@ internal sealed class QueuePair : IDisposable
                 },
             };
             pair = Native.Pointer("ibv_create_qp", Ibv.ibv_create_qp(adapter.Domain, ref wanted));
+            chain = new SendChain(pair, Math.Min(postsMax, Limits.PostsAtOnce));
             InlineMax = (int)Math.Min(wanted.Cap.MaxInlineData, int.MaxValue);
             if (InlineMax < sizeof(ulong))
             {
@@ -151,12 +153,29 @@ internal sealed class QueuePair : IDisposable
         return Ibv.ibv_modify_qp(pair, ref attributes, IbvConstants.IBV_QP_STATE);
     }
 
+    /// <summary>Whether posts wait for <see cref="Ring"/>, as far as there is room.</summary>
+    public bool Holding { get; set; }
+
     /// <summary>Posts; returns the error number.</summary>
-    public int Post(in WorkRequest request) => InlineVerbs.Post(pair, in request);
+    public int Post(in WorkRequest request)
+    {
+        chain!.Add(in request);
+        return Holding && !chain.IsFull ? 0 : chain.Ring();
+    }
 
     /// <summary>Posts a word by value; returns the error number.</summary>
-    public int PostWord(in WorkRequest request, ulong value) =>
-        InlineVerbs.PostWord(pair, in request, value);
+    public int PostWord(in WorkRequest request, ulong value)
+    {
+        chain!.AddWord(in request, value);
+        return Holding && !chain.IsFull ? 0 : chain.Ring();
+    }
+
+    /// <summary>Posts what was held back; returns the error number.</summary>
+    public int Ring()
+    {
+        Holding = false;
+        return chain!.Ring();
+    }
 
     /// <summary>Takes completions; negative when the queue is broken.</summary>
     public int Poll(Span<IbvWc> completions) => InlineVerbs.Poll(queue, completions);
@@ -181,6 +200,7 @@ internal sealed class QueuePair : IDisposable
         }
 
         disposed = true;
+        chain?.Dispose();
         if (pair != 0)
         {
             Native.Zero("ibv_destroy_qp", Ibv.ibv_destroy_qp(pair));

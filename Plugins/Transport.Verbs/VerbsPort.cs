@@ -117,9 +117,7 @@ internal class VerbsPort : IPort, ICompletionChannel
     {
         VerbsRegion region = transport.Own(source);
         ulong local = region.Locate(sourceOffset, length);
-        uint flags = length <= pair.InlineMax
-            ? IbvConstants.IBV_SEND_SIGNALED | IbvConstants.IBV_SEND_INLINE
-            : IbvConstants.IBV_SEND_SIGNALED;
+        uint flags = length <= pair.InlineMax ? IbvConstants.IBV_SEND_INLINE : 0;
         return TryPost(
             token, IbvConstants.IBV_WR_RDMA_WRITE, flags, region, local, length, target,
             targetOffset);
@@ -143,7 +141,7 @@ internal class VerbsPort : IPort, ICompletionChannel
                 WorkRequest request = new(
                     inFlight.Next,
                     IbvConstants.IBV_WR_RDMA_WRITE,
-                    IbvConstants.IBV_SEND_SIGNALED | IbvConstants.IBV_SEND_INLINE,
+                    IbvConstants.IBV_SEND_INLINE,
                     0,
                     0,
                     sizeof(ulong),
@@ -168,8 +166,28 @@ internal class VerbsPort : IPort, ICompletionChannel
         VerbsRegion region = transport.Own(destination);
         ulong local = region.Locate(destinationOffset, length);
         return TryPost(
-            token, IbvConstants.IBV_WR_RDMA_READ, IbvConstants.IBV_SEND_SIGNALED, region, local,
-            length, source, sourceOffset);
+            token, IbvConstants.IBV_WR_RDMA_READ, 0, region, local, length, source, sourceOffset);
+    }
+
+    /// <inheritdoc/>
+    public void Hold()
+    {
+        lock (gate)
+        {
+            pair.Holding = !released;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Ring()
+    {
+        lock (gate)
+        {
+            if (!released)
+            {
+                RingLocked();
+            }
+        }
     }
 
     /// <inheritdoc/>
@@ -299,15 +317,21 @@ internal class VerbsPort : IPort, ICompletionChannel
 
     private void Took(ulong token, int error)
     {
-        if (error == 0)
+        inFlight.Add(token);
+        Posted(error);
+    }
+
+    private void RingLocked() => Posted(pair.Ring());
+
+    private void Posted(int error)
+    {
+        if (error != 0)
         {
-            inFlight.Add(token);
-        }
-        else
-        {
-            inFlight.Add(token, CompletionStatus.PortClosed);
+            // Some of a chain may have gone out before the one that the card refused; it need not
+            // tell of them any more.
             NoteFailure($"ibv_post_send: error {error}");
             EndLocked(PortState.Failed);
+            inFlight.ResolveRest(CompletionStatus.PortClosed);
         }
     }
 
@@ -316,6 +340,7 @@ internal class VerbsPort : IPort, ICompletionChannel
         if (state == (int)PortState.Open && !released)
         {
             state = (int)why;
+            RingLocked(); // So that the card tells of what was held back, too.
             Drain();
             if (pair.TryFail() != 0)
             {

@@ -147,6 +147,60 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
         await guests.WellAsync();
     }
 
+    [Fact]
+    public async Task A_session_forms_again_by_the_second_path_when_the_first_is_cut()
+    {
+        await guests.WellAsync();
+        try
+        {
+            EachWithPaths(true);
+            await guests.WellAsync();
+            await OnPathAsync(GuestNetwork.Interconnect("b"));
+            await InterconnectAsync(up: false);
+            await OnPathAsync(GuestNetwork.Lan("b"));
+            await guests.WellAsync();
+        }
+        finally
+        {
+            await InterconnectAsync(up: true);
+            EachWithPaths(false);
+        }
+
+        await guests.WellAsync();
+    }
+
+    /// <summary>Gives both guests a second device and path, or takes them away.</summary>
+    private void EachWithPaths(bool two)
+    {
+        foreach (string name in PairLayout.Names)
+        {
+            string other = PairLayout.Other(name);
+            string paths = $"{GuestNetwork.Interconnect(name)}>{GuestNetwork.Interconnect(other)},"
+                + $"{GuestNetwork.Lan(name)}>{GuestNetwork.Lan(other)}";
+            string line = two
+                ? "rdma link add rxe1 type rxe netdev eth1 && cp /state/config.json /state/one && "
+                    + $"sed -i 's/\"verbs.persistent\"/\"verbs.paths\": \"{paths}\", &/' "
+                    + "/state/config.json"
+                : "mv /state/one /state/config.json; rdma link delete rxe1";
+            var (good, output) = guests.Shell(
+                name, $"{line} && kill -9 $(pidof StorageOs.Kernel)");
+            Assert.True(good, $"{name}: {line}: {output}");
+        }
+    }
+
+    private async Task InterconnectAsync(bool up)
+    {
+        foreach (string name in PairLayout.Names)
+        {
+            await GuestMonitor.SetInterconnectAsync(guests.Pair, name, up, CancellationToken.None);
+        }
+    }
+
+    private Task OnPathAsync(string address) => Guests.UntilAsync(
+        async () => $"{(await guests.StatusAsync("a"))["session"]?["path"]}"
+            .Contains($">{address} ", StringComparison.Ordinal),
+        RestartTimeMax, $"a is connected to {address}");
+
     private Task ServesAsync(string name, string what) => Guests.UntilAsync(
         async () => $"{(await guests.StatusAsync(name))["phase"]}" == "Serving",
         RestartTimeMax, what);

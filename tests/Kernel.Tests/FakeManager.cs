@@ -22,7 +22,8 @@ internal sealed class FakeManager : IConnectionManager, IPlugin
     public PartnerView Partner => Nobody;
 
     public CcmStatus Status => new(
-        "Connecting", "FirstRead", Session, "nobody is there", null, [], Nobody, 0, TimeSpan.Zero);
+        "Connecting", "FirstRead", Session, "nobody is there", null, [], Nobody, 0,
+        TimeSpan.Zero, "");
 
     internal SessionId? Session { get; set; }
 

@@ -21,6 +21,7 @@ public sealed class PairTests
         Assert.Equal("process", $"{a["persistence"]}".ToLowerInvariant());
         Assert.Equal("Ready", $"{a["session"]!["state"]}");
         Assert.NotNull(a["session"]!["step"]);
+        Assert.Contains("connected to", $"{a["session"]!["path"]}", StringComparison.Ordinal);
         Assert.NotNull(a["session"]!["id"]);
         Assert.All(a["clients"]!.AsArray(), c => Assert.Equal("Ready", $"{c!["state"]}"));
         await pair.InSyncAsync();

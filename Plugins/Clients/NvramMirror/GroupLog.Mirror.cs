@@ -262,11 +262,16 @@ internal sealed partial class GroupLog
     /// <summary>Posts what was committed, its tail, and a beat when one is waited for.</summary>
     private void Pump()
     {
-        if (host.Port is not { } port)
+        if (host.Port is { } port)
         {
-            return;
+            port.Port.Hold();
+            Pump(port);
+            port.Port.Ring();
         }
+    }
 
+    private void Pump(MirrorPort port)
+    {
         while (posted < committed && port.Room > WordsOfPush)
         {
             int position = (int)(posted % (ulong)capacity);

@@ -10,25 +10,14 @@ namespace StorageOs.Transport.Verbs.Interop;
 /// </summary>
 internal static unsafe class InlineVerbs
 {
-    /// <summary>ibv_post_send of one one-sided operation. Returns the error number.</summary>
-    internal static int Post(nint pair, in WorkRequest request)
+    /// <summary>ibv_post_send of a chain. Returns the error number.</summary>
+    internal static int PostSend(nint pair, IbvSendWr* first)
     {
-        IbvSge piece = new()
-        {
-            Address = request.LocalAddress,
-            Length = request.Length,
-            Lkey = request.Lkey,
-        };
-        return Send(pair, in request, &piece);
-    }
-
-    /// <summary>
-    /// ibv_post_send of a write of one word by value; the request must say inline.
-    /// </summary>
-    internal static int PostWord(nint pair, in WorkRequest request, ulong value)
-    {
-        IbvSge piece = new() { Address = (ulong)&value, Length = sizeof(ulong) };
-        return Send(pair, in request, &piece);
+        IbvSendWr* bad;
+        nint context = Field<nint>(pair, IbvOffsets.QpContext);
+        var post = (delegate* unmanaged<nint, IbvSendWr*, IbvSendWr**, int>)
+            Field<nint>(context, IbvOffsets.ContextPostSend);
+        return post(pair, first, &bad);
     }
 
     /// <summary>ibv_poll_cq. Negative when the queue is broken.</summary>
@@ -95,24 +84,6 @@ internal static unsafe class InlineVerbs
 
     /// <summary>ibv_free_device_list.</summary>
     internal static void FreeDevices(nint list) => Ibv.ibv_free_device_list((nint*)list);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Send(nint pair, in WorkRequest request, IbvSge* piece)
-    {
-        IbvSendWr work = default;
-        work.WrId = request.Id;
-        work.SgList = piece;
-        work.NumSge = request.Length == 0 ? 0 : 1;
-        work.Opcode = request.Opcode;
-        work.SendFlags = request.Flags;
-        work.RemoteAddress = request.RemoteAddress;
-        work.Rkey = request.Rkey;
-        IbvSendWr* bad;
-        nint context = Field<nint>(pair, IbvOffsets.QpContext);
-        var post = (delegate* unmanaged<nint, IbvSendWr*, IbvSendWr**, int>)
-            Field<nint>(context, IbvOffsets.ContextPostSend);
-        return post(pair, &work, &bad);
-    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T Field<T>(nint pointer, int offset)
