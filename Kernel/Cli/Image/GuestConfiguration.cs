@@ -14,6 +14,9 @@ internal static class GuestConfiguration
     // An emulated processor takes as long for one turn as a real one for fifty.
     private const int EmulatedBeatMs = 10;
 
+    // Soft RoCE in an emulated guest answers late, and what is sent again meanwhile makes it later.
+    private const int EmulatedAckTimeout = 16;
+
     // Two guests that are started together may be ready this much apart.
     private const int PartnerWaitMs = 5_000;
     private const int EmulatedPartnerWaitMs = 30_000;
@@ -52,7 +55,7 @@ internal static class GuestConfiguration
                 ["address"] = GuestNetwork.Interconnect(name),
                 ["port"] = RdmaPort,
                 ["memoryAddress"] = MemoryAddress,
-                ["options"] = new JsonObject { ["verbs.persistent"] = "true" },
+                ["options"] = Options(guests),
             },
             ["management"] = new JsonObject
             {
@@ -64,6 +67,17 @@ internal static class GuestConfiguration
             ["plugins"] = Plugins(guests),
             ["machine"] = Machine(name),
         };
+    }
+
+    private static JsonObject Options(GuestSettings guests)
+    {
+        JsonObject options = new() { ["verbs.persistent"] = "true" };
+        if (guests.Accelerator != "kvm")
+        {
+            options["verbs.ack-timeout"] = $"{EmulatedAckTimeout}";
+        }
+
+        return options;
     }
 
     private static JsonObject Plugins(GuestSettings guests)

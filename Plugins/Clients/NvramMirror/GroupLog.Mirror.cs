@@ -19,6 +19,7 @@ internal sealed partial class GroupLog
     private bool mirroring;
     private int epoch; // Completions of an earlier life of the mirror mean nothing.
     private ulong posted;
+    private ulong burstEnd; // What is posted now ends here, at the end of a record.
     private ulong tailPosted;
     private ulong ackedPosted;
     private ulong headPosted;
@@ -272,18 +273,21 @@ internal sealed partial class GroupLog
 
     private void Pump(MirrorPort port)
     {
-        while (posted < committed && port.Room > WordsOfPush)
+        // A burst, then its tail, and only then what was committed meanwhile: else the tail of a
+        // log that is appended to without a pause would never be told.
+        burstEnd = posted == burstEnd ? committed : burstEnd;
+        while (posted < burstEnd && port.Room > WordsOfPush && port.BytesRoom > 0)
         {
             int position = (int)(posted % (ulong)capacity);
             int length = (int)Math.Min(
-                Math.Min(committed - posted, (ulong)(capacity - position)),
+                Math.Min(burstEnd - posted, (ulong)(capacity - position)),
                 LogLayout.PostBytesMax);
             int at = LogLayout.HeaderBytes + position;
             port.Write(Op(OpKind.Data), region!, at, target!, at, length);
             posted += (ulong)length;
         }
 
-        if (posted < committed || port.Room <= WordsOfPush)
+        if (posted < burstEnd || port.Room <= WordsOfPush)
         {
             return;
         }
@@ -294,7 +298,7 @@ internal sealed partial class GroupLog
             port.WriteWord(Op(OpKind.Tail, posted), posted, target!, LogLayout.TailWord);
         }
 
-        if (pushStep == PushStep.Sending)
+        if (pushStep == PushStep.Sending && posted == committed)
         {
             FinishPush(port);
         }
@@ -365,7 +369,7 @@ internal sealed partial class GroupLog
             TakeWords(scratch);
         }
 
-        posted = head; // All that is live goes out; what is there already is the same.
+        posted = burstEnd = head; // All that is live; what is there already is the same.
         tailPosted = mirrored = 0;
         ackedPosted = acked;
         mirroring = true;

@@ -10,6 +10,12 @@ internal static class Limits
     public const int FillEighths = 4;
 
     /// <summary>
+    /// Bytes of records in flight to the partner: what a link of 100 Gb/s holds at 40 µs there and
+    /// back. More would go no faster, and whatever else crosses the link would wait behind it.
+    /// </summary>
+    public const int BytesInFlightMax = 512 << 10;
+
+    /// <summary>
     /// How long a partner's disk may stand still while the log fills; then it counts as gone and is
     /// marked stale. Longer than a disk's own retries, shorter than most clients' patience.
     /// </summary>

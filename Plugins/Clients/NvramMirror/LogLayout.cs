@@ -38,7 +38,7 @@ internal static class LogLayout
     public const int ReserveBytes = 4096;
 
     /// <summary>Most bytes of one posted write.</summary>
-    public const int PostBytesMax = 1 << 20;
+    public const int PostBytesMax = 256 << 10;
 
     /// <summary>A record is at most this part of the ring (rule L4).</summary>
     public const int RecordsPerLogMin = 8;

@@ -39,7 +39,9 @@ internal readonly record struct MirrorOp(OpKind Kind, GroupLog? Log, int Epoch, 
 internal sealed class MirrorPort(IPort port)
 {
     private readonly MirrorOp[] inFlight = new MirrorOp[PortNeed.PostsInFlightLimit];
+    private readonly int[] bytes = new int[PortNeed.PostsInFlightLimit];
     private readonly Completion[] completions = new Completion[64];
+    private int bytesInFlight;
     private uint oldest;
     private uint next;
 
@@ -48,6 +50,11 @@ internal sealed class MirrorPort(IPort port)
 
     /// <summary>How many more posts there is room for.</summary>
     public int Room => port.PostsInFlightMax - (int)(next - oldest);
+
+    /// <summary>
+    /// How many more bytes there is room for; negative when the last write took more.
+    /// </summary>
+    public int BytesRoom => Limits.BytesInFlightMax - bytesInFlight;
 
     /// <summary>Whether anything is in flight.</summary>
     public bool Busy => next != oldest;
@@ -60,7 +67,7 @@ internal sealed class MirrorPort(IPort port)
     public void Write(
         in MirrorOp op, IRegion source, int offset, IRemoteMemory target, long to, int length)
     {
-        Posted(op, port.TryPostWrite(next, source, offset, target, to, length));
+        Posted(op, port.TryPostWrite(next, source, offset, target, to, length), length);
     }
 
     /// <summary>Posts a word; there must be <see cref="Room"/>.</summary>
@@ -98,6 +105,7 @@ internal sealed class MirrorPort(IPort port)
         int count = port.Poll(completions);
         for (int i = 0; i < count; i++)
         {
+            bytesInFlight -= bytes[oldest % PortNeed.PostsInFlightLimit];
             MirrorOp op = inFlight[oldest++ % PortNeed.PostsInFlightLimit];
             if (completions[i].Status != CompletionStatus.Success)
             {
@@ -117,10 +125,12 @@ internal sealed class MirrorPort(IPort port)
         return count != 0;
     }
 
-    private void Posted(in MirrorOp op, bool posted)
+    private void Posted(in MirrorOp op, bool posted, int length = 0)
     {
         if (posted)
         {
+            bytesInFlight += length;
+            bytes[next % PortNeed.PostsInFlightLimit] = length;
             inFlight[next++ % PortNeed.PostsInFlightLimit] = op;
         }
         else
