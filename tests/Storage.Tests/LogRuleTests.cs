@@ -190,6 +190,38 @@ public sealed class LogRuleTests
     }
 
     [Fact]
+    public void RecordsInFlightAreBoundedAndALogAppendedToWithoutAPauseStillTellsItsTail()
+    {
+        using TestPair pair = TestPair.InSync(32 * Size.MiB);
+        pair.A.Port!.Held = true;
+        List<TestRequest> writes = [];
+        for (int i = 0; i < 20; i++)
+        {
+            writes.Add(Write(pair, 0, 100_000, (byte)i));
+        }
+
+        for (int i = 0; i < 50; i++)
+        {
+            Assert.True(pair.A.Port.WaitingBytes
+                < Limits.BytesInFlightMax + LogLayout.PostBytesMax + 1000);
+            pair.A.Port.Carry(1);
+            for (int more = 0; more < 3; more++)
+            {
+                writes.Add(Write(pair, 0, 100_000, (byte)i)); // More than what was carried.
+            }
+
+            pair.Reactor.Run(1);
+        }
+
+        Assert.Equal(VolumeStatus.Ok, writes[20].Status);
+        Assert.Null(writes[^1].Status);
+        pair.A.Port.Held = false;
+        pair.A.Port.Carry();
+        pair.Reactor.Run(1000);
+        Assert.All(writes, write => Assert.Equal(VolumeStatus.Ok, write.Status));
+    }
+
+    [Fact]
     public void L3_SpaceIsUsedAgainOnlyOnceTheHeadStandsOnBothSides()
     {
         using TestPair pair = TestPair.InSync();

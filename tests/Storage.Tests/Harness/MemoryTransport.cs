@@ -113,6 +113,9 @@ internal sealed class TestPort : IPort, IPersistentFlush
     /// <summary>Posts that wait.</summary>
     public int Waiting => waiting.Count;
 
+    /// <summary>Bytes of the posts that wait.</summary>
+    public int WaitingBytes => waiting.Sum(post => post.Length);
+
     /// <summary>Posts carried out.</summary>
     public int Carried { get; private set; }
 
