@@ -8,7 +8,7 @@ internal static class WitnessChoice
 {
     /// <summary>
     /// Witnesses to leave alone; none where there is but one, which may need no settings. Two that
-    /// have settings both stay, and are refused later by name: nobody guesses where a register is.
+    /// have settings are both loaded, for a register that is to move from one to the other.
     /// </summary>
     internal static IReadOnlyList<PluginManifest> NotMeant(
         IEnumerable<PluginManifest> plugins, Func<string, bool> hasSettings)

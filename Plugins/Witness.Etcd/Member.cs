@@ -107,8 +107,8 @@ internal sealed class Member(Uri address, EtcdSettings settings) : IDisposable
     /// </summary>
     private bool ForgetLogin(Exception failure)
     {
-        if (failure is not RpcException { StatusCode: StatusCode.Unauthenticated
-            or StatusCode.InvalidArgument or StatusCode.Unknown })
+        if (failure is not RpcException refused || refused.StatusCode
+            is not (StatusCode.Unauthenticated or StatusCode.InvalidArgument or StatusCode.Unknown))
         {
             return false;
         }

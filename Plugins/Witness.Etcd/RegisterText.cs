@@ -115,6 +115,7 @@ internal static class RegisterText
     {
         SyncState.New => "New",
         SyncState.InSync => "InSync",
+        SyncState.Moved => "Moved",
         _ => "Stale",
     };
 
@@ -123,6 +124,7 @@ internal static class RegisterText
         "New" => SyncState.New,
         "InSync" => SyncState.InSync,
         "Stale" => SyncState.Stale,
+        "Moved" => SyncState.Moved,
         _ => throw new FormatException($"expected a sync state, found {name}"),
     };
 

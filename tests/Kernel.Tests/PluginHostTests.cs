@@ -227,7 +227,7 @@ public sealed class PluginHostTests : IDisposable
     [InlineData("", "", "east NotChosen, west NotChosen")]
     [InlineData("\"east\": { \"at\": \"here\" }", "", "east Running, west NotChosen")]
     [InlineData("\"west\": { \"at\": \"here\" }", "", "east NotChosen, west Running")]
-    [InlineData("\"east\": { \"a\": 1 }, \"west\": { \"a\": 1 }", "", "east Running, west Refused")]
+    [InlineData("\"east\": { \"a\": 1 }, \"west\": { \"a\": 1 }", "", "east Running, west Running")]
     [InlineData("\"east\": { \"at\": \"here\" }", "\"west\"", "west Running")]
     public async Task Of_several_witnesses_the_one_with_settings_or_the_one_named_is_loaded(
         string settings, string named, string expected)
@@ -244,6 +244,30 @@ public sealed class PluginHostTests : IDisposable
         Assert.Equal(expected, string.Join(", ", node.Modules
             .Where(static module => module.Kind == PluginKind.Witness)
             .Select(static module => $"{module.Id} {module.State}").Order()));
+    }
+
+    [Fact]
+    public async Task Several_witnesses_reach_whoever_takes_them_each_by_its_id()
+    {
+        PutWitness("east");
+        PutWitness("west");
+        PluginBuilder.Put(
+            Plugins, "taker",
+            PluginBuilder.Entry("registry.Services.AddSingleton<IClient, TheClient>();")
+            + PluginBuilder.Client("taker").Replace(
+                "IReactor reactor", "IReactor reactor, [FromKeyedServices(\"east\")] IWitness east,"
+                + " IEnumerable<IWitness> all")
+                .Replace("_ = reactor;", """
+                _ = reactor; int count = 0;
+                foreach (IWitness one in all) { count++; }
+                if (count != 2 || east.Description != "east") { throw new Exception("others"); }
+                """),
+            more: ", \"uses\": [\"IWitness\"]");
+        await using Node node = await BootAsync(
+            ", \"clients\": [\"taker\", \"east\", \"west\"]");
+        await node.Serving.WaitAsync(Soon);
+        (ModuleState state, string why, _) = Find(node, "taker").Standing;
+        Assert.True(state == ModuleState.Running, $"{state}: {why}");
     }
 
     [Fact]

@@ -83,6 +83,118 @@ public sealed class EtcdPairTests
         pair.Compare(file);
     }
 
+    [Fact]
+    public async Task The_register_moves_from_files_to_etcd_while_the_pair_serves()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync(3);
+        await using PairRun pair = new();
+        pair.Start();
+        await AllInSyncAsync(pair);
+        string file = pair.WriteBytes(4 << 20);
+        var none = pair.Ask("witness", "move");
+        Assert.Equal(1, none.Code);
+        Assert.Contains("no `nextWitness`", none.Error);
+
+        // One node after the other learns of the place to come; the pair serves all the while.
+        foreach (string node in new[] { "b", "a" })
+        {
+            AddNext(pair, node, etcd);
+            Assert.Equal(0, pair.Ask("stop", node).Code);
+            Assert.Equal(0, pair.Ask("start", node).Code);
+            await AllInSyncAsync(pair);
+        }
+
+        pair.Compare(file);
+        string session = $"{pair.Node("a")["session"]!["id"]}";
+        var (code, output, error) = pair.Ask("witness", "move");
+        Assert.True(code == 0, output + error);
+        Assert.Contains("the register is in etcd at", output);
+        Assert.Equal(session, $"{pair.Node("a")["session"]!["id"]}");
+        Assert.Equal(0, pair.Ask("witness", "move").Code); // Once more is nothing.
+
+        // The old place may go, and the next loss is decided in the new one.
+        Directory.Delete(Path.Combine(pair.Folder, "witness"), recursive: true);
+        string owner = $"{pair.Volume("b")["owner"]}";
+        string other = owner == "a" ? "b" : "a";
+        Signal(pair.Pid(owner), "KILL");
+        await PairRun.UntilAsync(
+            () => $"{pair.Volume(other)["state"]}" == "alone", $"{other} serves alone");
+        pair.Compare(file);
+        file = pair.WriteBytes(1 << 20, "later");
+
+        // Who comes back finds the register although its old place is gone.
+        Assert.Equal(0, pair.Ask("start", owner).Code);
+        await pair.InSyncAsync();
+        await PairRun.UntilAsync(
+            () => $"{Witness(pair, owner)["description"]}".StartsWith(
+                "etcd at", StringComparison.Ordinal), $"{owner} has found it");
+
+        // And who names the new place alone needs to know nothing of the old one.
+        pair.Configure(other, static settings => Alone(settings));
+        Assert.Equal(0, pair.Ask("stop", other).Code);
+        Assert.Equal(0, pair.Ask("start", other).Code);
+        await pair.InSyncAsync();
+        pair.Compare(file);
+    }
+
+    [Fact]
+    public async Task A_node_that_knows_only_the_old_place_after_a_move_takes_nothing_over()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync(1);
+        await using PairRun pair = new();
+        pair.Make();
+        AddNext(pair, "a", etcd);
+        AddNext(pair, "b", etcd);
+        pair.Boot("a");
+        pair.Boot("b");
+        await AllInSyncAsync(pair);
+        Assert.Equal(0, pair.Ask("witness", "move").Code);
+        pair.Configure("b", static settings =>
+        {
+            settings["plugins"]!["settings"]!.AsObject().Remove("witness-etcd");
+            settings["plugins"]!["settings"]!["failover-monitor"] = new JsonObject();
+        });
+        Assert.Equal(0, pair.Ask("stop", "b").Code);
+        Assert.Equal(3, pair.Ask("start", "b").Code); // Degraded: without a witness.
+        await PairRun.UntilAsync(
+            () => Reasons(pair, "b").Contains("moved away from files in"), "the reason in status");
+        Signal(pair.Pid("a"), "KILL");
+        await PairRun.UntilAsync(() => pair.Session("b") != "Ready", "b has lost a");
+        await Task.Delay(TimeSpan.FromSeconds(3));
+        Assert.False(pair.Volume("b")["served"]!.GetValue<bool>());
+    }
+
+    private static async Task AllInSyncAsync(PairRun pair)
+    {
+        await pair.InSyncAsync();
+        await PairRun.UntilAsync(
+            () => pair.Node("a")["volumes"]!.AsArray().All(v => $"{v!["sync"]}" == "InSync"),
+            "all volumes in sync");
+    }
+
+    private static void AddNext(PairRun pair, string node, EtcdCluster etcd) =>
+        pair.Configure(node, settings =>
+        {
+            JsonNode plugins = settings["plugins"]!["settings"]!;
+            plugins["witness-etcd"] = new JsonObject
+            {
+                ["endpoints"] = string.Join(',', etcd.Addresses),
+                ["prefix"] = "storageos/moved",
+            };
+            plugins["failover-monitor"] = new JsonObject
+            {
+                ["witness"] = "witness-file",
+                ["nextWitness"] = "witness-etcd",
+            };
+        });
+
+    private static void Alone(JsonNode settings)
+    {
+        JsonObject plugins = settings["plugins"]!["settings"]!.AsObject();
+        plugins.Remove("witness-file");
+        plugins["failover-monitor"] = new JsonObject();
+    }
+
     private static async Task<PairRun> StartAsync(EtcdCluster etcd)
     {
         PairRun pair = new();
