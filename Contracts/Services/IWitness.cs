@@ -54,6 +54,12 @@ public enum SyncState : byte
 
     /// <summary>One node lacks acknowledged data and must not take over.</summary>
     Stale = 2,
+
+    /// <summary>
+    /// The register is not here: it has moved to another witness, or is to come from one. Both
+    /// copies are good.
+    /// </summary>
+    Moved = 3,
 }
 
 /// <summary>What a read of the register gave.</summary>

@@ -29,11 +29,24 @@ internal static class PairCommand
     {
         Option<string> witness = new("--witness")
         {
-            Description = "file: a register in files beside the pair; none: rule S13",
+            Description = "file: a register in files beside the pair; etcd: in etcd, with --etcd;"
+                + " none: rule S13",
             DefaultValueFactory = _ => "file",
         };
-        witness.AcceptOnlyFromAmong("file", "none");
+        witness.AcceptOnlyFromAmong("file", "etcd", "none");
         return witness;
+    }
+
+    /// <summary>Where etcd is, when the register is to be there.</summary>
+    private static Option<string?> Etcd(Option<string> witness)
+    {
+        Option<string?> etcd = new("--etcd")
+        {
+            Description = "addresses of etcd's members, such as http://127.0.0.1:2379,…",
+        };
+        etcd.Validators.Add(result => Check(
+            result, result.GetValue(witness) == "etcd", "--etcd needs --witness etcd."));
+        return etcd;
     }
 
     internal static Command Make()
@@ -53,6 +66,7 @@ internal static class PairCommand
         Option<string> size = SizeOption("1G");
         Option<int> port = PortOption();
         Option<string> witness = Witness();
+        Option<string?> etcd = Etcd(witness);
         Option<string[]> addresses = new("--address")
         {
             Description = "hardware addresses of a and b, where the transport needs this machine's",
@@ -61,8 +75,11 @@ internal static class PairCommand
         };
         Command command = new("pair", "Makes and runs a pair of nodes on this machine.")
         {
-            directory, transport, plugins, detach, size, port, witness, addresses,
+            directory, transport, plugins, detach, size, port, witness, etcd, addresses,
         };
+        command.Validators.Add(result => Check(
+            result, result.GetValue(witness) != "etcd" || result.GetValue(etcd) is not null,
+            "--witness etcd needs --etcd."));
         command.SetAction((parsed, cancellation) =>
         {
             _ = ByteSize.TryParse(parsed.GetValue(size), out long bytes);
@@ -71,7 +88,8 @@ internal static class PairCommand
                 parsed.GetValue(transport)!, [NodeConfiguration.BuiltPlugins, .. folders], bytes,
                 parsed.GetValue(port))
             {
-                Witness = parsed.GetValue(witness) != "none",
+                Witness = Enum.Parse<PairWitness>(parsed.GetValue(witness)!, ignoreCase: true),
+                Etcd = parsed.GetValue(etcd)?.Split(',', StringSplitOptions.TrimEntries) ?? [],
                 Addresses = parsed.GetValue(addresses) is [var a, var b] ? (a, b) : null,
             };
             return RunAsync(

@@ -249,30 +249,33 @@ internal sealed class PairLayout
                 ["options"] = TransportOptions(fast, options),
             },
             ["management"] = new JsonObject { ["socket"] = "manage.sock" },
-            ["plugins"] = Plugins(name, fast, options),
+            ["plugins"] = Plugins(name, pairId, fast, options),
         };
     }
 
-    private JsonObject Plugins(string name, string fast, PairOptions options)
+    private JsonObject Plugins(string name, string pairId, string fast, PairOptions options)
     {
         JsonObject plugins = new()
         {
             ["directories"] = List(options.PluginFolders),
-            ["settings"] = PluginSettings(name, fast, options),
+            ["settings"] = PluginSettings(name, pairId, fast, options),
         };
-        IReadOnlyList<string>? chosen = options.Clients ?? (options.Witness
-            ? null : PluginCatalog.IdsOf(options.PluginFolders, PluginKind.Client));
+        IReadOnlyList<string>? chosen = options.Clients ?? (
+            options.Witness == PairWitness.None
+            ? PluginCatalog.IdsOf(options.PluginFolders, PluginKind.Client) : null);
         if (chosen is { } clients)
         {
             plugins["clients"] = List(clients);
         }
 
         return plugins;
-
-        static JsonArray List(IEnumerable<string> items) => [.. items.Select(i => (JsonNode)i)];
     }
 
-    private JsonObject PluginSettings(string name, string fast, PairOptions options)
+    private static JsonArray List(IEnumerable<string> items) =>
+        [.. items.Select(static item => (JsonNode)item)];
+
+    private JsonObject PluginSettings(
+        string name, string pairId, string fast, PairOptions options)
     {
         JsonArray volumes = [];
         JsonArray addresses = [];
@@ -293,7 +296,7 @@ internal sealed class PairLayout
             });
         }
 
-        JsonObject monitor = options.Witness ? [] : new()
+        JsonObject monitor = options.Witness != PairWitness.None ? [] : new()
         {
             ["witness"] = "none",
             ["partnerRecord"] = Path.Combine(Directory, Other(name), "data"),
@@ -302,16 +305,23 @@ internal sealed class PairLayout
         {
             ["nvram-mirror"] = new JsonObject { ["logBytes"] = LogBytes },
             ["volumes"] = new JsonObject { ["volumes"] = volumes },
-            ["witness-file"] = new JsonObject
-            {
-                ["directory"] = Path.Combine(Directory, "witness"),
-            },
             ["nbd-export"] = new JsonObject { ["addresses"] = addresses },
             ["failover-monitor"] = monitor,
         };
-        if (!options.Witness)
+        if (options.Witness == PairWitness.File)
         {
-            settings.Remove("witness-file");
+            settings["witness-file"] = new JsonObject
+            {
+                ["directory"] = Path.Combine(Directory, "witness"),
+            };
+        }
+        else if (options.Witness == PairWitness.Etcd)
+        {
+            settings["witness-etcd"] = new JsonObject
+            {
+                ["endpoints"] = List(options.Etcd),
+                ["prefix"] = $"storageos/{pairId}", // Many pairs may use one etcd.
+            };
         }
 
         foreach ((string id, JsonNode? more) in options.MoreSettings)
@@ -337,12 +347,28 @@ internal sealed record PairOptions(
     /// <summary>Hardware addresses of the nodes; null for what the transport needs here.</summary>
     internal (string A, string B)? Addresses { get; init; }
 
-    /// <summary>Whether the pair has a witness; rule S13 holds without one.</summary>
-    internal bool Witness { get; init; } = true;
+    /// <summary>Where the pair's register is.</summary>
+    internal PairWitness Witness { get; init; }
+
+    /// <summary>Addresses of etcd's members, when it is there.</summary>
+    internal IReadOnlyList<string> Etcd { get; init; } = [];
 
     /// <summary>Ids of the plugins to load beside the transport; null for all found.</summary>
     internal IReadOnlyList<string>? Clients { get; init; }
 
     /// <summary>Settings of further plugins, by id.</summary>
     internal JsonObject MoreSettings { get; init; } = [];
+}
+
+/// <summary>Where a pair's register is.</summary>
+internal enum PairWitness
+{
+    /// <summary>In files beside the pair.</summary>
+    File,
+
+    /// <summary>In etcd.</summary>
+    Etcd,
+
+    /// <summary>On its own two nodes, by rule S13.</summary>
+    None,
 }

@@ -61,8 +61,7 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     internal PluginManifest? Manifest { get; } = manifest;
 
     /// <summary>Modules it takes services from.</summary>
-    internal IReadOnlyDictionary<Type, Module> Providers { get; set; } =
-        new Dictionary<Type, Module>();
+    internal IReadOnlyList<(Type Service, Module Provider)> Providers { get; set; } = [];
 
     /// <summary>Its code; null for the core and when not loaded.</summary>
     internal ILoadedPlugin? Code { get; set; }

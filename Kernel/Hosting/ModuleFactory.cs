@@ -29,7 +29,9 @@ internal sealed class ModuleFactory(
             PluginRegistry registry = NewRegistry(module);
             foreach ((Type service, Module provider) in module.Providers)
             {
-                registry.Services.AddSingleton(service, provider.Parts.Provided[service]);
+                object provided = provider.Parts.Provided[service];
+                registry.Services.AddSingleton(service, provided);
+                registry.Services.AddKeyedSingleton(service, provider.Id, provided);
             }
 
             return await RegisterAsync(module, registry)

@@ -313,7 +313,7 @@ public sealed class Node : IAsyncDisposable
             .Where(manifest => manifest is { Kind: not PluginKind.Transport })
             .ToDictionary(manifest => manifest!.Id, manifest => manifest!);
         List<PluginManifest> wanted = [];
-        foreach (string id in settings.Plugins.Clients ?? [.. plugins.Keys])
+        foreach (string id in settings.Plugins.Clients ?? Meant(plugins))
         {
             if (plugins.TryGetValue(id, out PluginManifest? manifest))
             {
@@ -336,6 +336,24 @@ public sealed class Node : IAsyncDisposable
         Say(2, $"loading {links.Count} plugins");
         (Task admitted, Task started) = host.BringUp(links);
         _ = FollowAsync(admitted, started);
+    }
+
+    /// <summary>
+    /// What is loaded unless the configuration names it: all but spare witnesses.
+    /// </summary>
+    private IReadOnlyList<string> Meant(Dictionary<string, PluginManifest> plugins)
+    {
+        IReadOnlyList<PluginManifest> spare = WitnessChoice.NotMeant(
+            plugins.Values,
+            id => settings.Plugins.Settings.GetSection(id).GetChildren().Any());
+        foreach (PluginManifest manifest in spare)
+        {
+            Module module = new(manifest.Id, manifest.Kind, manifest);
+            module.Advance(ModuleState.NotChosen, "it has no plugins:settings");
+            host.Add(module);
+        }
+
+        return [.. plugins.Keys.Except(spare.Select(static manifest => manifest.Id))];
     }
 
     private async Task FollowAsync(Task admitted, Task started)

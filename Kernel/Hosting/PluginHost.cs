@@ -62,8 +62,8 @@ internal sealed class PluginHost(
         {
             Module module = new(link.Manifest.Id, link.Manifest.Kind, link.Manifest)
             {
-                Providers = link.Providers.ToDictionary(
-                    entry => entry.Key, entry => made[entry.Value]),
+                Providers =
+                    [.. link.Providers.Select(taken => (taken.Service, made[taken.Provider]))],
             };
             made.Add(link.Manifest, module);
             Add(module);
@@ -250,7 +250,8 @@ internal sealed class PluginHost(
     }
 
     private Module[] Users(Module provider) =>
-        [.. Modules.Where(module => module.Providers.Values.Contains(provider))];
+        [.. Modules.Where(module => module.Providers.Any(
+            taken => taken.Provider == provider))];
 
     /// <summary>Takes a module down, once; its users first.</summary>
     private Task EndAsync(Module module, string why, bool inOrder)

@@ -2,9 +2,9 @@ using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Hosting;
 
-/// <summary>A plugin and those it takes services from, by the service taken.</summary>
+/// <summary>A plugin and those it takes services from, with the service taken.</summary>
 internal sealed record PluginLink(
-    PluginManifest Manifest, IReadOnlyDictionary<Type, PluginManifest> Providers);
+    PluginManifest Manifest, IReadOnlyList<(Type Service, PluginManifest Provider)> Providers);
 
 /// <summary>
 /// Orders plugins so that each comes after those it requires services of. Pure. A plugin whose
@@ -17,15 +17,15 @@ internal static class PluginOrder
     internal static IReadOnlyList<PluginLink> Of(
         IReadOnlyList<PluginManifest> plugins, IDictionary<string, Refusal> refusals)
     {
-        Dictionary<Type, PluginManifest> providers = Providers(plugins, refusals);
+        Dictionary<Type, List<PluginManifest>> providers = Providers(plugins, refusals);
         List<PluginLink> ordered = [];
         HashSet<PluginManifest> done = [];
         List<PluginManifest> left = [.. plugins.Where(plugin => !refusals.ContainsKey(plugin.Id))];
         while (left.FirstOrDefault(plugin => Needs(plugin).All(IsMet)) is { } next)
         {
-            Dictionary<Type, PluginManifest> taken =
-                Needs(next).Distinct().ToDictionary(service => service, s => providers[s]);
-            ordered.Add(new PluginLink(next, taken));
+            ordered.Add(new PluginLink(next, [
+                .. Needs(next).Distinct().SelectMany(
+                    service => providers[service].Select(provider => (service, provider)))]));
             done.Add(next);
             left.Remove(next);
         }
@@ -33,9 +33,9 @@ internal static class PluginOrder
         foreach (PluginManifest refused in left)
         {
             Type service = Needs(refused).First(service => !IsMet(service));
-            string found = !providers.TryGetValue(service, out PluginManifest? provider)
+            string found = !providers.TryGetValue(service, out List<PluginManifest>? those)
                 ? "no plugin that provides it"
-                : $"{provider.Id}, which is itself refused or waits for it in a circle";
+                : $"{those[0].Id}, which is itself refused or waits for it in a circle";
             refusals[refused.Id] = new Refusal(
                 $"plugin {refused.Id}", $"a provider of {service.Name}", found,
                 "add one to plugins:directories and plugins:clients");
@@ -47,31 +47,47 @@ internal static class PluginOrder
             plugin.Requires.Concat(plugin.Uses.Where(providers.ContainsKey));
 
         bool IsMet(Type service) =>
-            providers.TryGetValue(service, out PluginManifest? provider) && done.Contains(provider);
+            providers.TryGetValue(service, out List<PluginManifest>? those)
+            && those.All(done.Contains);
     }
 
-    private static Dictionary<Type, PluginManifest> Providers(
+    private static Dictionary<Type, List<PluginManifest>> Providers(
         IReadOnlyList<PluginManifest> plugins, IDictionary<string, Refusal> refusals)
     {
-        Dictionary<Type, PluginManifest> providers = [];
+        Dictionary<Type, List<PluginManifest>> providers = [];
         foreach (PluginManifest plugin in plugins)
         {
-            Type? taken = plugin.Provides.FirstOrDefault(providers.ContainsKey);
+            Type? taken = plugin.Provides.FirstOrDefault(
+                service => providers.TryGetValue(service, out List<PluginManifest>? those)
+                    && !MayBeSeveral(plugin, those));
             if (taken is not null)
             {
                 refusals[plugin.Id] = new Refusal(
                     $"plugin {plugin.Id}", $"to be the only provider of {taken.Name}",
-                    $"{providers[taken].Id}, which provides it",
+                    $"{providers[taken][0].Id}, which provides it",
                     "name one of them in plugins:clients");
                 continue;
             }
 
             foreach (Type service in plugin.Provides)
             {
-                providers[service] = plugin;
+                if (!providers.TryGetValue(service, out List<PluginManifest>? those))
+                {
+                    providers.Add(service, those = []);
+                }
+
+                those.Add(plugin);
             }
         }
 
         return providers;
     }
+
+    /// <summary>
+    /// Witnesses may be several, for a register moves from one to another; whoever takes them is
+    /// given each by its id, too, and must be told which is which.
+    /// </summary>
+    private static bool MayBeSeveral(PluginManifest plugin, List<PluginManifest> others) =>
+        plugin.Kind == PluginKind.Witness
+        && others.TrueForAll(static other => other.Kind == PluginKind.Witness);
 }

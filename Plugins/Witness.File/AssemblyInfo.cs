@@ -1,3 +1,3 @@
 using System.Runtime.CompilerServices;
 
-[assembly: InternalsVisibleTo("StorageOs.Ownership.Tests")]
+[assembly: InternalsVisibleTo("StorageOs.Witness.Tests")]

@@ -80,7 +80,7 @@ internal static class TermFile
             : crc != computed ? $"expected checksum {computed:x8}, found {crc:x8}"
             : bytes[12] != group.Value ? $"expected {group}, found group{bytes[12]}"
             : found != term.Value ? $"expected term {term}, found {found}"
-            : bytes[13] > (byte)SyncState.Stale ? $"expected a sync state, found {bytes[13]}"
+            : bytes[13] > (byte)SyncState.Moved ? $"expected a sync state, found {bytes[13]}"
             : "";
     }
 }

@@ -223,6 +223,62 @@ public sealed class PluginHostTests : IDisposable
             Array.IndexOf(calls, "started provider") < Array.IndexOf(calls, "started user"));
     }
 
+    [Theory]
+    [InlineData("", "", "east NotChosen, west NotChosen")]
+    [InlineData("\"east\": { \"at\": \"here\" }", "", "east Running, west NotChosen")]
+    [InlineData("\"west\": { \"at\": \"here\" }", "", "east NotChosen, west Running")]
+    [InlineData("\"east\": { \"a\": 1 }, \"west\": { \"a\": 1 }", "", "east Running, west Running")]
+    [InlineData("\"east\": { \"at\": \"here\" }", "\"west\"", "west Running")]
+    public async Task Of_several_witnesses_the_one_with_settings_or_the_one_named_is_loaded(
+        string settings, string named, string expected)
+    {
+        foreach (string id in new[] { "east", "west" })
+        {
+            PutWitness(id);
+        }
+
+        await using Node node = await BootAsync($$"""
+            , "settings": { {{settings}} } {{(named.Length > 0 ? $", \"clients\": [{named}]" : "")}}
+            """);
+        await node.Serving.WaitAsync(Soon);
+        Assert.Equal(expected, string.Join(", ", node.Modules
+            .Where(static module => module.Kind == PluginKind.Witness)
+            .Select(static module => $"{module.Id} {module.State}").Order()));
+    }
+
+    [Fact]
+    public async Task Several_witnesses_reach_whoever_takes_them_each_by_its_id()
+    {
+        PutWitness("east");
+        PutWitness("west");
+        PluginBuilder.Put(
+            Plugins, "taker",
+            PluginBuilder.Entry("registry.Services.AddSingleton<IClient, TheClient>();")
+            + PluginBuilder.Client("taker").Replace(
+                "IReactor reactor", "IReactor reactor, [FromKeyedServices(\"east\")] IWitness east,"
+                + " IEnumerable<IWitness> all")
+                .Replace("_ = reactor;", """
+                _ = reactor; int count = 0;
+                foreach (IWitness one in all) { count++; }
+                if (count != 2 || east.Description != "east") { throw new Exception("others"); }
+                """),
+            more: ", \"uses\": [\"IWitness\"]");
+        await using Node node = await BootAsync(
+            ", \"clients\": [\"taker\", \"east\", \"west\"]");
+        await node.Serving.WaitAsync(Soon);
+        (ModuleState state, string why, _) = Find(node, "taker").Standing;
+        Assert.True(state == ModuleState.Running, $"{state}: {why}");
+    }
+
+    [Fact]
+    public async Task A_single_witness_needs_no_settings()
+    {
+        PutWitness("east");
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Soon);
+        Assert.Equal(ModuleState.Running, Find(node, "east").State);
+    }
+
     [Fact]
     public async Task Without_its_transport_a_node_does_not_boot()
     {
@@ -308,14 +364,36 @@ public sealed class PluginHostTests : IDisposable
         Assert.Equal(ModuleState.Running, Find(node, "good").State);
     }
 
+    private void PutWitness(string id) => PluginBuilder.Put(
+        Plugins, id,
+        PluginBuilder.Entry(
+            "registry.Services.AddSingleton<IWitness, Nowhere>(); registry.Provide<IWitness>();")
+        + """
+        public sealed class Nowhere : IWitness
+        {
+            public string Description => "THE-ID";
+            public ValueTask<WitnessReading> ReadAsync(GroupId group, CancellationToken c) =>
+                new(new WitnessReading(ReadOutcome.Missing, null));
+            public ValueTask<SwapOutcome> TrySwapAsync(
+                GroupId group, RegisterEntry next, CancellationToken c) =>
+                new(new SwapOutcome(SwapResult.Undecided, null));
+            public void Dispose() { }
+        }
+
+        """.Replace("THE-ID", id),
+        "witness", ", \"provides\": [\"IWitness\"]", "storage");
+
     private static Module Find(Node node, string id) =>
         Assert.Single(node.Modules, module => module.Id == id);
 
-    private Task<Node> BootAsync(int waitForPartnerMs = 0)
+    private Task<Node> BootAsync(int waitForPartnerMs) =>
+        BootAsync($", \"waitForPartnerMs\": {waitForPartnerMs}");
+
+    private Task<Node> BootAsync(string more = "")
     {
         IReadOnlyList<Refusal> refusals = NodeConfiguration.Load(
             folder.Configuration($$"""
-                { "directories": ["plugins"], "waitForPartnerMs": {{waitForPartnerMs}} }
+                { "directories": ["plugins"] {{more}} }
                 """),
             [],
             out NodeSettings? settings);

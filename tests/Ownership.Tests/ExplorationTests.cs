@@ -249,23 +249,24 @@ public sealed class ExplorationTests
 
     private static string? Explore(
         int seed, Action<ModelNode> plant, bool converge = true, bool noWitness = false) =>
-        Explore(new ModelPair(seed, noWitness: noWitness), plant, converge);
+        Explore(new ModelPair(seed, noWitness: noWitness), plant, converge, Steps);
 
     /// <summary>The story of a failing seed, its end at least.</summary>
     private static string Tell(int seed, bool noWitness)
     {
         ModelPair pair = new(seed, tell: true, noWitness);
-        _ = Explore(pair, static _ => { }, converge: true);
+        _ = Explore(pair, static _ => { }, converge: true, Steps);
         return string.Join('\n', pair.Story.Split('\n').TakeLast(80));
     }
 
-    private static string? Explore(ModelPair pair, Action<ModelNode> plant, bool converge)
+    internal static string? Explore(
+        ModelPair pair, Action<ModelNode> plant, bool converge, int steps)
     {
         Array.ForEach(pair.Nodes, node => plant(node));
         Array.ForEach(pair.Nodes, static node => node.Start());
         try
         {
-            for (int step = 0; step < Steps; step++)
+            for (int step = 0; step < steps; step++)
             {
                 pair.Step();
             }
@@ -288,7 +289,7 @@ public sealed class ExplorationTests
         }
     }
 
-    private static string? Converged(ModelPair pair)
+    internal static string? Converged(ModelPair pair)
     {
         if (Array.Exists(
             pair.Nodes, static n => n.Core!.Why.Contains("force", StringComparison.Ordinal)))

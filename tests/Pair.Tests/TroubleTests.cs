@@ -152,6 +152,8 @@ public sealed class TroubleTests
     [InlineData("status --dir", "Required argument missing for option: '--dir'")]
     [InlineData("takeover --force --term 1", "--force needs --group")]
     [InlineData("takeover --force --group 0", "--force needs --term")]
+    [InlineData("pair --witness etcd", "--witness etcd needs --etcd")]
+    [InlineData("pair --etcd http://127.0.0.1:1", "--etcd needs --witness etcd")]
     [InlineData("sing", "'sing'")]
     public void A_garbage_command_line_is_bad_usage_in_one_line(string line, string expected)
     {

@@ -19,11 +19,15 @@ public sealed class FailoverMonitorPlugin : IPlugin
         IServiceCollection services = registry.Services;
         services.AddSingleton(
             provider => MonitorSettings.Read(provider.GetRequiredService<IConfiguration>()));
-        services.AddSingleton<MonitorClient>();
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<MonitorClient>(
+            provider,
+            Witnesses.Choose(provider, provider.GetRequiredService<MonitorSettings>())
+                is { } witness ? [witness] : []));
         services.AddSingleton<IClient>(provider => provider.GetRequiredService<MonitorClient>());
         services.AddSingleton<IOwnership>(provider => provider.GetRequiredService<MonitorClient>());
         services.AddSingleton<IStatusReporter, OwnershipStatus>();
         services.AddSingleton<IOperatorCommand, TakeoverCommand>();
+        services.AddSingleton<IOperatorCommand, MoveWitnessCommand>();
         registry.Provide<IOwnership>();
     }
 }

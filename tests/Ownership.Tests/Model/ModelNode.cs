@@ -2,6 +2,7 @@ using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.FailoverMonitor.Core;
+using StorageOs.FailoverMonitor.Edge;
 
 namespace StorageOs.Ownership.Tests.Model;
 
@@ -14,6 +15,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     private readonly Queue<GroupEvent> inbox = new();
     private ulong boot;
     private bool recordFailed;
+    private MovableWitness? witness;
 
     public ulong Id { get; } = id;
 
@@ -82,6 +84,10 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
     /// <summary>Answers that a planted bug falsifies.</summary>
     public Func<GroupEvent, GroupEvent> EventMutation { get; set; } = static input => input;
 
+    /// <summary>What a planted bug makes of the witnesses, the current and the next.</summary>
+    public Func<IWitness, bool, IWitness> WitnessMutation { get; set; } =
+        static (witness, _) => witness;
+
     public bool PartnerOffered =>
         Session is not null && Other.Core is not null && Other.OfferedIn == Session;
 
@@ -110,6 +116,10 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         Session = null;
         OfferedIn = null;
         inbox.Clear();
+        witness = pair.Next is null ? null : new MovableWitness(
+            WitnessMutation(new ModelWitness(pair, this, boot, pair.Register), false),
+            WitnessMutation(new ModelWitness(pair, this, boot, pair.Next), true),
+            pair.NewId);
         Core = new GroupCore(
             new GroupCoreOptions(new GroupId(0), Id, 3 - Id, Id == 1 ? "b" : "a", 1, pair.NewId)
             {
@@ -119,6 +129,18 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         pair.Write($"{Name} boots{(Forgot ? ", forgot" : "")}");
         Booted(this);
         Feed(new Tick());
+    }
+
+    /// <summary>Whether it still runs what it booted by that number.</summary>
+    public bool IsIn(ulong number) => Core is not null && boot == number;
+
+    /// <summary>An operator asks it to move the register.</summary>
+    public void Move()
+    {
+        if (Core is not null && !Paused)
+        {
+            _ = witness!.MoveAsync(new GroupId(0), default).AsTask();
+        }
     }
 
     /// <summary>What a planted bug tells this node at its boot.</summary>
@@ -247,6 +269,17 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
             case ReadPartnerRecord read:
                 pair.Later(() => Answer(inBoot, new PartnerRecordDone(
                     read.Operation, OfDead(), Runs: Other.Core is not null)));
+                break;
+            case ReadRegister read when witness is not null:
+                _ = AnswerAsync(
+                    inBoot, witness.ReadAsync(new GroupId(0), default),
+                    reading => new ReadDone(read.Operation, reading));
+                break;
+            case Swap swap when witness is not null:
+                Memory = swap.Memory;
+                _ = AnswerAsync(
+                    inBoot, witness.TrySwapAsync(new GroupId(0), swap.Next, default),
+                    outcome => new SwapDone(swap.Operation, outcome));
                 break;
             case ReadRegister read:
                 pair.Register.Read(r => Answer(inBoot, new ReadDone(read.Operation, r)));
@@ -400,6 +433,12 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         }
 
         Post(new LogDone(copy.Operation, ok));
+    }
+
+    private async Task AnswerAsync<T>(ulong inBoot, ValueTask<T> reply, Func<T, GroupEvent> make)
+    {
+        T came = await reply.ConfigureAwait(false);
+        Answer(inBoot, make(came));
     }
 
     private void Answer(ulong inBoot, GroupEvent answer)

@@ -19,13 +19,21 @@ internal sealed class ModelPair
     private int writes;
     private uint sessions;
     private long milliseconds;
+    private RegisterEntry? seal;
 
-    public ModelPair(int seed, bool tell = false, bool noWitness = false)
+    public ModelPair(int seed, bool tell = false, bool noWitness = false, bool moves = false)
     {
         NoWitness = noWitness;
         random = new Random(seed);
         story = tell ? new StringBuilder() : null;
         Register = new ModelRegister(random);
+        Next = moves ? new ModelRegister(random) : null;
+        if (moves)
+        {
+            // Continuations run where they are completed: one thread, and a seed is a seed.
+            SynchronizationContext.SetSynchronizationContext(null);
+        }
+
         Nodes = [new ModelNode(this, 1), new ModelNode(this, 2)];
     }
 
@@ -37,7 +45,12 @@ internal sealed class ModelPair
     /// <summary>The register's entry; without a witness the later of the nodes' own.</summary>
     public RegisterEntry? Entry => NoWitness
         ? Nodes.Select(static node => node.Latest).MaxBy(static e => e?.Term.Value ?? 0)
-        : Register.Entry;
+        : Register.Entry is not { Sync: SyncState.Moved } sealing ? Register.Entry
+        : Moved ? Next!.Entry
+        : sealing with { Sync = SyncState.InSync };
+
+    /// <summary>Whether the register lives in the next place.</summary>
+    public bool Moved => Next?.Entry is { Sync: not SyncState.Moved };
 
     /// <summary>Whether this write or read of a node's own record fails.</summary>
     public bool DiskFails(bool often = false) =>
@@ -51,6 +64,9 @@ internal sealed class ModelPair
     }
 
     public ModelRegister Register { get; }
+
+    /// <summary>Where the register can move to; null when nowhere.</summary>
+    public ModelRegister? Next { get; }
 
     public Instant Now => new(milliseconds * 1_000_000);
 
@@ -99,14 +115,42 @@ internal sealed class ModelPair
                 break;
         }
 
+        if (Next is not null)
+        {
+            StepMove(node);
+        }
+
         Check();
+    }
+
+    /// <summary>Two places have twice as much under way, and operators who move.</summary>
+    private void StepMove(ModelNode node)
+    {
+        Next!.Advance();
+        Land();
+        switch (random.Next(60))
+        {
+            case < 8:
+                Write($"{node.Name} is asked to move the register");
+                node.Move();
+                break;
+            case 8:
+                Next.Answers = random.Next(3) != 0;
+                break;
+            default:
+                break;
+        }
     }
 
     /// <summary>No more faults: everything runs, fairly, for that many rounds.</summary>
     public void Settle(int rounds)
     {
-        Register.Answers = true;
-        Register.Faulty = false;
+        foreach (ModelRegister register in Registers)
+        {
+            register.Answers = true;
+            register.Faulty = false;
+        }
+
         for (int round = 0; round < rounds; round++)
         {
             milliseconds += 10;
@@ -134,7 +178,7 @@ internal sealed class ModelPair
     /// <summary>Lets what is under way run to its end without a fault or a new session.</summary>
     public void Quiet()
     {
-        Register.Faulty = false;
+        Array.ForEach(Registers, static register => register.Faulty = false);
         for (int turn = 0; turn < 12; turn++)
         {
             foreach (ModelNode node in Nodes)
@@ -146,9 +190,17 @@ internal sealed class ModelPair
 
             Register.Advance();
             Land();
+            Next?.Advance();
+            if (Next is not null)
+            {
+                Land();
+            }
+
             Check();
         }
     }
+
+    private ModelRegister[] Registers => Next is null ? [Register] : [Register, Next];
 
     public void Pass(int rounds)
     {
@@ -375,6 +427,20 @@ internal sealed class ModelPair
             bool stale = Entry is { Sync: SyncState.Stale } e && e.StaleNode == node.Id;
             Require(!(stale && node.CanAnswer), $"S2: {node.Name} serves and is stale");
         }
+
+        if (Next is not null)
+        {
+            CheckMove();
+        }
+    }
+
+    private void CheckMove()
+    {
+        Require(
+            !Moved || Register.Entry is { Sync: SyncState.Moved },
+            "the register lives in two places");
+        Require(seal is null || seal == Register.Entry, "a sealed register was changed");
+        seal = Register.Entry is { Sync: SyncState.Moved } ? Register.Entry : null;
     }
 
     private static void Require(bool holds, string what)

@@ -19,7 +19,7 @@ internal sealed class MonitorClient(
     IMirroredLogs logs,
     IVolumes volumes,
     ILogger<MonitorClient> logger,
-    IWitness? witness = null) : IClient, IOwnership
+    MovableWitness? witness = null) : IClient, IOwnership
 {
     private const string PortName = "control";
     private const string RegionName = "view";
@@ -57,6 +57,9 @@ internal sealed class MonitorClient(
     /// <summary>This node.</summary>
     public NodeInfo Node => node;
 
+    /// <summary>Where the register is; null without a witness.</summary>
+    public MovableWitness? Witness => witness;
+
     /// <summary>Where the register is kept, for people.</summary>
     public string WitnessDescription => witness?.Description ?? "none";
 
@@ -82,14 +85,6 @@ internal sealed class MonitorClient(
     public ValueTask StartAsync(IClientServices services, CancellationToken stopping)
     {
         this.services = services;
-        if (settings.NoWitness && witness is not null)
-        {
-            throw new RefusedException(new Refusal(
-                "failover-monitor: witness", "no witness plugin beside `none`",
-                witness.Description,
-                "leave the setting out, or the plugin out of plugins:clients"));
-        }
-
         foreach (GroupId group in GroupId.All)
         {
             MemoryFile memory = new(

@@ -13,13 +13,22 @@ namespace StorageOs.FailoverMonitor.Edge;
 /// S13: the pair works without a witness (setting <c>witness</c>: <c>none</c>). Never because a
 /// witness is merely missing: one that failed to load on one node must not give it other rules.
 /// </param>
+/// <param name="Witness">
+/// Id of the witness plugin that has the register (the same setting); null for the only one.
+/// </param>
+/// <param name="NextWitness">
+/// Id of the one that it may move to (setting <c>nextWitness</c>); null when nowhere.
+/// </param>
 /// <param name="PartnerRecord">
 /// Directory with the partner's data, on this machine or on shared storage (setting
 /// <c>partnerRecord</c>); null when there is none, and then this node never takes over by itself.
 /// </param>
 internal sealed record MonitorSettings(
-    TimeSpan AwayGrace, bool NoWitness = false, string? PartnerRecord = null)
+    TimeSpan AwayGrace, bool NoWitness = false, string? PartnerRecord = null,
+    string? Witness = null, string? NextWitness = null)
 {
+    private const string None = "none";
+
     private const int AwayGraceMsDefault = 5000;
     private const int AwayGraceMsMax = 3_600_000;
 
@@ -27,19 +36,29 @@ internal sealed record MonitorSettings(
     public static MonitorSettings Read(IConfiguration configuration)
     {
         string? witness = configuration["witness"];
+        string? next = configuration["nextWitness"];
         string? record = configuration["partnerRecord"];
-        if (witness is not (null or "none"))
+        if (witness is "" || next is "" or None || (next is not null && next == witness))
         {
-            throw Refused("witness", "none, or nothing for the witness plugin's", witness);
+            throw Refused(
+                "witness, nextWitness", "ids of two witness plugins, or `witness` none",
+                $"\"{witness}\", \"{next}\"");
         }
 
-        if (record is not null && (witness is null || !Path.IsPathFullyQualified(record)))
+        if (witness == None && next is not null)
+        {
+            throw Refused("nextWitness", "nothing beside `witness` none", $"\"{next}\"");
+        }
+
+        if (record is not null && (witness != None || !Path.IsPathFullyQualified(record)))
         {
             throw Refused(
                 "partnerRecord", "a full path, and `witness` none beside it", $"\"{record}\"");
         }
 
-        return new MonitorSettings(ReadGrace(configuration), witness is not null, record);
+        return new MonitorSettings(
+            ReadGrace(configuration), witness == None, record, witness == None ? null : witness,
+            next);
     }
 
     private static TimeSpan ReadGrace(IConfiguration configuration)

@@ -60,6 +60,8 @@ internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
             ["description"] = client.WitnessDescription,
             ["state"] = any?.Core.Witness.ToString() ?? "Unavailable",
             ["detail"] = any?.Core.WitnessDetail ?? "not asked yet",
+            ["next"] = client.Witness?.NextDescription,
+            ["moved"] = client.Witness?.HasMoved ?? false,
         };
 
     private JsonObject ReportGroup(GroupDriver driver)
