@@ -212,6 +212,14 @@ hidden byte two_servers, lost_write, stale_read, stale_serves, forgetful_serves,
     || (swap[x] == SENT && (swapEntry[x] & FORCED)))
 #define FORCED_GHOST(g) ((ghostEntry[2 * (g)] & FORCED) || (ghostEntry[2 * (g) + 1] & FORCED))
 
+/* Whoever is not owner any more stops before anything else; a fenced owner's push ends in service. */
+#define PUSHING(x) (operation[x] >= PUSH_EQUAL && operation[x] <= COPY_LANDED)
+#ifdef BREAK_S2_FENCED_PUSH_GOES_ON
+#define MUST_STOP(x) (role[x] >= FROZEN)
+#else
+#define MUST_STOP(x) (role[x] >= FROZEN || PUSHING(x))
+#endif
+
 /* ---- The log ---- */
 
 /* GroupLog.StopMirroring. What was posted under a key that lives may still land. */
@@ -362,7 +370,7 @@ inline learn(x, t, e) {
         fi;
         if
 #ifndef BREAK_S2_LOSER_GOES_ON
-        :: OWNER(e) != NODE(x) && role[x] >= FROZEN -> go_idle(x)
+        :: OWNER(e) != NODE(x) && MUST_STOP(x) -> go_idle(x)
 #endif
         :: MAY_NOT_SERVE(x) && role[x] != IDLE -> go_idle(x)
         :: else
@@ -533,7 +541,6 @@ proctype Node(byte i) {
 #else
 #define MAY_GIVE_UP(x) (true)
 #endif
-#define PUSHING(x) (operation[x] >= PUSH_EQUAL && operation[x] <= COPY_LANDED)
 #define DRAINING(x) (operation[x] == DRAIN || operation[x] == DRAINED)
 #ifdef BREAK_S11_IN_SYNC_EARLY
 #define HOLDS_ALL(x) (true)
@@ -862,7 +869,7 @@ proctype LateSwaps(byte slot) {
         seen = true;
         assert(!seen);
 #endif
-        land(slot >> 1, ghostTerm[slot], ghostEntry[slot]) }
+        land((slot >> 1), ghostTerm[slot], ghostEntry[slot]) }
     :: d_step { ghostTerm[slot] > 0 -> ghostTerm[slot] = 0; ghostEntry[slot] = 0 }
     od
 }

@@ -94,6 +94,39 @@ public sealed class StaleViewTests
         Assert.True(owner.Serves);
     }
 
+    /// <summary>
+    /// Found by spec/ownership.pml: a giveback, whose old owner dies, boots and takes over.
+    /// </summary>
+    [Fact]
+    public void S2_a_push_that_ends_after_ownership_has_moved_on_does_not_lead_to_service()
+    {
+        GroupCore core = PassiveNode();
+        RegisterEntry mine = InSync with { Term = new Term(3), Owner = 2 };
+        GroupView passive = new(
+            Register, mine, LogRole.Passive, SwapIntent.None, default, false, default, 0, 0, "");
+        ulong asked = Asked(core, TimeSpan.FromSeconds(1));
+        ulong fence = core.Step(new ReadDone(asked, new(ReadOutcome.Found, mine)), At(1))
+            .OfType<Fence>().Single().Operation;
+        _ = core.Step(new LogDone(fence, true), At(1));
+        _ = core.Step(new LogChanged(true, false, default, false, false, false), At(1));
+        ulong push = core.Step(new ViewArrived(Session, passive), At(1))
+            .OfType<Push>().Single().Operation;
+
+        RegisterEntry taken = mine with
+        {
+            Term = new Term(4), Owner = 1, Sync = SyncState.Stale, StaleNode = 2,
+        };
+        asked = Asked(core, TimeSpan.FromSeconds(5));
+        IReadOnlyList<GroupEffect> effects = core.Step(
+            new ReadDone(asked, new(ReadOutcome.Found, taken)), At(5));
+
+        Assert.Contains(effects, static effect => effect is StepDown);
+        Assert.DoesNotContain(
+            core.Step(new LogDone(push, true), At(5)),
+            static effect => effect is ServeWithPartner);
+        Assert.Equal(LogRole.Passive, core.Role);
+    }
+
     private static GroupCore PassiveNode()
     {
         DurableMemory memory = DurableMemory.Empty with

@@ -7,7 +7,9 @@ internal sealed partial class GroupCore
 {
     private bool DecidePassive(RegisterEntry entry)
     {
-        if (Role is LogRole.Frozen or LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone)
+        // A fence needs no ownership, and its result stands; a fenced owner's push ends in service.
+        if (Role is LogRole.Frozen or LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone
+            || logOperation is LogOperation.PushEqual or LogOperation.PushFormat)
         {
             GoIdle(); // S2, S9: whoever is not owner any more stops before anything else.
             return true;
