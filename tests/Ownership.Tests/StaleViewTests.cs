@@ -114,7 +114,10 @@ public sealed class StaleViewTests
 
         RegisterEntry taken = mine with
         {
-            Term = new Term(4), Owner = 1, Sync = SyncState.Stale, StaleNode = 2,
+            Term = new Term(4),
+            Owner = 1,
+            Sync = SyncState.Stale,
+            StaleNode = 2,
         };
         asked = Asked(core, TimeSpan.FromSeconds(5));
         IReadOnlyList<GroupEffect> effects = core.Step(
