@@ -10,7 +10,8 @@ namespace StorageOs.Pair.Tests;
 [Collection("processes")]
 public sealed class BenchTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(40);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan SoakPatience = TimeSpan.FromMinutes(40);
 
     [Fact]
     public void Ports_appends_and_reconnects_are_measured_from_within()
@@ -62,14 +63,16 @@ public sealed class BenchTests
     [Trait("Category", "Soak")]
     public void No_living_partner_is_taken_for_gone_beside_hogs_and_an_allocating_client()
     {
-        JsonNode result = Bench("soak", "--minutes", "30")["soak"]!;
+        JsonNode result = Bench(SoakPatience, "soak", "--minutes", "30")["soak"]!;
         Assert.True(result["reached"]!.GetValue<bool>(), result.ToJsonString());
     }
 
-    private static JsonNode Bench(params string[] arguments)
+    private static JsonNode Bench(params string[] arguments) => Bench(Patience, arguments);
+
+    private static JsonNode Bench(TimeSpan limit, params string[] arguments)
     {
         var (code, output, error) =
-            PairRun.Run(Patience, PairRun.Kernel, ["bench", "-o", "json", "--only", .. arguments]);
+            PairRun.Run(limit, PairRun.Kernel, ["bench", "-o", "json", "--only", .. arguments]);
         Assert.True(code == 0, $"exit {code}: {output}{error}");
         return JsonNode.Parse(output)!;
     }

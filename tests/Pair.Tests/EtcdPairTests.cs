@@ -8,6 +8,8 @@ namespace StorageOs.Pair.Tests;
 [Collection("processes")]
 public sealed class EtcdPairTests
 {
+    private static readonly TimeSpan LongerThanAnyDeadline = TimeSpan.FromSeconds(3);
+
     [Fact]
     public async Task A_killed_owner_is_taken_over_and_comes_back_as_partner()
     {
@@ -18,18 +20,7 @@ public sealed class EtcdPairTests
             ["witness-etcd Running", "witness-file NotChosen"],
             pair.Node("a")["plugins"]!.AsArray().Where(p => $"{p!["kind"]}" == "witness")
                 .Select(p => $"{p!["id"]} {p["state"]}").Order());
-        string file = pair.WriteBytes(8 << 20);
-        Signal(pair.Pid("a"), "KILL");
-        await PairRun.UntilAsync(() => $"{pair.Volume("b")["state"]}" == "alone", "b serves alone");
-        pair.Compare(file);
-        file = pair.WriteBytes(4 << 20, "later");
-        Assert.Equal(0, pair.Ask("start", "a").Code);
-        await pair.InSyncAsync();
-        Assert.Equal("b", $"{pair.Volume("a")["owner"]}");
-        Assert.Equal(0, pair.Ask("takeover", "--node", "a", "--group", "0").Code);
-        await PairRun.UntilAsync(
-            () => pair.Volume("a")["served"]!.GetValue<bool>(), "home again");
-        pair.Compare(file);
+        await pair.OwnerIsKilledAndComesHomeAsync(static () => { });
     }
 
     [Fact]
@@ -43,8 +34,9 @@ public sealed class EtcdPairTests
         // One member is nothing: it is asked every second, and others answer in its place.
         etcd.Kill(0);
         file = pair.WriteBytes(4 << 20, "without one");
-        await Task.Delay(TimeSpan.FromSeconds(4));
-        await UntilPossibleAsync(pair);
+        await PairRun.HoldsAsync(
+            () => Possible(pair, "a") && Possible(pair, "b"), TimeSpan.FromSeconds(4),
+            "either could take over");
 
         etcd.Kill(1);
         foreach (string node in new[] { "a", "b" })
@@ -73,11 +65,12 @@ public sealed class EtcdPairTests
         string file = pair.WriteBytes(4 << 20);
         SignalAll(etcd, "STOP");
         await PairRun.UntilAsync(() => !Possible(pair, "b"), "b could not take over");
-        Signal(pair.Pid("a"), "KILL");
+        PairRun.Signal(pair.Pid("a"), "KILL");
         await PairRun.UntilAsync(() => pair.Session("b") != "Ready", "b has lost a");
-        await Task.Delay(TimeSpan.FromSeconds(3)); // Longer than any deadline.
-        Assert.False(pair.Volume("b")["served"]!.GetValue<bool>());
-        Assert.Equal("a", $"{pair.Volume("b")["owner"]}");
+        await PairRun.HoldsAsync(
+            () => !pair.Volume("b")["served"]!.GetValue<bool>()
+                && $"{pair.Volume("b")["owner"]}" == "a",
+            LongerThanAnyDeadline, "b waits for the witness");
         SignalAll(etcd, "CONT");
         await PairRun.UntilAsync(() => $"{pair.Volume("b")["state"]}" == "alone", "b serves alone");
         pair.Compare(file);
@@ -116,7 +109,7 @@ public sealed class EtcdPairTests
         Directory.Delete(Path.Combine(pair.Folder, "witness"), recursive: true);
         string owner = $"{pair.Volume("b")["owner"]}";
         string other = owner == "a" ? "b" : "a";
-        Signal(pair.Pid(owner), "KILL");
+        PairRun.Signal(pair.Pid(owner), "KILL");
         await PairRun.UntilAsync(
             () => $"{pair.Volume(other)["state"]}" == "alone", $"{other} serves alone");
         pair.Compare(file);
@@ -158,10 +151,11 @@ public sealed class EtcdPairTests
         Assert.Equal(3, pair.Ask("start", "b").Code); // Degraded: without a witness.
         await PairRun.UntilAsync(
             () => Reasons(pair, "b").Contains("moved away from files in"), "the reason in status");
-        Signal(pair.Pid("a"), "KILL");
+        PairRun.Signal(pair.Pid("a"), "KILL");
         await PairRun.UntilAsync(() => pair.Session("b") != "Ready", "b has lost a");
-        await Task.Delay(TimeSpan.FromSeconds(3));
-        Assert.False(pair.Volume("b")["served"]!.GetValue<bool>());
+        await PairRun.HoldsAsync(
+            () => !pair.Volume("b")["served"]!.GetValue<bool>(), LongerThanAnyDeadline,
+            "b takes nothing over");
     }
 
     private static async Task AllInSyncAsync(PairRun pair)
@@ -228,7 +222,4 @@ public sealed class EtcdPairTests
             etcd.Signal(index, signal);
         }
     }
-
-    private static void Signal(int pid, string signal) =>
-        Assert.Equal(0, PairRun.Run("kill", $"-{signal}", $"{pid}").Code);
 }

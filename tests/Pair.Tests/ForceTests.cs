@@ -66,5 +66,5 @@ public sealed class ForceTests
         pair.Node(node)["sections"]!["ownership"]!["groups"]![0]!["term"]!.GetValue<ulong>();
 
     private static void Kill(PairRun pair, string node) =>
-        Assert.Equal(0, PairRun.Run("kill", "-KILL", $"{pair.Pid(node)}").Code);
+        PairRun.Signal(pair.Pid(node), "KILL");
 }

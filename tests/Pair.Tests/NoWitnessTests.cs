@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 
 namespace StorageOs.Pair.Tests;
@@ -18,19 +17,8 @@ public sealed class NoWitnessTests
         Assert.Equal("none", $"{witness["description"]}");
         Assert.Contains("a lost link starts no takeover", $"{witness["detail"]}");
         Assert.Contains("witness none: a lost link", pair.Ask("status").Out);
-        string file = pair.WriteBytes(8 << 20);
-        Signal(pair.Pid("a"), "KILL");
-        await PairRun.UntilAsync(() => $"{pair.Volume("b")["state"]}" == "alone", "b serves alone");
-        Assert.Equal("PartnerExited", Reason(pair.Node("b")));
-        pair.Compare(file);
-        file = pair.WriteBytes(4 << 20, "later");
-        Assert.Equal(0, pair.Ask("start", "a").Code);
-        await pair.InSyncAsync();
-        Assert.Equal("b", $"{pair.Volume("a")["owner"]}");
-        Assert.Equal(0, pair.Ask("takeover", "--node", "a", "--group", "0").Code);
-        await PairRun.UntilAsync(
-            () => pair.Volume("a")["served"]!.GetValue<bool>(), "home again, renounced by b");
-        pair.Compare(file);
+        await pair.OwnerIsKilledAndComesHomeAsync(
+            () => Assert.Equal("PartnerExited", Reason(pair.Node("b"))));
     }
 
     [Fact]
@@ -39,25 +27,17 @@ public sealed class NoWitnessTests
         await using PairRun pair = await StartAsync();
         string file = pair.WriteBytes(8 << 20);
         int a = pair.Pid("a");
-        Signal(a, "STOP");
+        PairRun.Signal(a, "STOP");
         try
         {
-            long from = Stopwatch.GetTimestamp();
             await PairRun.UntilAsync(() => pair.Session("b") != "Ready", "b has lost a");
-            while (Stopwatch.GetElapsedTime(from) < Pause)
-            {
-                JsonNode volume = pair.Volume("b");
-                Assert.False(volume["served"]!.GetValue<bool>(), $"{volume}");
-                Assert.Equal("a", $"{volume["owner"]}");
-                await Task.Delay(TimeSpan.FromMilliseconds(50));
-            }
-
+            await PairRun.HoldsAsync(() => IsPassive(pair), Pause, "b takes nothing over");
             Assert.Contains("a lost link starts no takeover", $"{pair.Volume("b")["why"]}");
             Assert.True(Other(pair, "b")["served"]!.GetValue<bool>(), "b goes on with its own");
         }
         finally
         {
-            Signal(a, "CONT");
+            PairRun.Signal(a, "CONT");
         }
 
         await pair.InSyncAsync();
@@ -71,11 +51,11 @@ public sealed class NoWitnessTests
     {
         await using PairRun pair = await StartAsync();
         int a = pair.Pid("a");
-        Signal(a, "STOP");
+        PairRun.Signal(a, "STOP");
         await PairRun.UntilAsync(() => pair.Session("b") != "Ready", "b has lost a");
-        Signal(a, "KILL"); // Its death ended no session: what it did meanwhile, nobody saw.
-        await Task.Delay(TimeSpan.FromSeconds(2));
-        Assert.False(pair.Volume("b")["served"]!.GetValue<bool>());
+        PairRun.Signal(a, "KILL"); // Its death ended no session: what it did, nobody saw.
+        await PairRun.HoldsAsync(
+            () => IsPassive(pair), TimeSpan.FromSeconds(2), "b takes nothing over");
         Assert.Equal(0, pair.Ask("start", "a").Code);
         await pair.InSyncAsync();
         Assert.Equal("a", $"{pair.Volume("b")["owner"]}");
@@ -88,16 +68,17 @@ public sealed class NoWitnessTests
         string first, string second)
     {
         await using PairRun pair = await StartAsync();
-        Signal(pair.Pid("a"), "KILL");
+        PairRun.Signal(pair.Pid("a"), "KILL");
         await PairRun.UntilAsync(() => $"{pair.Volume("b")["state"]}" == "alone", "b serves alone");
         string file = pair.WriteBytes(8 << 20);
-        Signal(pair.Pid("b"), "KILL");
+        PairRun.Signal(pair.Pid("b"), "KILL");
         pair.Boot(first);
         await PairRun.UntilAsync(
             () => $"{pair.Node(first)["phase"]}" == "Serving"
                 && (first == "a" || $"{pair.Volume("b")["state"]}" == "alone"), "the first");
-        await Task.Delay(TimeSpan.FromSeconds(1));
-        Assert.Equal(first == "b" ? "alone" : "frozen", $"{pair.Volume(first)["state"]}");
+        string state = first == "b" ? "alone" : "frozen";
+        await PairRun.HoldsAsync(
+            () => $"{pair.Volume(first)["state"]}" == state, TimeSpan.FromSeconds(1), state);
         pair.Boot(second);
         await pair.InSyncAsync();
         Assert.Equal("b", $"{pair.Volume("a")["owner"]}");
@@ -110,7 +91,7 @@ public sealed class NoWitnessTests
         await using PairRun pair = await StartAsync();
         string record = Path.Combine(pair.Folder, "a", "data", "failover-group0.record");
         File.Move(record, record + ".away");
-        Signal(pair.Pid("a"), "KILL");
+        PairRun.Signal(pair.Pid("a"), "KILL");
         await PairRun.UntilAsync(
             () => $"{pair.Volume("b")["why"]}".Contains("record does not allow a takeover"), "no");
         Assert.False(pair.Volume("b")["served"]!.GetValue<bool>());
@@ -132,6 +113,6 @@ public sealed class NoWitnessTests
     private static string Reason(JsonObject node) => $"{node["partner"]!["lastEnd"]}" is { } end
         && end.Contains("PartnerExited") ? "PartnerExited" : $"{node["partner"]}";
 
-    private static void Signal(int pid, string signal) =>
-        Assert.Equal(0, PairRun.Run("kill", $"-{signal}", $"{pid}").Code);
+    private static bool IsPassive(PairRun pair) =>
+        !pair.Volume("b")["served"]!.GetValue<bool>() && $"{pair.Volume("b")["owner"]}" == "a";
 }

@@ -52,10 +52,15 @@ internal sealed class PairRun : IAsyncDisposable
         }
 
         using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        Assert.True(process.WaitForExit(limit), $"{program} did not end");
-        return (process.ExitCode, output, error.Result);
+        if (!Task.WaitAll([output, error], limit) || !process.WaitForExit(limit))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"{program} {string.Join(' ', arguments)} did not end in {limit}");
+        }
+
+        return (process.ExitCode, output.Result, error.Result);
     }
 
     public static (int Code, string Out, string Error) StorageOs(params string[] arguments) =>
@@ -141,6 +146,41 @@ internal sealed class PairRun : IAsyncDisposable
         }
     }
 
+    /// <summary>Looks all the while that it holds, and goes on holding.</summary>
+    public static async Task HoldsAsync(Func<bool> condition, TimeSpan time, string what)
+    {
+        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(50));
+        for (long from = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(from) < time;)
+        {
+            Assert.True(condition(), $"no longer after {Stopwatch.GetElapsedTime(from)}: {what}");
+            _ = await timer.WaitForNextTickAsync();
+        }
+    }
+
+    /// <summary>Sends a signal to a process.</summary>
+    public static void Signal(int pid, string signal) =>
+        Assert.Equal(0, Run("kill", $"-{signal}", $"{pid}").Code);
+
+    /// <summary>
+    /// Node a, owner of group 0, is killed, b takes over, a comes back and is given its group
+    /// again; nothing written before or meanwhile is missing.
+    /// </summary>
+    public async Task OwnerIsKilledAndComesHomeAsync(Action takenOver)
+    {
+        string file = WriteBytes(8 << 20);
+        Signal(Pid("a"), "KILL");
+        await UntilAsync(() => $"{Volume("b")["state"]}" == "alone", "b serves alone");
+        takenOver();
+        Compare(file);
+        file = WriteBytes(4 << 20, "later");
+        Assert.Equal(0, Ask("start", "a").Code);
+        await InSyncAsync();
+        Assert.Equal("b", $"{Volume("a")["owner"]}");
+        Assert.Equal(0, Ask("takeover", "--node", "a", "--group", "0").Code);
+        await UntilAsync(() => Volume("a")["served"]!.GetValue<bool>(), "home again");
+        Compare(file);
+    }
+
     public Task InSyncAsync() => UntilAsync(
         () => $"{Volume("a")["sync"]}" == "InSync" && $"{Volume("b")["sync"]}" == "InSync"
             && $"{Node("a")["session"]?["state"]}" == "Ready", "both in sync");
@@ -169,8 +209,7 @@ internal sealed class PairRun : IAsyncDisposable
     {
         string file = Path.Combine(Path.GetDirectoryName(Folder)!, name);
         File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(count));
-        var (code, output, error) = Run("nbdcopy", file, Uri);
-        Assert.True(code == 0, $"exit {code}: {output}{error}");
+        Copy(file, Uri);
         return file;
     }
 
@@ -178,12 +217,28 @@ internal sealed class PairRun : IAsyncDisposable
     public void Compare(string file)
     {
         string back = file + ".back";
-        var (code, output, error) = Run("nbdcopy", Uri, back);
-        Assert.True(code == 0, $"exit {code}: {output}{error}");
+        Copy(Uri, back);
         byte[] wanted = File.ReadAllBytes(file);
         Assert.True(
             wanted.AsSpan().SequenceEqual(File.ReadAllBytes(back).AsSpan(0, wanted.Length)),
             "other bytes than were written");
+    }
+
+    // A copy that does not end says nothing: both nodes must say why.
+    private void Copy(string from, string to)
+    {
+        string failure;
+        try
+        {
+            var (code, output, error) = Run("nbdcopy", from, to);
+            failure = code == 0 ? "" : $"exit {code}: {output}{error}";
+        }
+        catch (Xunit.Sdk.FailException noEnd)
+        {
+            failure = noEnd.Message;
+        }
+
+        Assert.True(failure == "", $"{failure}\n{Node("a")}\n{Node("b")}\n{Log("a")}\n{Log("b")}");
     }
 
     private static string SourceFolder([CallerFilePath] string file = "") =>

@@ -21,7 +21,7 @@ public sealed class TcpPairTests
             "tcp: the partner's process takes part", pair.Ask("status").Out,
             StringComparison.Ordinal);
         string file = pair.WriteBytes(16 << 20);
-        Assert.Equal(0, PairRun.Run("kill", "-9", $"{pair.Pid("a")}").Code);
+        PairRun.Signal(pair.Pid("a"), "KILL");
         pair.Compare(file);
         Assert.Equal("b", $"{pair.Volume("b")["owner"]}");
         Assert.Equal(0, pair.Ask("start", "a").Code);

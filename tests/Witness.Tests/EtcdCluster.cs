@@ -118,6 +118,13 @@ public sealed class EtcdCluster : IAsyncDisposable
         members[index]!.WaitForExit();
     }
 
+    /// <summary>Ends a member, and it has nothing when it starts again.</summary>
+    public void Wipe(int index)
+    {
+        Kill(index);
+        Directory.Delete(Path.Combine(folder, $"member{index}"), recursive: true);
+    }
+
     /// <summary>The member that leads, once one does and says so itself.</summary>
     public async Task<int> LeaderAsync()
     {

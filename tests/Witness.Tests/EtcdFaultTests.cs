@@ -65,6 +65,30 @@ public sealed class EtcdFaultTests
     }
 
     [Fact]
+    public async Task A_cluster_made_anew_with_other_words_at_the_same_revision_is_not_swapped()
+    {
+        await using EtcdCluster cluster = await EtcdCluster.StartAsync(1);
+        using SwallowingProxy proxy = new(cluster.Ports[0]);
+        // The read must not be too old by then, or the swap would look again.
+        using EtcdWitness witness = Use.Etcd(
+            Prefix, [proxy.Address], ("deadlineMs", "10000"));
+        await witness.TrySwapAsync(Group, Entries.Of(1), default);
+        await witness.ReadAsync(Group, default);
+
+        // Revisions begin again, so that a revision alone says nothing.
+        cluster.Wipe(0);
+        cluster.Start(0);
+        _ = await cluster.LeaderAsync();
+        RegisterEntry other = Entries.Of(1);
+        await cluster.PutAsync(Key, RegisterText.Encode(other));
+        int before = await cluster.CallsAsync("Txn");
+        SwapOutcome swap = await witness.TrySwapAsync(Group, Entries.Of(2), default);
+        Assert.Equal(before + 1, await cluster.CallsAsync("Txn"));
+        Assert.Equal((SwapResult.Undecided, other), (swap.Result, swap.Current));
+        Assert.Equal(other, (await witness.ReadAsync(Group, default)).Entry);
+    }
+
+    [Fact]
     public async Task Nobody_there_is_unavailable_and_undecided_with_every_address()
     {
         await using EtcdCluster cluster = await EtcdCluster.StartAsync(3);
