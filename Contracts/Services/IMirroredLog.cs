@@ -260,7 +260,7 @@ public enum LogRole
 /// </param>
 /// <param name="ForgotWhy">What was found; empty unless forgot.</param>
 /// <param name="CapacityBytes">Bytes of records it can hold.</param>
-public sealed record LogSummary(
+public readonly record struct LogSummary(
     Guid LogId, Lsn Head, Lsn Tail, Term LastTerm, ulong Generation, bool Forgot, string ForgotWhy,
     long CapacityBytes);
 

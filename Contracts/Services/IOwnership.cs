@@ -21,6 +21,6 @@ public interface IOwnership
 /// <param name="HoldsServiceAddress">
 /// Whether this node must accept connections for the group (S4: after swap and replay).
 /// </param>
-public sealed record GroupOwnership(
+public readonly record struct GroupOwnership(
     GroupId Group, RegisterEntry? Entry, bool Serves, string State, string Why,
     bool HoldsServiceAddress);

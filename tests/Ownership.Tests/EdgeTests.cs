@@ -79,7 +79,7 @@ public sealed class EdgeTests : IDisposable
             Guid.NewGuid(), new GroupId(1), new Term(5), 1, SyncState.Stale, 2, new Lsn(77),
             Guid.NewGuid());
         GroupView view = new(
-            entry.RegisterId, entry, role, SwapIntent.Mark, new Term(6), true, new Lsn(9), 3, 4,
+            entry.RegisterId, entry, role, SwapIntent.Mark, new Term(6), true, 3, 4,
             answer);
         return new ViewPage(
             new SessionId(1, 2, 3, 4), 1, [view with { Entry = null }, view]);

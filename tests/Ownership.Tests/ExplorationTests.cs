@@ -239,7 +239,7 @@ public sealed class ExplorationTests
             node.Feed(new SessionUp(session));
             node.Feed(new ViewArrived(session, new GroupView(
                 entry.RegisterId, entry, LogRole.Passive, SwapIntent.None, default, false,
-                default, 0, 0, "", NoWitness: true)));
+                0, 0, "", NoWitness: true)));
             node.Feed(new SessionLost(session, SessionEndReason.EndpointGone));
         }
     }

@@ -133,7 +133,7 @@ public sealed class RecordFileTests : IDisposable
         RegisterEntry theirs = Alone with { Owner = 2, StaleNode = 1, SwapId = Guid.NewGuid() };
         _ = core.Step(
             new ViewArrived(session, new GroupView(
-                First.RegisterId, theirs, LogRole.Alone, SwapIntent.None, default, false, default,
+                First.RegisterId, theirs, LogRole.Alone, SwapIntent.None, default, false,
                 0, 0, "", NoWitness: true)), default);
         Assert.Equal(LogRole.Idle, core.Role);
         Assert.Contains("(S12)", core.Why, StringComparison.Ordinal);
@@ -149,7 +149,7 @@ public sealed class RecordFileTests : IDisposable
         _ = core.Step(new SessionUp(session), default);
         IReadOnlyList<GroupEffect> effects = core.Step(
             new ViewArrived(session, new GroupView(
-                First.RegisterId, First, LogRole.Passive, SwapIntent.None, default, false, default,
+                First.RegisterId, First, LogRole.Passive, SwapIntent.None, default, false,
                 0, 0, "")), default);
         Assert.DoesNotContain(
             effects, static effect => effect is FailoverMonitor.Core.Record or Swap);
@@ -172,7 +172,7 @@ public sealed class RecordFileTests : IDisposable
         _ = core.Step(new SessionUp(session), default);
         IReadOnlyList<GroupEffect> effects = core.Step(
             new ViewArrived(session, new GroupView(
-                entry.RegisterId, entry, LogRole.Frozen, SwapIntent.None, default, false, default,
+                entry.RegisterId, entry, LogRole.Frozen, SwapIntent.None, default, false,
                 0, 0, "", NoWitness: true)), default);
         Assert.Equal(
             adopts, effects.OfType<FailoverMonitor.Core.Record>().Any(r => r.Adopted == entry));

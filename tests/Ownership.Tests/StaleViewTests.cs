@@ -61,7 +61,7 @@ public sealed class StaleViewTests
         _ = owner.Step(new SessionUp(Session), default);
         IReadOnlyList<GroupEffect> effects = owner.Step(
             new ViewArrived(Session, new GroupView(
-                Register, New, LogRole.Passive, SwapIntent.None, default, true, default, 0, 0, "")),
+                Register, New, LogRole.Passive, SwapIntent.None, default, true, 0, 0, "")),
             default);
 
         Assert.Contains(effects, static effect => effect is Push);
@@ -75,7 +75,7 @@ public sealed class StaleViewTests
             DurableMemory.Empty with { RegisterId = Register, HighestTerm = new Term(1) },
             forgot: true, logHasRecords: false, default);
         GroupView passive = new(
-            Register, New, LogRole.Passive, SwapIntent.None, default, true, default, 0, 0, "");
+            Register, New, LogRole.Passive, SwapIntent.None, default, true, 0, 0, "");
         ulong asked = owner.Step(new Tick(), default).OfType<ReadRegister>().Single().Operation;
         _ = owner.Step(new ReadDone(asked, new(ReadOutcome.Found, New)), default);
         _ = owner.Step(new SessionUp(Session), default);
@@ -103,7 +103,7 @@ public sealed class StaleViewTests
         GroupCore core = PassiveNode();
         RegisterEntry mine = InSync with { Term = new Term(3), Owner = 2 };
         GroupView passive = new(
-            Register, mine, LogRole.Passive, SwapIntent.None, default, false, default, 0, 0, "");
+            Register, mine, LogRole.Passive, SwapIntent.None, default, false, 0, 0, "");
         ulong asked = Asked(core, TimeSpan.FromSeconds(1));
         ulong fence = core.Step(new ReadDone(asked, new(ReadOutcome.Found, mine)), At(1))
             .OfType<Fence>().Single().Operation;
@@ -152,5 +152,5 @@ public sealed class StaleViewTests
     private static Instant At(int seconds) => default(Instant) + TimeSpan.FromSeconds(seconds);
 
     private static ViewArrived View(RegisterEntry known) => new(Session, new GroupView(
-        Register, known, LogRole.Idle, SwapIntent.None, default, Forgot: true, default, 0, 0, ""));
+        Register, known, LogRole.Idle, SwapIntent.None, default, Forgot: true, 0, 0, ""));
 }

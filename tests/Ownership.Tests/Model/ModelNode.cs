@@ -222,7 +222,7 @@ internal sealed class ModelNode(ModelPair pair, ulong id)
         if (Session is SessionId session && Other.Core is GroupCore theirs
             && Other.Session == session)
         {
-            Feed(EventMutation(new ViewArrived(session, theirs.View(default))));
+            Feed(EventMutation(new ViewArrived(session, theirs.View)));
         }
 
         Feed(EventMutation(new LogChanged(

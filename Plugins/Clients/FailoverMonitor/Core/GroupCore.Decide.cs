@@ -152,7 +152,7 @@ internal sealed partial class GroupCore
 
         bool isNew = entry.Sync == SyncState.New;
         if (PartnerIsPassive(entry) && LogFree && (failedSince is null || isNew || Undecided)
-            && (isNew ? !Undecided : !partner!.Forgot && MayBeInSync(entry)))
+            && (isNew ? !Undecided : partner is { Forgot: false } && MayBeInSync(entry)))
         {
             Why = "making the partner's copy equal";
             LogOperation kind = isNew ? LogOperation.PushFormat : LogOperation.PushEqual;
@@ -191,10 +191,11 @@ internal sealed partial class GroupCore
               + (entry.Sync == SyncState.New
                 ? "the register is new"
                 : "it may hold the newer copy (S7)")
-        : partner is null ? $"waiting for what {options.PartnerName} says of this session (S7)"
+        : partner is not { } told
+            ? $"waiting for what {options.PartnerName} says of this session (S7)"
         : failedSince is not null ? "a mirrored write failed; waiting for the session's end"
-        : $"waiting for {options.PartnerName}, which says it is {partner.Role}"
-          + (partner.Undecided == SwapIntent.Takeover ? " with an undecided takeover" : "")
+        : $"waiting for {options.PartnerName}, which says it is {told.Role}"
+          + (told.Undecided == SwapIntent.Takeover ? " with an undecided takeover" : "")
           + (offered ? "" : " and has not offered its copy");
 
     private bool DecideMirrored(RegisterEntry entry)
@@ -205,7 +206,7 @@ internal sealed partial class GroupCore
             EndHandover();
             Why = "saying in the register that both copies are good";
             // S11: mirrored rules are back for all that was acknowledged, and only then the swap.
-            if (PartnerIsPassive(entry) && partner!.Entry?.Term == entry.Term && partnerHoldsAll)
+            if (PartnerIsPassive(entry) && partner?.Entry?.Term == entry.Term && partnerHoldsAll)
             {
                 SwapTo(SwapIntent.InSync, BothGood);
             }
@@ -302,7 +303,7 @@ internal sealed partial class GroupCore
             ? $"{options.PartnerName} is gone; it is stale since {entry.StaleSince}"
             : $"waiting for {options.PartnerName} to be passive";
         if (logNumber == 0 && LogFree && !Undecided && PartnerIsPassive(entry)
-            && partner!.Entry?.Term == entry.Term)
+            && partner?.Entry?.Term == entry.Term)
         {
             effects.Add(new Push(Begin(LogOperation.PushFormat), entry.Term, true));
         }
@@ -329,18 +330,17 @@ internal sealed partial class GroupCore
     /// the last InSync yet says the same, and means something else.
     /// </summary>
     private bool PartnerForgotInSync =>
-        Known is { Sync: SyncState.InSync } && partner is { Forgot: true }
-        && partner.Entry?.Term == Known.Term;
+        Known is { Sync: SyncState.InSync } && partner is { Forgot: true } told
+        && told.Entry?.Term == Known.Term;
 
     /// <summary>
     /// S7: what the partner must say, in this session, before its copy is written.
     /// </summary>
     private bool PartnerIsPassive(RegisterEntry entry) =>
-        session is not null && offered && partner is not null
-        && partner.Role == LogRole.Passive
-        && partner.Undecided != SwapIntent.Takeover
-        && partner.RecordedRegister == memory.RegisterId
-        && (partner.Entry is null || partner.Entry.Term <= entry.Term);
+        session is not null && offered
+        && partner is { Role: LogRole.Passive, Undecided: not SwapIntent.Takeover } told
+        && told.RecordedRegister == memory.RegisterId
+        && (told.Entry is null || told.Entry.Term <= entry.Term);
 
     private RegisterEntry OwnAlone(RegisterEntry entry) => entry with
     {

@@ -49,7 +49,7 @@ internal sealed partial class GroupCore
     /// </summary>
     private bool MayCreate =>
         options.Home == options.Self && session is not null
-        && partner is { Entry: null } && partner.RecordedRegister == Guid.Empty;
+        && partner is { Entry: null } told && told.RecordedRegister == Guid.Empty;
 
     /// <summary>Whether this node, as owner, may mark its partner stale.</summary>
     private bool MayGoAlone(RegisterEntry entry) =>
@@ -103,13 +103,13 @@ internal sealed partial class GroupCore
             return;
         }
 
-        bool said = session is not null && partner is { Entry: not null }
-            && partner.Undecided != SwapIntent.Takeover
-            && partner.RecordedRegister == memory.RegisterId;
+        RegisterEntry? theirs = session is not null
+            && partner is { Undecided: not SwapIntent.Takeover } told
+            && told.RecordedRegister == memory.RegisterId ? told.Entry : null;
         ownerSinceAgreed = OwnerBy(entry) && (ownerSinceAgreed
-            || (said && partner!.Role == LogRole.Passive && partner.Entry!.Owner == options.Self
-                && partner.Entry.Term <= entry.Term));
-        if (said && partner!.Entry!.SwapId == entry.SwapId && Role == LogRole.Passive)
+            || (theirs is not null && partner?.Role == LogRole.Passive
+                && theirs.Owner == options.Self && theirs.Term <= entry.Term));
+        if (theirs?.SwapId == entry.SwapId && Role == LogRole.Passive)
         {
             agreedIn = session;
         }
@@ -175,8 +175,8 @@ internal sealed partial class GroupCore
     /// </summary>
     private bool MayRenounce(RegisterEntry entry) =>
         entry.Sync == SyncState.InSync && !Undecided && session is not null
-        && partner is { Forgot: false, Undecided: not SwapIntent.Takeover, Entry: { } theirs }
-        && partner.RecordedRegister == memory.RegisterId && theirs.SwapId == entry.SwapId;
+        && partner is { Forgot: false, Undecided: not SwapIntent.Takeover, Entry: { } theirs } told
+        && told.RecordedRegister == memory.RegisterId && theirs.SwapId == entry.SwapId;
 
     /// <summary>
     /// Two entries of one term: only two forced takeovers make them. Nobody can say which counts.

@@ -95,15 +95,13 @@ internal sealed partial class GroupCore
     public string RequestRefused { get; private set; } = "";
 
     /// <summary>What this node tells its partner.</summary>
-    /// <param name="tail">End of this node's copy.</param>
-    public GroupView View(Lsn tail) => new(
+    public GroupView View => new(
         recordFault.Length == 0 ? memory.RegisterId : Guid.Empty,
         Known,
         Role,
         Undecided ? memory.Intent : SwapIntent.None,
         Undecided ? memory.IntentTerm : default,
         forgot && !forced,
-        tail,
         Request,
         answeredRequest,
         answer,

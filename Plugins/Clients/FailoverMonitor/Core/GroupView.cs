@@ -14,19 +14,17 @@ namespace StorageOs.FailoverMonitor.Core;
 /// <param name="Undecided">What an undecided swap of the node was for.</param>
 /// <param name="UndecidedTerm">Its term.</param>
 /// <param name="Forgot">The node's copy may lack what it once acknowledged (L7).</param>
-/// <param name="Tail">End of its copy, for people.</param>
 /// <param name="Request">Nonzero while the node asks to become owner (S14).</param>
 /// <param name="AnsweredRequest">Last request of the partner that was answered.</param>
 /// <param name="Answer">Why that request was not granted; empty when it was.</param>
 /// <param name="NoWitness">The node works without a witness (S13); both must, or neither.</param>
-internal sealed record GroupView(
+internal readonly record struct GroupView(
     Guid RecordedRegister,
     RegisterEntry? Entry,
     LogRole Role,
     SwapIntent Undecided,
     Term UndecidedTerm,
     bool Forgot,
-    Lsn Tail,
     ulong Request,
     ulong AnsweredRequest,
     string Answer,

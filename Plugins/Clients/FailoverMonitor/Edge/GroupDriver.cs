@@ -66,7 +66,7 @@ internal sealed partial class GroupDriver : IDisposable
     public LogSummary Summary => log.Summary;
 
     /// <summary>What the partner is told.</summary>
-    public GroupView View => core.View(log.Summary.Tail);
+    public GroupView View => core.View;
 
     /// <summary>Takes an event now, or after the one under way.</summary>
     public void Feed(GroupEvent news)

@@ -25,9 +25,11 @@ internal sealed class MonitorClient(
     private const string RegionName = "view";
     private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(5);
 
-
-    private readonly GroupDriver?[] drivers = new GroupDriver?[GroupId.Count];
+    private readonly GroupView[] views = new GroupView[GroupId.Count];
     private readonly GroupOwnership?[] published = new GroupOwnership?[GroupId.Count];
+    private GroupDriver[] drivers = [];
+    private ViewArrived[] arrived = [];
+    private ViewPage? lastPage;
     private IClientServices? services;
     private ViewExchange? exchange;
     private IDisposable? ticker;
@@ -47,7 +49,7 @@ internal sealed class MonitorClient(
         Critical: true);
 
     /// <summary>The drivers that have started.</summary>
-    public IEnumerable<GroupDriver> Drivers => drivers.OfType<GroupDriver>();
+    public IReadOnlyList<GroupDriver> Drivers => drivers;
 
     /// <summary>
     /// How often this node took over from a partner that turned out to have lived on.
@@ -73,13 +75,14 @@ internal sealed class MonitorClient(
     public bool InSession => exchange is not null;
 
     /// <inheritdoc/>
-    public GroupOwnership Of(GroupId group) => drivers[group.Value] is GroupDriver driver
+    public GroupOwnership Of(GroupId group) => Driver(group) is GroupDriver driver
         ? Describe(driver)
         : new GroupOwnership(
             group, null, false, "starting", "the failover monitor has not started", false);
 
     /// <summary>The driver of a group; null before the start.</summary>
-    public GroupDriver? Driver(GroupId group) => drivers[group.Value];
+    public GroupDriver? Driver(GroupId group) =>
+        group.Value < drivers.Length ? drivers[group.Value] : null;
 
     /// <inheritdoc/>
     public ValueTask StartAsync(IClientServices services, CancellationToken stopping)
@@ -92,7 +95,7 @@ internal sealed class MonitorClient(
             GroupDriver driver = new(
                 OptionsOf(group), logs.Log(group), volumes, witness, RegisterOf(group), memory,
                 reactor, logger, () => Publish(group));
-            drivers[group.Value] = driver;
+            drivers = [.. drivers, driver];
         }
 
         ticker = reactor.Every(TickPeriod, Tick);
@@ -113,7 +116,7 @@ internal sealed class MonitorClient(
         exchange = new ViewExchange(
             node.BootEpoch, grant, grant.Ports[PortName], grant.Memory[RegionName],
             services!.Region(RegionName), reactor);
-        foreach (GroupDriver driver in Drivers)
+        foreach (GroupDriver driver in drivers)
         {
             driver.Times.End();
             driver.Feed(new SessionUp(grant.Session));
@@ -127,7 +130,7 @@ internal sealed class MonitorClient(
     {
         exchange = null;
         lostByBeat = end.Reason == SessionEndReason.BeatStill;
-        foreach (GroupDriver driver in Drivers)
+        foreach (GroupDriver driver in drivers)
         {
             driver.Times.Begin(services!.Partner.DetectedAfter);
             driver.Feed(new SessionLost(session, end.Reason));
@@ -147,13 +150,13 @@ internal sealed class MonitorClient(
     public ValueTask StopAsync(CancellationToken deadline)
     {
         ticker?.Dispose();
-        foreach (GroupDriver driver in Drivers)
+        foreach (GroupDriver driver in drivers)
         {
             driver.Feed(new Stopping());
             driver.Dispose();
         }
 
-        Array.Clear(drivers);
+        drivers = [];
         return ValueTask.CompletedTask;
     }
 
@@ -174,7 +177,7 @@ internal sealed class MonitorClient(
     private void Tick()
     {
         PartnerCondition condition = services!.Partner.Condition;
-        foreach (GroupDriver driver in Drivers)
+        foreach (GroupDriver driver in drivers)
         {
             if (condition != lastCondition)
             {
@@ -191,22 +194,33 @@ internal sealed class MonitorClient(
 
     private void Exchange()
     {
-        if (exchange is null || Array.Exists(drivers, static driver => driver is null))
+        if (exchange is null || drivers.Length < GroupId.Count)
         {
             return;
         }
 
-        exchange.Publish([.. Drivers.Select(static driver => driver.View)]);
-        bool steady = Drivers.All(static driver => driver.Core.Why.Length == 0);
+        bool steady = true;
+        foreach (GroupDriver driver in drivers)
+        {
+            views[driver.Group.Value] = driver.View;
+            steady &= driver.Core.Why.Length == 0;
+        }
+
+        exchange.Publish(views);
         if (exchange.Poll(steady) is not ViewPage page)
         {
             return;
         }
 
-        SessionId session = page.Session;
-        foreach (GroupDriver driver in Drivers)
+        if (!ReferenceEquals(page, lastPage))
         {
-            driver.Feed(new ViewArrived(session, page.Groups[driver.Group.Value]));
+            lastPage = page;
+            arrived = [.. page.Groups.Select(view => new ViewArrived(page.Session, view))];
+        }
+
+        foreach (GroupDriver driver in drivers)
+        {
+            driver.Feed(arrived[driver.Group.Value]);
         }
     }
 

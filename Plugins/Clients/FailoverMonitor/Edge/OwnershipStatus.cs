@@ -27,7 +27,7 @@ internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
             }
         }
 
-        GroupDriver? any = client.Drivers.FirstOrDefault();
+        GroupDriver? any = client.Drivers.Count > 0 ? client.Drivers[0] : null;
         if (client.NoWitness && !client.CanReadPartner)
         {
             reasons.Add("no `partnerRecord`: never by itself, for nobody tells who went on alone");

@@ -24,7 +24,9 @@ internal sealed class ViewExchange(
     private readonly Completion[] completions = new Completion[8];
     private readonly byte[] page = new byte[ViewPage.Bytes];
     private IPort port = port;
-    private IReadOnlyList<GroupView> last = [];
+    private readonly GroupView[] told = new GroupView[GroupId.Count];
+    private readonly byte[] found = new byte[ViewPage.Bytes];
+    private ViewPage? theirPage;
     private ulong sequence;
     private bool reading;
     private Instant lastRead;
@@ -37,36 +39,37 @@ internal sealed class ViewExchange(
     }
 
     /// <summary>Writes this node's page when it has changed.</summary>
-    public void Publish(IReadOnlyList<GroupView> views)
+    /// <param name="views">By group.</param>
+    public void Publish(ReadOnlySpan<GroupView> views)
     {
-        if (views.SequenceEqual(last))
+        if (sequence > 0 && views.SequenceEqual(told))
         {
             return;
         }
 
-        last = views;
-        new ViewPage(grant.Session, epoch, views).Encode(page, ++sequence);
+        views.CopyTo(told);
+        new ViewPage(grant.Session, epoch, told).Encode(page, ++sequence);
         page.CopyTo(region.Bytes);
     }
 
     /// <summary>Takes the read under way, posts the next when due.</summary>
     /// <returns>
-    /// The partner's page in this session; null when there is none, or it is torn: it is read
-    /// again.
+    /// The partner's page in this session, the same object as long as it says the same; null when
+    /// there is none, or it is torn: it is read again.
     /// </returns>
     public ViewPage? Poll(bool steady)
     {
-        ViewPage? found = Take();
+        ViewPage? read = Take();
         if (!reading && (!steady || reactor.Now - lastRead >= PeriodSteady)
             && port.State == PortState.Open
             && port.TryPostRead(0, region, LandingOffset, theirs, 0, ViewPage.Bytes))
         {
             reading = true;
             lastRead = reactor.Now;
-            found = Take() ?? found;
+            read = Take() ?? read;
         }
 
-        return found;
+        return read;
     }
 
     private ViewPage? Take()
@@ -77,10 +80,20 @@ internal sealed class ViewExchange(
         }
 
         reading = false;
-        ViewPage? read = completions[0].Status == CompletionStatus.Success
-            ? ViewPage.Decode(region.Bytes.Slice(LandingOffset, ViewPage.Bytes))
-            : null;
-        return read is not null && read.Session == grant.Session
-            && read.Epoch == grant.PartnerEpoch ? read : null;
+        if (completions[0].Status != CompletionStatus.Success)
+        {
+            return null;
+        }
+
+        ReadOnlySpan<byte> landed = region.Bytes.Slice(LandingOffset, ViewPage.Bytes);
+        if (theirPage is null || !landed.SequenceEqual(found))
+        {
+            landed.CopyTo(found);
+            ViewPage? read = ViewPage.Decode(found);
+            theirPage = read is not null && read.Session == grant.Session
+                && read.Epoch == grant.PartnerEpoch ? read : null;
+        }
+
+        return theirPage;
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Unicode;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
@@ -21,7 +22,8 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
     private const ulong Magic = 0x3130_5749_5653_4F53; // "SOSVIW01"
     private const int GroupStart = 64;
     private const int GroupBytes = 384;
-    private const int AnswerOffset = 124;
+    private const int AnswerBytesOffset = 112;
+    private const int AnswerOffset = 116;
     private const int CrcOffset = Bytes - 16;
     private const int EndOffset = Bytes - 8;
 
@@ -67,7 +69,7 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
                 return null;
             }
 
-            groups[group] = view;
+            groups[group] = view.Value;
         }
 
         return new ViewPage(session, Get(bytes, 16), groups);
@@ -93,18 +95,16 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
         }
 
         Put(bytes, 88, view.UndecidedTerm.Value);
-        Put(bytes, 96, view.Tail.Value);
-        Put(bytes, 104, view.Request);
-        Put(bytes, 112, view.AnsweredRequest);
-        Span<byte> room = bytes[AnswerOffset..];
-        Encoding.UTF8.GetEncoder().Convert(
-            view.Answer, room, flush: true, out _, out int written, out _);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes[120..], written);
+        Put(bytes, 96, view.Request);
+        Put(bytes, 104, view.AnsweredRequest);
+        // What does not fit is cut between two characters.
+        _ = Utf8.FromUtf16(view.Answer, bytes[AnswerOffset..], out _, out int written);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes[AnswerBytesOffset..], written);
     }
 
     private static GroupView? DecodeGroup(ReadOnlySpan<byte> bytes, GroupId group)
     {
-        int answer = BinaryPrimitives.ReadInt32LittleEndian(bytes[120..]);
+        int answer = BinaryPrimitives.ReadInt32LittleEndian(bytes[AnswerBytesOffset..]);
         if (bytes[16] > 1 || bytes[17] > (byte)LogRole.Alone
             || bytes[18] > (byte)SwapIntent.Handover
             || bytes[19] > 1 || bytes[21] > 1 || bytes[20] > (byte)SyncState.Stale
@@ -119,8 +119,8 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
             new Guid(bytes.Slice(72, 16)));
         return new GroupView(
             new Guid(bytes[..16]), entry, (LogRole)bytes[17], (SwapIntent)bytes[18],
-            new Term(Get(bytes, 88)), bytes[19] == 1, new Lsn(Get(bytes, 96)), Get(bytes, 104),
-            Get(bytes, 112), Encoding.UTF8.GetString(bytes.Slice(AnswerOffset, answer)),
+            new Term(Get(bytes, 88)), bytes[19] == 1, Get(bytes, 96), Get(bytes, 104),
+            Encoding.UTF8.GetString(bytes.Slice(AnswerOffset, answer)),
             bytes[21] == 1);
     }
 
