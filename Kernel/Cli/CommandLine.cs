@@ -24,6 +24,7 @@ internal static class CommandLine
             TakeoverCommand.Make(),
             WitnessCommand.Make(),
             Drill.DrillCommand.Make(),
+            Chaos.ChaosCommand.Make(),
             Bench.BenchCommand.Make(),
             PluginCommand.Make(),
             Transport.TransportCommand.Make(),

@@ -109,7 +109,7 @@ public sealed class EtcdPairTests
         Directory.Delete(Path.Combine(pair.Folder, "witness"), recursive: true);
         string owner = $"{pair.Volume("b")["owner"]}";
         string other = owner == "a" ? "b" : "a";
-        PairRun.Signal(pair.Pid(owner), "KILL");
+        await pair.KillAsync(owner);
         await PairRun.UntilAsync(
             () => $"{pair.Volume(other)["state"]}" == "alone", $"{other} serves alone");
         pair.Compare(file);

@@ -68,7 +68,7 @@ public sealed class NoWitnessTests
         string first, string second)
     {
         await using PairRun pair = await StartAsync();
-        PairRun.Signal(pair.Pid("a"), "KILL");
+        await pair.KillAsync("a");
         await PairRun.UntilAsync(() => $"{pair.Volume("b")["state"]}" == "alone", "b serves alone");
         string file = pair.WriteBytes(8 << 20);
         PairRun.Signal(pair.Pid("b"), "KILL");

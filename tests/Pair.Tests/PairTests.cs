@@ -176,7 +176,7 @@ public sealed class PairTests
             a["plugins"]!.AsArray().Where(p => $"{p!["kind"]}" == "transport")
                 .Select(p => $"{p!["id"]} {p["state"]}").Order());
         Assert.True(a["sections"]!["counting"]!["bytes"]!.GetValue<long>() > 4 << 20);
-        PairRun.Signal(pair.Pid("a"), "KILL");
+        await pair.KillAsync("a");
         await PairRun.UntilAsync(
             () => pair.Volume("b")["served"]?.GetValue<bool>() == true, "b serves");
         pair.Compare(file);

@@ -21,7 +21,9 @@ public sealed class TcpPairTests
             "tcp: the partner's process takes part", pair.Ask("status").Out,
             StringComparison.Ordinal);
         string file = pair.WriteBytes(16 << 20);
-        PairRun.Signal(pair.Pid("a"), "KILL");
+        await pair.KillAsync("a");
+        await PairRun.UntilAsync(
+            () => pair.Volume("b")["served"]?.GetValue<bool>() == true, "b serves");
         pair.Compare(file);
         Assert.Equal("b", $"{pair.Volume("b")["owner"]}");
         Assert.Equal(0, pair.Ask("start", "a").Code);
