@@ -38,7 +38,8 @@ public sealed class BlockHistoryTests
     [InlineData("a lost write", 0, 20)]
     [InlineData("a value of nowhere", 99, 20)]
     public void What_was_acknowledged_is_read(string what, ulong value, long at) =>
-        Assert.True(BlockHistory.Check([Write(1, 0, 10), Read(value, at, at + 5)], 0) is not null, what);
+        Assert.True(
+            BlockHistory.Check([Write(1, 0, 10), Read(value, at, at + 5)], 0) is not null, what);
 
     [Fact]
     public void What_was_read_once_does_not_go_away()

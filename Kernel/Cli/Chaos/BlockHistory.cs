@@ -127,7 +127,8 @@ internal static class BlockHistory
         return low - 1;
     }
 
-    private static string Both((ulong Value, Cluster Zone) kept, (ulong Value, Cluster Zone) other) =>
+    private static string Both(
+        (ulong Value, Cluster Zone) kept, (ulong Value, Cluster Zone) other) =>
         $"{kept.Value:x} was there from {kept.Zone.FirstEnd} to {kept.Zone.LastStart}, and"
         + $" {other.Value:x} between {Math.Min(other.Zone.FirstEnd, other.Zone.LastStart)} and"
         + $" {Math.Max(other.Zone.FirstEnd, other.Zone.LastStart)}: a write was lost, or a read"

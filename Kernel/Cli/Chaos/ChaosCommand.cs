@@ -37,7 +37,8 @@ internal static class ChaosCommand
             DefaultValueFactory = _ => "loopback",
         };
         Command command = new(
-            "chaos", "Kills, pauses and starves a pair of its own at random, and checks every answer.")
+            "chaos",
+            "Kills, pauses and starves a pair of its own at random, and checks every answer.")
         {
             minutes, seed, transport,
         };

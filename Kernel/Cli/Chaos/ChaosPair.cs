@@ -42,7 +42,9 @@ internal enum ChaosFault
 /// <summary>A pair of its own, and what can be done to it. One caller at a time.</summary>
 internal sealed class ChaosPair : IAsyncDisposable
 {
-    /// <summary>Size of each volume; blocks that are checked are never in its flooded part.</summary>
+    /// <summary>
+    /// Size of each volume; blocks that are checked are never in its flooded part.
+    /// </summary>
     public const long VolumeBytes = 128L * Size.MiB;
 
     /// <summary>Start of a volume that a flood of writes goes to.</summary>
@@ -300,7 +302,9 @@ internal sealed class ChaosPair : IAsyncDisposable
             + (refused.Length == 0 ? "" : $", refused: {refused}");
     }
 
-    /// <summary>Why it was refused, as is right beside other faults; empty when it was not.</summary>
+    /// <summary>
+    /// Why it was refused, as is right beside other faults; empty when it was not.
+    /// </summary>
     private async Task<string> AskTakeoverAsync(
         string node, int group, CancellationToken cancellation)
     {

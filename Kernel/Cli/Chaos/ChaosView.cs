@@ -13,7 +13,8 @@ internal sealed class ChaosView
     private readonly Action<string> line;
     private readonly ProgressTask? bar;
 
-    private ChaosView(Action<string> line, ProgressTask? bar) => (this.line, this.bar) = (line, bar);
+    private ChaosView(Action<string> line, ProgressTask? bar) =>
+        (this.line, this.bar) = (line, bar);
 
     /// <summary>Runs something with a view on it.</summary>
     internal static Task<T> ShowAsync<T>(Output output, Func<ChaosView, Task<T>> run)
@@ -32,7 +33,8 @@ internal sealed class ChaosView
     internal void Progress(TimeSpan past, TimeSpan all, int rounds, int faults, long operations)
     {
         string text = string.Create(
-            CultureInfo.InvariantCulture, $"round {rounds}, {faults} faults, {operations:N0} checked");
+            CultureInfo.InvariantCulture,
+            $"round {rounds}, {faults} faults, {operations:N0} checked");
         if (bar is not null)
         {
             bar.Value = 100 * Math.Min(1, past / all);
