@@ -133,8 +133,14 @@ internal sealed partial class GroupStore
             return;
         }
 
-        drained ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
-        await drained.Task.WaitAsync(cancellation).ConfigureAwait(true);
+        // Canceled itself, not by a task around it: that one would end on a thread of the pool.
+        TaskCompletionSource waiter = drained is { Task.IsCompleted: false } earlier
+            ? earlier
+            : new(TaskCreationOptions.RunContinuationsAsynchronously);
+        drained = waiter;
+        using CancellationTokenRegistration canceled =
+            cancellation.Register(() => waiter.TrySetCanceled(cancellation));
+        await waiter.Task.ConfigureAwait(true);
     }
 
     /// <summary>See <see cref="IVolumes.Resume"/>.</summary>
@@ -432,7 +438,7 @@ internal sealed partial class GroupStore
         if (unanswered == 0 && drained is { } waiter)
         {
             drained = null;
-            waiter.SetResult();
+            _ = waiter.TrySetResult();
         }
     }
 }
