@@ -1,26 +1,24 @@
-using System.Diagnostics;
+using System.CommandLine;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli;
+using StorageOs.Simulator;
 using StorageOs.Simulator.Whole;
 
-Stopwatch watch = Stopwatch.StartNew();
-ulong first = ulong.Parse(args[0]);
-ulong count = ulong.Parse(args[1]);
-FaultKinds kinds = args.Length > 2 ? Enum.Parse<FaultKinds>(args[2]) : FaultKinds.All;
-bool tell = args.Length > 3;
-int bad = 0;
-double virtualSeconds = 0;
-long ops = 0, steps = 0;
-for (ulong seed = first; seed < first + count; seed++)
+// The same command line as `storageos simulate`, which starts this program.
+SimulateCommand options = new();
+Command command = options.Build();
+command.SetAction(parsed =>
 {
-    WholeOutcome outcome = new WholePair(seed, kinds, tell).Run();
-    virtualSeconds += outcome.Time.TotalSeconds;
-    ops += outcome.Operations;
-    steps += outcome.Steps;
-    if (outcome.Violation is not null || tell)
+    if (!FaultNames.TryParse(parsed.GetValue(options.Faults)!, out FaultKinds kinds))
     {
-        bad++;
-        foreach (string line in outcome.Told) Console.WriteLine(line);
-        Console.WriteLine($"seed {seed}: step {outcome.Step}: {outcome.Violation} {outcome.Trace:x}");
+        return Output.Of(parsed).Fail(new Refusal(
+            "--faults", FaultNames.All, parsed.GetValue(options.Faults)!));
     }
-}
 
-Console.WriteLine($"{count} seeds, {bad} bad, {virtualSeconds:F0} virtual s in {watch.Elapsed.TotalSeconds:F1} s, {ops} ops, {steps} steps");
+    ulong? seed = parsed.GetValue(options.Seed);
+    int seeds = parsed.GetValue(options.Seeds) ?? (seed is null ? 100 : 1);
+    return new SeedRun(Output.Of(parsed), kinds, parsed.GetValue(options.Story))
+        .Run(seed ?? 1, seeds);
+});
+RootCommand root = new("Whole pairs in virtual time.") { Output.Option, command };
+return root.Parse(args).Invoke();

@@ -25,6 +25,7 @@ internal static class CommandLine
             WitnessCommand.Make(),
             Drill.DrillCommand.Make(),
             Bench.BenchCommand.Make(),
+            SimulateCommand.Make(),
             PluginCommand.Make(),
             Transport.TransportCommand.Make(),
             Image.ImageCommand.Make(),

@@ -180,17 +180,19 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         }
     }
 
-    private void BootLater(WholeNode node) => Later(() =>
-    {
-        if (!node.IsUp)
+    /// <summary>Boots a node that is to die at some point; when the faults have ended, too.</summary>
+    private void BootLater(WholeNode node) =>
+        World.After(1 + Random.Below(4 * World.Second), () =>
         {
-            node.Boot();
-        }
-        else
-        {
-            BootLater(node); // The point was not reached yet.
-        }
-    });
+            if (!node.IsUp)
+            {
+                node.Boot();
+            }
+            else if (node.IsToDie)
+            {
+                BootLater(node); // The point was not reached yet.
+            }
+        });
 
     private void Pause(WholeNode node)
     {

@@ -194,9 +194,11 @@ internal sealed class SimulatedClient(WholePair pair, int volume)
                 writes.Add(pair.History.Add(volume, first + i, value, isWrite: true));
             }
 
-            pair.World.Tell(
-                $"client {volume}: {operation} {first}+{count} "
-                + string.Join(',', writes.Select(static one => one.Value)));
+            if (pair.World.Telling)
+            {
+                pair.World.Tell($"client {volume}: {operation} {first}+{count} "
+                    + string.Join(',', writes.Select(static one => one.Value)));
+            }
         }
 
         /// <inheritdoc/>
@@ -226,7 +228,11 @@ internal sealed class SimulatedClient(WholePair pair, int volume)
             {
                 if (History.ValueOf(Block(i)) is { } value)
                 {
-                    pair.World.Tell($"client {volume}: block {first + i} is {value}");
+                    if (pair.World.Telling)
+                    {
+                        pair.World.Tell($"client {volume}: block {first + i} is {value}");
+                    }
+
                     pair.History.AddRead(volume, first + i, value, begun);
                 }
                 else

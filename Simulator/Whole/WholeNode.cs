@@ -27,6 +27,7 @@ internal sealed class WholeNode : IDisposable
     private ulong machineBoots = 1;
     private int pointsLeft = -1; // To the point at which it dies; negative: none is chosen.
     private bool inCallback;
+    private bool isStopping;
     private Instant clockBase = new(1_000_000_000_000);
     private long clockSince;
     private double clockRate = 1;
@@ -119,6 +120,7 @@ internal sealed class WholeNode : IDisposable
     {
         Invariant.Require(!IsUp);
         boots++;
+        isStopping = false;
         (IsUp, HasStarted, pointsLeft, PausedUntil, ReactorPausedUntil) = (true, false, -1, 0, 0);
         (managerDue, reactorDue) = (long.MaxValue, long.MaxValue);
         World.Tell($"{Name} boots ({boots})");
@@ -185,6 +187,7 @@ internal sealed class WholeNode : IDisposable
     public void StopInOrder()
     {
         ulong boot = boots;
+        isStopping = true;
         Reactor.Post(
             _ =>
             {
@@ -235,6 +238,9 @@ internal sealed class WholeNode : IDisposable
             memory[World.Random.Below(used)] ^= (byte)(1 << World.Random.Below(8));
         }
     }
+
+    /// <summary>Whether its end is decided and has not come.</summary>
+    public bool IsToDie => pointsLeft > 0 || isStopping;
 
     /// <summary>The process is to die at the n-th point from here on.</summary>
     public void DieAtPoint(int points) => pointsLeft = points;

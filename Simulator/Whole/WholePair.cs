@@ -33,7 +33,7 @@ internal sealed class WholePair
 
     private const int VolumeBytes = 64 * Size.KiB;
     private const long SettleMax = 300 * World.Second;
-    private const long NoticeMax = 5 * World.Second;
+    private const long NoticeMax = 3 * World.Second;
 
     private static readonly IConfiguration SettingsOfBoth = new ConfigurationBuilder()
         .AddInMemoryCollection(new Dictionary<string, string?>
@@ -66,9 +66,9 @@ internal sealed class WholePair
         };
         Register = new(World) { Swapped = CheckSwap };
         Beat = BeatLimits.For(TimeSpan.FromMilliseconds(World.Random.Pick(10, 20, 50)));
-        TimerGrain = World.Millisecond * World.Random.Pick(1, 5, 10, 20);
+        TimerGrain = World.Millisecond * World.Random.Pick(5, 10, 20);
         TurnDelayMax = World.Random.Pick(1_000L, 50_000, 1_000_000);
-        ThinkMax = World.Millisecond * World.Random.Pick(50, 200, 400);
+        ThinkMax = World.Millisecond * World.Random.Pick(60, 300, 900);
         Nodes = [new(this, 1), new(this, 2)];
         clients = [.. Enumerable.Range(0, 6).Select(i => new SimulatedClient(this, i % 2))];
         faults = new(this, kinds);
@@ -136,7 +136,7 @@ internal sealed class WholePair
         }
 
         World.After(World.Second, faults.Start);
-        RunFor((10 + World.Random.Below(20)) * World.Second);
+        RunFor((6 + World.Random.Below(12)) * World.Second);
         faults.StopAndHeal();
         Settle();
         if (World.Violation is null)

@@ -17,7 +17,8 @@ internal sealed class World(ulong seed)
 
     private const int LinesKept = 40_000;
 
-    private readonly PriorityQueue<Action, (long At, long Order)> queue = new(1024);
+    private readonly PriorityQueue<Action, (long At, long Order)> queue =
+        new(1024, Earlier.Instance);
     private readonly Queue<string> told = new();
     private long order;
 
@@ -94,6 +95,17 @@ internal sealed class World(ulong seed)
             }
         }
     }
+}
+
+/// <summary>Events in the order of their times, and of their making where those are equal.</summary>
+internal sealed class Earlier : IComparer<(long At, long Order)>
+{
+    /// <summary>The one there is.</summary>
+    public static Earlier Instance { get; } = new();
+
+    /// <inheritdoc/>
+    public int Compare((long At, long Order) x, (long At, long Order) y) =>
+        x.At != y.At ? (x.At < y.At ? -1 : 1) : x.Order < y.Order ? -1 : 1;
 }
 
 /// <summary>

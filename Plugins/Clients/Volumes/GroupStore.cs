@@ -127,6 +127,7 @@ internal sealed partial class GroupStore
     public async ValueTask DrainAsync(CancellationToken cancellation)
     {
         draining = true;
+        HoldWaiting();
         log.Commit();
         if (unanswered == 0)
         {
@@ -154,6 +155,20 @@ internal sealed partial class GroupStore
         }
 
         log.Commit();
+    }
+
+    /// <summary>
+    /// What waits for room in a full log has not begun: an owner whose disk failed never gets room,
+    /// and must be able to hand over all the same.
+    /// </summary>
+    private void HoldWaiting()
+    {
+        RequestQueue waiting = appending.TakeAll();
+        while (waiting.First is not null)
+        {
+            unanswered--;
+            held.Enqueue(waiting.Dequeue());
+        }
     }
 
     private static bool InRange(Volume volume, VolumeRequest request) =>
