@@ -41,7 +41,8 @@ internal sealed partial class ConnectionManager
 
     private readonly record struct Pending(PendingKind Kind, uint Operation);
 
-    private RegionZero Page { get; set; } = null!;
+    /// <summary>This node's side of region 0; after the start.</summary>
+    internal RegionZero Page { get; private set; } = null!;
 
     private void MapRegionZero()
     {
@@ -228,7 +229,7 @@ internal sealed partial class ConnectionManager
     private void UseChannel(ICompletionChannel? of)
     {
         channel = of;
-        bell.Watch(of?.Descriptor);
+        bell?.Watch(of?.Descriptor);
         of?.Arm();
     }
 

@@ -44,10 +44,11 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     private readonly ConcurrentQueue<CcmEvent> inbox = new();
 
     // A transport's own thread may still ring while the transport is closing; see Doorbell.
-    private readonly Doorbell bell = new();
+    private readonly Doorbell? bell;
 
     private readonly List<CcmEffect> effects = [];
-    private readonly Thread thread;
+    private readonly Thread? thread;
+    private readonly Action wake;
     private readonly TaskCompletionSource ended =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ITransport? transport;
@@ -65,7 +66,28 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         this.provider = provider;
         log = logs.CreateLogger("core");
         core = new(settings, new MachineRandom());
+        bell = new();
+        wake = bell.Ring;
         thread = new(Run) { Name = "ccm", IsBackground = true };
+    }
+
+    /// <summary>
+    /// Makes one without a thread: whoever simulates a node gives it its turns and moves its beat.
+    /// </summary>
+    /// <param name="settings">Preset values.</param>
+    /// <param name="wellKnown">Preset addresses.</param>
+    /// <param name="provider">Opens the transport.</param>
+    /// <param name="logs">Where it tells what it does.</param>
+    /// <param name="random">Where its random choices come from.</param>
+    /// <param name="wake">Called when a turn is due before its time.</param>
+    public ConnectionManager(
+        CcmSettings settings, WellKnownSettings wellKnown, ITransportProvider provider,
+        ILoggerFactory logs, IRandomSource random, Action wake)
+    {
+        (this.settings, this.wellKnown, this.provider) = (settings, wellKnown, provider);
+        log = logs.CreateLogger("core");
+        core = new(settings, random);
+        this.wake = wake;
     }
 
     /// <inheritdoc/>
@@ -85,7 +107,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         log.LogInformation(
             "region 0 mapped at {Address:x}; beginning the handshake",
             wellKnown.LocalMemoryAddress);
-        thread.Start();
+        thread?.Start();
     }
 
     /// <inheritdoc/>
@@ -124,7 +146,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         Wake();
     }
 
-    private void Wake() => bell.Ring();
+    private void Wake() => wake();
 
     private void Run()
     {
@@ -141,7 +163,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             status = BuildStatus();
             while (!stopping || !inbox.IsEmpty)
             {
-                if (bell.Wait(settings.Beat.Period))
+                if (bell!.Wait(settings.Beat.Period))
                 {
                     channel?.Arm(); // Then this turn polls, for completions may have come between.
                 }
@@ -160,7 +182,10 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         }
     }
 
-    private void Turn(Instant now)
+    /// <summary>
+    /// Takes what there is, until there is nothing more. By the one thread that owns the core.
+    /// </summary>
+    internal void Turn(Instant now)
     {
         bool changed = false;
         bool progress;

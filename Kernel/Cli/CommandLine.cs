@@ -26,6 +26,7 @@ internal static class CommandLine
             Drill.DrillCommand.Make(),
             Chaos.ChaosCommand.Make(),
             Bench.BenchCommand.Make(),
+            SimulateCommand.Make(),
             PluginCommand.Make(),
             Transport.TransportCommand.Make(),
             Image.ImageCommand.Make(),

@@ -16,6 +16,9 @@ public sealed class EdgeTests : IDisposable
 
     public void Dispose() => Directory.Delete(path, recursive: true);
 
+    private MemoryFile Open(PersistenceLevel level) =>
+        new(StableFile.Open(MemoryPath), MemoryPath, level);
+
     [Fact]
     public void S3_memory_is_read_back_and_a_torn_slot_leaves_the_one_before()
     {
@@ -25,14 +28,14 @@ public sealed class EdgeTests : IDisposable
             IntentTerm = new Term(4),
             Intent = SwapIntent.Takeover,
         };
-        using (MemoryFile file = new(MemoryPath, PersistenceLevel.Process))
+        using (MemoryFile file = Open(PersistenceLevel.Process))
         {
             Assert.Equal(DurableMemory.Empty, file.Memory);
             file.Write(first);
             file.Write(second);
         }
 
-        using (MemoryFile file = new(MemoryPath, PersistenceLevel.Power))
+        using (MemoryFile file = Open(PersistenceLevel.Power))
         {
             Assert.Equal(second, file.Memory);
         }
@@ -40,14 +43,14 @@ public sealed class EdgeTests : IDisposable
         byte[] bytes = File.ReadAllBytes(MemoryPath);
         bytes[40] ^= 1; // The second write went to the first slot.
         File.WriteAllBytes(MemoryPath, bytes);
-        using (MemoryFile file = new(MemoryPath, PersistenceLevel.Process))
+        using (MemoryFile file = Open(PersistenceLevel.Process))
         {
             Assert.Equal(first, file.Memory);
         }
 
         bytes.AsSpan().Fill(7);
         File.WriteAllBytes(MemoryPath, bytes);
-        Assert.Throws<RefusedException>(() => new MemoryFile(MemoryPath, PersistenceLevel.Process));
+        Assert.Throws<RefusedException>(() => Open(PersistenceLevel.Process));
     }
 
     [Fact]

@@ -37,6 +37,25 @@ public sealed class FullAndFailingDiskTests
     }
 
     [Fact]
+    public void S14_ADrainDoesNotWaitForRoomInALogThatAFailedDiskKeepsFull()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Disk.Writes = DiskResult.Failed;
+        List<TestRequest> writes = Fill(pair, 30);
+        pair.Reactor.Run(1000);
+        Assert.Null(writes[^1].Status);
+        Assert.NotNull(pair.A.Store.DiskFault(pair.A.Log.Group));
+        Assert.True(pair.Reactor.Await(async () =>
+        {
+            await pair.A.Store.DrainAsync(pair.A.Log.Group, default);
+            return true;
+        }));
+        Assert.Null(writes[^1].Status); // Held, to be asked again of whoever owns then.
+        pair.A.Log.StepDown();
+        Assert.Equal(VolumeStatus.NotOwner, writes[^1].Status);
+    }
+
+    [Fact]
     public void L4_ACrashWhileTheDiskIsFullLosesNothingAcknowledged()
     {
         using TestPair pair = TestPair.InSync();

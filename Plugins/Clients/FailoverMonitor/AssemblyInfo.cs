@@ -1,3 +1,5 @@
 using System.Runtime.CompilerServices;
 
 [assembly: InternalsVisibleTo("StorageOs.Ownership.Tests")]
+[assembly: InternalsVisibleTo("StorageOs.Simulator")]
+[assembly: InternalsVisibleTo("StorageOs.Simulation.Tests")]

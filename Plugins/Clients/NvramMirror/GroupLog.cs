@@ -87,7 +87,7 @@ internal sealed partial class GroupLog : IGroupLog
     /// <summary>Takes the mapped copy, and recovers.</summary>
     public void Attach(IRegion mapped)
     {
-        facts = LogFacts.Open(factsPath, node.Persistence == PersistenceLevel.Power);
+        facts = LogFacts.Open(host.OpenFile(factsPath), node.Persistence == PersistenceLevel.Power);
         region = mapped;
         capacity = (mapped.Length - LogLayout.HeaderBytes) & -LogLayout.Alignment;
         bool fresh = facts.Fresh;

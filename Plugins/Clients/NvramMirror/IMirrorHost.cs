@@ -1,3 +1,4 @@
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 
 namespace StorageOs.NvramMirror;
@@ -11,6 +12,9 @@ internal interface IMirrorHost
 
     /// <summary>This node's page: what the partner reads, and room to read things into.</summary>
     IRegion Page { get; }
+
+    /// <summary>Opens a small file of this node, or makes it.</summary>
+    IStableFile OpenFile(string path);
 
     /// <summary>Takes the port's completions until there are none.</summary>
     void Poll();

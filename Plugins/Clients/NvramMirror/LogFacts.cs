@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
-using Microsoft.Win32.SafeHandles;
 using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.NvramMirror;
@@ -18,12 +17,12 @@ internal sealed class LogFacts : IDisposable
     private const int TextAt = 80;
     private const int TextBytesMax = 160;
 
-    private readonly SafeFileHandle file;
+    private readonly IStableFile file;
     private readonly bool durable;
     private readonly byte[] slot = new byte[SlotBytes];
     private ulong sequence;
 
-    private LogFacts(SafeFileHandle file, bool durable)
+    private LogFacts(IStableFile file, bool durable)
     {
         this.file = file;
         this.durable = durable;
@@ -59,18 +58,16 @@ internal sealed class LogFacts : IDisposable
     /// <summary>Boot of the machine in which the copy was last used.</summary>
     public string MachineBootId { get; set; } = "";
 
-    /// <summary>Opens or makes the file.</summary>
+    /// <summary>Takes what the file holds.</summary>
+    /// <param name="file">The file; the facts' from here on.</param>
     /// <param name="durable">Whether <see cref="Save"/> may be asked to flush to stable
     /// storage.</param>
-    public static LogFacts Open(string path, bool durable)
+    public static LogFacts Open(IStableFile file, bool durable)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        SafeFileHandle file = File.OpenHandle(
-            path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
         LogFacts facts = new(file, durable);
         for (int i = 0; i < 2; i++)
         {
-            if (RandomAccess.Read(file, facts.slot, i * SlotBytes) == SlotBytes)
+            if (file.Read(facts.slot, i * SlotBytes) == SlotBytes)
             {
                 facts.Take();
             }
@@ -96,10 +93,10 @@ internal sealed class LogFacts : IDisposable
         PutText(at[TextAt..], MachineBootId);
         PutText(at[(TextAt + TextBytesMax + 2)..], ForgotWhy);
         BinaryPrimitives.WriteUInt32LittleEndian(at[4..], Crc32C.Of(at[8..]));
-        RandomAccess.Write(file, slot, (long)(sequence & 1) * SlotBytes);
+        file.Write(slot, (long)(sequence & 1) * SlotBytes);
         if (sync && durable)
         {
-            RandomAccess.FlushToDisk(file);
+            file.Flush();
         }
     }
 

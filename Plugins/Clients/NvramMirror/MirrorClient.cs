@@ -22,6 +22,7 @@ internal sealed class MirrorClient
 
     private readonly IReactor reactor;
     private readonly GroupLog[] logs;
+    private readonly Func<string, IStableFile> openFile;
     private readonly Action<MirrorOp> pageRead;
     private readonly List<IDisposable> running = [];
     private IClientServices? services;
@@ -34,7 +35,16 @@ internal sealed class MirrorClient
 
     /// <summary>Made by the host's container.</summary>
     public MirrorClient(NodeInfo node, IConfiguration settings, IReactor reactor)
+        : this(node, settings, reactor, StableFile.Open)
     {
+    }
+
+    /// <summary>With files of the caller's.</summary>
+    internal MirrorClient(
+        NodeInfo node, IConfiguration settings, IReactor reactor,
+        Func<string, IStableFile> openFile)
+    {
+        this.openFile = openFile;
         this.reactor = reactor;
         logs = [.. GroupId.All.Select(group => new GroupLog(group, node, this))];
         pageRead = PageRead;
@@ -145,6 +155,9 @@ internal sealed class MirrorClient
 
     /// <inheritdoc/>
     public void Withdraw(string region) => services!.Withdraw(region);
+
+    /// <inheritdoc/>
+    public IStableFile OpenFile(string path) => openFile(path);
 
     /// <inheritdoc/>
     public void Poll()

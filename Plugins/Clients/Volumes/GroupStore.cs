@@ -127,14 +127,21 @@ internal sealed partial class GroupStore
     public async ValueTask DrainAsync(CancellationToken cancellation)
     {
         draining = true;
+        HoldWaiting();
         log.Commit();
         if (unanswered == 0)
         {
             return;
         }
 
-        drained ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
-        await drained.Task.WaitAsync(cancellation).ConfigureAwait(true);
+        // Canceled itself, not by a task around it: that one would end on a thread of the pool.
+        TaskCompletionSource waiter = drained is { Task.IsCompleted: false } earlier
+            ? earlier
+            : new(TaskCreationOptions.RunContinuationsAsynchronously);
+        drained = waiter;
+        using CancellationTokenRegistration canceled =
+            cancellation.Register(() => waiter.TrySetCanceled(cancellation));
+        await waiter.Task.ConfigureAwait(true);
     }
 
     /// <summary>See <see cref="IVolumes.Resume"/>.</summary>
@@ -148,6 +155,20 @@ internal sealed partial class GroupStore
         }
 
         log.Commit();
+    }
+
+    /// <summary>
+    /// What waits for room in a full log has not begun: an owner whose disk failed never gets room,
+    /// and must be able to hand over all the same.
+    /// </summary>
+    private void HoldWaiting()
+    {
+        RequestQueue waiting = appending.TakeAll();
+        while (waiting.First is not null)
+        {
+            unanswered--;
+            held.Enqueue(waiting.Dequeue());
+        }
     }
 
     private static bool InRange(Volume volume, VolumeRequest request) =>
@@ -432,7 +453,7 @@ internal sealed partial class GroupStore
         if (unanswered == 0 && drained is { } waiter)
         {
             drained = null;
-            waiter.SetResult();
+            _ = waiter.TrySetResult();
         }
     }
 }

@@ -106,7 +106,7 @@ internal sealed partial class GroupCore
                 break;
             case RecordFailed failed:
                 recordFault = failed.Why;
-                nextRead = now + options.Retry; // S13: which records again.
+                nextRead = now + options.Retry; // Which records again.
                 break;
             case TakeoverAsked asked:
                 Request = asked.Request;
@@ -193,6 +193,11 @@ internal sealed partial class GroupCore
                 break;
             default:
                 break; // Unavailable: whatever was known stays, and is not fresh.
+        }
+
+        if (answered && recordFault.Length > 0)
+        {
+            RecordAgain(); // Until then the partner is told that nothing is recorded, and waits.
         }
 
         bool steady = Steady && distrust.Length == 0;

@@ -90,7 +90,7 @@ internal sealed partial class GroupCore
     private void RecordAgain()
     {
         recordFault = "";
-        effects.Add(new Record(memory, Known));
+        effects.Add(new Record(memory, options.NoWitness ? Known : null));
     }
 
     /// <summary>Notes what this session says about going alone and taking over.</summary>

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Microsoft.Win32.SafeHandles;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
@@ -17,22 +16,25 @@ internal sealed class MemoryFile : IDisposable
     private const ulong Magic = 0x3130_4D4D_4F46_4F53; // "SOFOMM01"
     private const int SlotBytes = 512;
     private const int CrcOffset = 64;
-    private readonly SafeFileHandle handle;
+    private readonly IStableFile file;
     private readonly bool flush;
     private ulong sequence;
 
-    /// <summary>Opens, or makes, the file and reads what it holds.</summary>
+    /// <summary>Reads what the file holds.</summary>
+    /// <param name="file">The file; this memory's from here on.</param>
+    /// <param name="path">Its name, for people.</param>
+    /// <param name="level">The node's level.</param>
     /// <exception cref="RefusedException">It holds something, and neither slot is good.</exception>
-    public MemoryFile(string path, PersistenceLevel level)
+    public MemoryFile(IStableFile file, string path, PersistenceLevel level)
     {
-        handle = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite);
+        this.file = file;
         flush = level == PersistenceLevel.Power;
         byte[] bytes = new byte[2 * SlotBytes];
-        int read = RandomAccess.Read(handle, bytes, 0);
+        int read = file.Read(bytes, 0);
         bool good = Take(bytes.AsSpan(0, SlotBytes)) | Take(bytes.AsSpan(SlotBytes));
         if (read > 0 && !good && bytes.AsSpan(0, read).ContainsAnyExcept((byte)0))
         {
-            handle.Dispose();
+            file.Dispose();
             throw new RefusedException(new Refusal(
                 path, "one good slot of two", "none",
                 "bring the file back from a copy; without it this node must be copied to anew"));
@@ -54,10 +56,10 @@ internal sealed class MemoryFile : IDisposable
         slot[48] = (byte)memory.Intent;
         uint crc = Crc32C.Of(slot.AsSpan(0, CrcOffset));
         BinaryPrimitives.WriteUInt32LittleEndian(slot.AsSpan(CrcOffset), crc);
-        RandomAccess.Write(handle, slot, (long)((sequence + 1) % 2) * SlotBytes);
+        file.Write(slot, (long)((sequence + 1) % 2) * SlotBytes);
         if (flush)
         {
-            RandomAccess.FlushToDisk(handle);
+            file.Flush();
         }
 
         sequence++;
@@ -65,7 +67,7 @@ internal sealed class MemoryFile : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => handle.Dispose();
+    public void Dispose() => file.Dispose();
 
     private bool Take(ReadOnlySpan<byte> slot)
     {

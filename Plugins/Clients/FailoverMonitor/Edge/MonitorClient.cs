@@ -19,12 +19,14 @@ internal sealed class MonitorClient(
     IMirroredLogs logs,
     IVolumes volumes,
     ILogger<MonitorClient> logger,
-    MovableWitness? witness = null) : IClient, IOwnership
+    MovableWitness? witness = null,
+    MonitorSeams? seams = null) : IClient, IOwnership
 {
     private const string PortName = "control";
     private const string RegionName = "view";
     private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(5);
 
+    private readonly MonitorSeams seams = seams ?? MonitorSeams.Machine;
     private readonly GroupView[] views = new GroupView[GroupId.Count];
     private readonly GroupOwnership?[] published = new GroupOwnership?[GroupId.Count];
     private GroupDriver[] drivers = [];
@@ -90,8 +92,8 @@ internal sealed class MonitorClient(
         this.services = services;
         foreach (GroupId group in GroupId.All)
         {
-            MemoryFile memory = new(
-                Path.Combine(node.DataDirectory, $"failover-{group}.memory"), node.Persistence);
+            string path = Path.Combine(node.DataDirectory, $"failover-{group}.memory");
+            MemoryFile memory = new(seams.OpenFile(path), path, node.Persistence);
             GroupDriver driver = new(
                 OptionsOf(group), logs.Log(group), volumes, witness, RegisterOf(group), memory,
                 reactor, logger, () => Publish(group));
@@ -162,7 +164,7 @@ internal sealed class MonitorClient(
 
     private GroupCoreOptions OptionsOf(GroupId group) => new(
         group, node.SystemId, node.PartnerSystemId, node.PartnerName,
-        node.HomeGroup == group ? node.SystemId : node.PartnerSystemId, Guid.NewGuid)
+        node.HomeGroup == group ? node.SystemId : node.PartnerSystemId, seams.NewId)
     {
         AwayGrace = settings.AwayGrace,
         NoWitness = settings.NoWitness,

@@ -1,0 +1,320 @@
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.FailoverMonitor.Core;
+using StorageOs.Volumes;
+
+namespace StorageOs.Simulator.Whole;
+
+/// <summary>What may go wrong in a run.</summary>
+[Flags]
+internal enum FaultKinds
+{
+    /// <summary>Nothing.</summary>
+    None = 0,
+
+    /// <summary>The link is cut, or gets slow.</summary>
+    Network = 1,
+
+    /// <summary>A process is killed, at any await and any write to disk.</summary>
+    Kill = 2,
+
+    /// <summary>A process, or one of its threads, makes no turn.</summary>
+    Pause = 4,
+
+    /// <summary>A machine loses its power: unsynced writes are torn or lost.</summary>
+    Power = 8,
+
+    /// <summary>A disk is slow, full or fails.</summary>
+    Disk = 16,
+
+    /// <summary>A bit of a log's memory turns over.</summary>
+    Rot = 32,
+
+    /// <summary>A clock jumps, or goes at another rate.</summary>
+    Clock = 64,
+
+    /// <summary>The witness is down, slow, or loses requests and answers.</summary>
+    Witness = 128,
+
+    /// <summary>An operator moves a group, or stops a node in good order.</summary>
+    Operator = 256,
+
+    /// <summary>A revocation does nothing, as its probe shows.</summary>
+    Revoke = 512,
+
+    /// <summary>All of them.</summary>
+    All = 1023,
+}
+
+/// <summary>Makes things go wrong at times that the seed chooses.</summary>
+internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
+{
+    private readonly FaultKinds[] enabled =
+        [.. Enum.GetValues<FaultKinds>().Where(kind =>
+            kind is not (FaultKinds.None or FaultKinds.All) && kinds.HasFlag(kind))];
+
+    private bool stopped;
+
+    // A node whose copy may be lost is the pair's one loss until both are in sync again: two at once
+    // are a loss of data that no pair survives.
+    private WholeNode? impaired;
+
+    private World World => pair.World;
+
+    private SeededRandom Random => pair.World.Random;
+
+    /// <summary>What went wrong so far.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>The mean time between two faults.</summary>
+    public long Mean { get; } = World.Second * pair.World.Random.Pick(1, 1, 2, 3, 5) / 2;
+
+    /// <summary>Begins.</summary>
+    public void Start()
+    {
+        if (enabled.Length > 0)
+        {
+            Next();
+        }
+    }
+
+    /// <summary>Nothing goes wrong any more, and what is wrong is put right.</summary>
+    public void StopAndHeal()
+    {
+        stopped = true;
+        pair.Fabric.Heal();
+        (pair.Register.IsDown, pair.Register.LoseOneIn) = (false, 0);
+        pair.Register.DelayMax = World.Millisecond;
+        foreach (WholeNode node in pair.Nodes)
+        {
+            HealNode(node);
+            if (!node.IsUp)
+            {
+                node.Boot();
+            }
+        }
+    }
+
+    /// <summary>Both copies of every group are good.</summary>
+    public void InSync() => impaired = null;
+
+    private static void HealNode(WholeNode node)
+    {
+        node.DiskState = DiskResult.Ok;
+        node.DiskDelayMax = World.Millisecond;
+        node.RevokeFails = false;
+        node.SetClock(1, TimeSpan.Zero);
+        node.DieAtPoint(-1);
+    }
+
+    private void Next() => World.After(Random.Below(2 * Mean), () =>
+    {
+        if (!stopped)
+        {
+            Count++;
+            Inject(Random.Pick<FaultKinds>(enabled), pair.Nodes[Random.Below(2)]);
+            Next();
+        }
+    });
+
+    private void Inject(FaultKinds kind, WholeNode node)
+    {
+        World.Tell($"fault: {kind} at {node.Name}");
+        switch (kind)
+        {
+            case FaultKinds.Network: Network(); break;
+            case FaultKinds.Kill: Kill(node); break;
+            case FaultKinds.Pause: Pause(node); break;
+            case FaultKinds.Power: LosePower(node); break;
+            case FaultKinds.Disk: BreakDisk(node); break;
+            case FaultKinds.Rot: Rot(node); break;
+            case FaultKinds.Clock: Turn(node); break;
+            case FaultKinds.Witness: Witness(); break;
+            case FaultKinds.Operator: Operate(node); break;
+            case FaultKinds.Revoke: FailRevoke(node); break;
+            default: throw new InvariantException($"no fault: {kind}");
+        }
+    }
+
+    /// <summary>Puts something right after a while; a length that the seed chooses.</summary>
+    private void Later(Action heal, long mean = 2 * World.Second) =>
+        World.After(1 + Random.Below(2 * (Random.OneIn(5) ? mean * 5 : mean)), () =>
+        {
+            if (!stopped)
+            {
+                heal();
+            }
+        });
+
+    private void Network()
+    {
+        if (Random.OneIn(2))
+        {
+            pair.Fabric.Cut(World.Millisecond * Random.Pick(1, 50, 1000));
+            Later(pair.Fabric.Heal);
+        }
+        else
+        {
+            pair.Fabric.SlowFactor = Random.Pick(10, 100, 2000);
+            Later(() => pair.Fabric.SlowFactor = 1);
+        }
+    }
+
+    private void Kill(WholeNode node)
+    {
+        if (Random.OneIn(3))
+        {
+            node.Kill("by itself");
+        }
+        else
+        {
+            node.DieAtPoint(1 + Random.Below(Random.Pick(20, 400)));
+        }
+
+        BootLater(node);
+        if (Random.OneIn(6))
+        {
+            node.Partner.DieAtPoint(1 + Random.Below(200));
+            BootLater(node.Partner);
+        }
+    }
+
+    /// <summary>Boots a node that is to die at some point; when the faults have ended, too.</summary>
+    private void BootLater(WholeNode node) =>
+        World.After(1 + Random.Below(4 * World.Second), () =>
+        {
+            if (!node.IsUp)
+            {
+                node.Boot();
+            }
+            else if (node.IsToDie)
+            {
+                BootLater(node); // The point was not reached yet.
+            }
+        });
+
+    private void Pause(WholeNode node)
+    {
+        long until = World.Now
+            + (World.Millisecond * (1 + Random.Below(Random.Pick(20, 300, 8000))));
+        if (Random.OneIn(3))
+        {
+            node.ReactorPausedUntil = until;
+        }
+        else
+        {
+            node.PausedUntil = until;
+        }
+    }
+
+    private void LosePower(WholeNode node)
+    {
+        if (!MayImpair(node))
+        {
+            return;
+        }
+
+        node.LosePower();
+        Later(() =>
+        {
+            if (!node.IsUp)
+            {
+                node.Boot();
+            }
+        });
+    }
+
+    private void BreakDisk(WholeNode node)
+    {
+        int how = Random.Below(4);
+        if (how == 0)
+        {
+            node.DiskDelayMax = World.Millisecond * Random.Pick(20, 500);
+            Later(() => node.DiskDelayMax = World.Millisecond);
+            return;
+        }
+
+        bool full = how < 3 || !MayImpair(node);
+        node.DiskState = full ? DiskResult.NoSpace : DiskResult.Failed;
+        Later(() => node.DiskState = DiskResult.Ok);
+    }
+
+    private void Rot(WholeNode node)
+    {
+        bool owns = GroupId.All.Any(group => pair.Register.Entry(group)?.Owner == node.Id);
+        if ((!owns || !node.IsUp) && MayImpair(node))
+        {
+            node.Rot();
+        }
+    }
+
+    private void Turn(WholeNode node)
+    {
+        double rate = Random.Pick(0.2, 0.5, 0.9, 1.0, 1.1, 2, 5);
+        TimeSpan jump = Random.OneIn(2)
+            ? TimeSpan.FromMilliseconds(Random.Below(Random.Pick(100, 10_000, 100_000_000)))
+            : TimeSpan.Zero;
+        node.SetClock(rate, jump);
+    }
+
+    private void Witness()
+    {
+        SimulatedRegister register = pair.Register;
+        switch (Random.Below(3))
+        {
+            case 0:
+                register.IsDown = true;
+                Later(() => register.IsDown = false);
+                break;
+            case 1:
+                register.DelayMax = World.Millisecond * Random.Pick(20, 200, 1500);
+                Later(() => register.DelayMax = World.Millisecond);
+                break;
+            default:
+                register.LoseOneIn = 1 + Random.Below(4);
+                Later(() => register.LoseOneIn = 0);
+                break;
+        }
+    }
+
+    private void Operate(WholeNode node)
+    {
+        if (!node.IsUp || !node.HasStarted)
+        {
+            return;
+        }
+
+        if (Random.OneIn(4))
+        {
+            node.StopInOrder();
+            BootLater(node);
+            return;
+        }
+
+        GroupId group = new((byte)Random.Below(GroupId.Count));
+        ulong request = Random.Next() | 1;
+        node.Reactor.Post(
+            _ => node.Monitor.Driver(group)?.Feed(new TakeoverAsked(request)), null);
+    }
+
+    private void FailRevoke(WholeNode node)
+    {
+        node.RevokeFails = true;
+        Later(() => node.RevokeFails = false, World.Second / 2);
+    }
+
+    private bool MayImpair(WholeNode node)
+    {
+        bool others = GroupId.All.Any(group => pair.Register.Entry(group) is not { } entry
+            || entry.Sync == SyncState.New
+            || (entry.Sync == SyncState.Stale && entry.StaleNode != node.Id));
+        if (others || (impaired is not null && impaired != node))
+        {
+            return false;
+        }
+
+        impaired = node;
+        return true;
+    }
+}

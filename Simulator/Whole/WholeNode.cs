@@ -1,0 +1,515 @@
+// One node: the product's connection manager, log, volumes and failover monitor on one reactor, and
+// under them memory and disks of a machine that can be stopped, killed and cut off from its power at
+// any point. What a boot holds dies with it; what a machine holds survives it as hardware would.
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
+using StorageOs.Contracts.Transports;
+using StorageOs.FailoverMonitor.Edge;
+using StorageOs.Kernel.Ccm;
+using StorageOs.NvramMirror;
+using StorageOs.Volumes;
+
+namespace StorageOs.Simulator.Whole;
+
+/// <summary>A node of a simulated pair.</summary>
+internal sealed class WholeNode : IDisposable
+{
+    private readonly WholePair pair;
+    private readonly Dictionary<string, byte[]> nvram = [];
+    private readonly Dictionary<string, DiskBytes> disks = [];
+    private readonly IConfiguration settings;
+    private readonly string[] told = new string[GroupId.Count];
+    private ulong boots;
+    private ulong machineBoots = 1;
+    private int pointsLeft = -1; // To the point at which it dies; negative: none is chosen.
+    private bool inCallback;
+    private bool isStopping;
+    private Instant clockBase = new(1_000_000_000_000);
+    private long clockSince;
+    private double clockRate = 1;
+    private long managerDue = long.MaxValue;
+    private long reactorDue = long.MaxValue;
+    private NodeTransport? transport;
+
+    /// <summary>Makes a node that is switched off.</summary>
+    public WholeNode(WholePair pair, ulong id)
+    {
+        (this.pair, Id) = (pair, id);
+        settings = pair.Configuration;
+    }
+
+    /// <summary>The world.</summary>
+    public World World => pair.World;
+
+    /// <summary>Its system id: 1 or 2.</summary>
+    public ulong Id { get; }
+
+    /// <summary>Its name.</summary>
+    public string Name => Id == 1 ? "a" : "b";
+
+    /// <summary>Whether its process runs.</summary>
+    public bool IsUp { get; private set; }
+
+    /// <summary>The number of its boot.</summary>
+    public ulong Boots => boots;
+
+    /// <summary>This boot's reactor.</summary>
+    public NodeReactor Reactor { get; private set; } = null!;
+
+    /// <summary>This boot's connection manager.</summary>
+    public ConnectionManager Manager { get; private set; } = null!;
+
+    /// <summary>This boot's logs.</summary>
+    public MirrorClient Mirror { get; private set; } = null!;
+
+    /// <summary>This boot's volumes.</summary>
+    public VolumesClient Volumes { get; private set; } = null!;
+
+    /// <summary>This boot's monitor.</summary>
+    public MonitorClient Monitor { get; private set; } = null!;
+
+    /// <summary>Whether its clients have started.</summary>
+    public bool HasStarted { get; private set; }
+
+    /// <summary>Its process makes no turn before this.</summary>
+    public long PausedUntil { get; set; }
+
+    /// <summary>Its storage reactor alone makes no turn before this.</summary>
+    public long ReactorPausedUntil { get; set; }
+
+    /// <summary>Whether its process stands.</summary>
+    public bool IsPaused => World.Now < PausedUntil;
+
+    /// <summary>A revocation does nothing, and a probe shows it.</summary>
+    public bool RevokeFails { get; set; }
+
+    /// <summary>What its disk says to a write.</summary>
+    public DiskResult DiskState { get; set; }
+
+    /// <summary>The most nanoseconds that a disk operation takes.</summary>
+    public long DiskDelayMax { get; set; } = World.Millisecond;
+
+    /// <summary>One read in so many is not at hand.</summary>
+    public int UncachedOneIn { get; set; } = 3;
+
+    /// <summary>The time on its clock.</summary>
+    public Instant Local => new(
+        clockBase.Nanoseconds + (long)((World.Now - clockSince) * clockRate));
+
+    /// <summary>The node with the other id.</summary>
+    public WholeNode Partner => pair.Nodes[2 - (int)Id];
+
+    /// <summary>Changes how fast its clock goes, and where it is.</summary>
+    public void SetClock(double rate, TimeSpan jump)
+    {
+        clockBase = Local + jump;
+        clockSince = World.Now;
+        clockRate = rate;
+        WakeReactor();
+    }
+
+    /// <summary>Whether this is still that boot of the node.</summary>
+    public bool IsIn(ulong boot) => IsUp && boots == boot;
+
+    /// <summary>Starts the process.</summary>
+    public void Boot()
+    {
+        Invariant.Require(!IsUp);
+        boots++;
+        isStopping = false;
+        (IsUp, HasStarted, pointsLeft, PausedUntil, ReactorPausedUntil) = (true, false, -1, 0, 0);
+        (managerDue, reactorDue) = (long.MaxValue, long.MaxValue);
+        World.Tell($"{Name} boots ({boots})");
+        ulong boot = boots;
+        Reactor = new(this, boot);
+        transport = new(pair.Fabric, this, boot);
+        NodeInfo info = new(
+            Name, Partner.Name, Id, 3 - Id, (Id << 32) + boot, "/data", "/nvram",
+            pair.Persistence)
+        {
+            MachineBootId = $"{Name}{machineBoots}",
+        };
+        MakeManager(info);
+        MakeClients(info, boot);
+        Guard(Manager.Start);
+        Manager.SetBootPhase(BootPhase.Recovering);
+        WakeManager();
+        World.After(World.Random.Below(20 * World.Millisecond), () => Start(boot, 0));
+    }
+
+    /// <summary>The process is gone at once.</summary>
+    public void Kill(string why, bool told = true)
+    {
+        if (!IsUp)
+        {
+            return;
+        }
+
+        World.Tell($"{Name} is killed: {why}");
+        IsUp = false;
+        if (inCallback)
+        {
+            // Whatever the dead code writes while it is unwound reaches nobody.
+            foreach (string path in nvram.Keys.ToArray())
+            {
+                byte[] kept = NewMemory(nvram[path].Length);
+                nvram[path].CopyTo(kept, 0);
+                nvram[path] = kept;
+            }
+        }
+
+        transport!.Die(told && pair.Fabric.TellsExits);
+        pair.BootEnded(this);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => transport?.Dispose();
+
+    /// <summary>Tells what this node does with a group, when it has changed.</summary>
+    public void TellState(GroupId group)
+    {
+        GroupOwnership now = Monitor.Of(group);
+        LogSummary log = Mirror.Log(group).Summary;
+        string state = $"{Name} {group}: {Mirror.Log(group).Role} {now.State}; {now.Why}"
+            + (log.Forgot ? $"; forgot: {log.ForgotWhy}" : "");
+        if (told[group.Value] != state)
+        {
+            told[group.Value] = state;
+            World.Tell(state);
+        }
+    }
+
+    /// <summary>Stops in good order: clients, then a word to the partner, then the end.</summary>
+    public void StopInOrder()
+    {
+        ulong boot = boots;
+        isStopping = true;
+        Reactor.Post(
+            _ =>
+            {
+                foreach (IClient client in (IClient[])[Monitor, Volumes, Mirror])
+                {
+                    Invariant.Require(client.StopAsync(default).AsTask().IsCompletedSuccessfully);
+                }
+
+                HasStarted = false;
+                Manager.SetBootPhase(BootPhase.Stopping);
+                World.After(World.Random.Below(200 * World.Millisecond), () =>
+                {
+                    if (IsIn(boot))
+                    {
+                        Kill("stopped in good order");
+                    }
+                });
+            },
+            null);
+    }
+
+    /// <summary>The machine loses its power; whatever was not durable may be gone.</summary>
+    public void LosePower()
+    {
+        Kill("power", told: false);
+        machineBoots++;
+        foreach (string path in disks.Keys.Order())
+        {
+            disks[path].LosePower(World.Random);
+        }
+
+        if (pair.Persistence == PersistenceLevel.Process)
+        {
+            foreach (byte[] memory in nvram.Values)
+            {
+                Array.Clear(memory);
+            }
+        }
+    }
+
+    /// <summary>A bit of a log's copy turns over.</summary>
+    public void Rot()
+    {
+        byte[] memory = nvram[$"/nvram/log{World.Random.Below(GroupId.Count)}.nvram"];
+        int used = memory.AsSpan().LastIndexOfAnyExcept((byte)0) + 1;
+        if (used > 0)
+        {
+            memory[World.Random.Below(used)] ^= (byte)(1 << World.Random.Below(8));
+        }
+    }
+
+    /// <summary>Whether its end is decided and has not come.</summary>
+    public bool IsToDie => pointsLeft > 0 || isStopping;
+
+    /// <summary>The process is to die at the n-th point from here on.</summary>
+    public void DieAtPoint(int points) => pointsLeft = points;
+
+    /// <summary>A point at which a process may be found dead.</summary>
+    public void Point(ulong boot)
+    {
+        if (!IsIn(boot))
+        {
+            throw new KilledException();
+        }
+
+        if (pointsLeft > 0 && --pointsLeft == 0)
+        {
+            pointsLeft = -1;
+            Kill("at a chosen point");
+            throw new KilledException();
+        }
+    }
+
+    /// <summary>Whether the next point is the last: what is written here is cut off.</summary>
+    public bool DiesHere(ulong boot) => IsIn(boot) && pointsLeft == 1;
+
+    /// <summary>
+    /// Throws when the disk takes nothing: the monitor's memory says so, and waits; the log's facts
+    /// are on a disk that does not fail, for a log without them ends its module.
+    /// </summary>
+    public void RequireRoom(string path)
+    {
+        if (DiskState != DiskResult.Ok && path.EndsWith(".memory", StringComparison.Ordinal))
+        {
+            throw new IOException($"simulated: {DiskState}");
+        }
+    }
+
+    /// <summary>Runs code of this node: killed is not an error, anything else is.</summary>
+    public void Guard(Action run)
+    {
+        bool outer = inCallback;
+        inCallback = true;
+        try
+        {
+            run();
+        }
+        catch (KilledException)
+        {
+            // That is what was wanted.
+            World.Mix(0x6b696c6c);
+        }
+        catch (RefusedException refused)
+        {
+            // The module ends by name, and an operator starts the node again.
+            Kill(refused.Message);
+            World.After(World.Second, () =>
+            {
+                if (!IsUp)
+                {
+                    Boot();
+                }
+            });
+        }
+        catch (Exception bug)
+        {
+            World.Fail($"{Name}: {bug}");
+        }
+        finally
+        {
+            inCallback = outer;
+        }
+    }
+
+    /// <summary>Runs something of this boot, once its process makes turns.</summary>
+    public void Awake(ulong boot, Action action)
+    {
+        if (IsIn(boot) && IsPaused)
+        {
+            World.At(PausedUntil, () => Awake(boot, action));
+        }
+        else if (IsIn(boot))
+        {
+            action();
+        }
+    }
+
+    /// <summary>Memory for a region: a backed one has what it had.</summary>
+    public byte[] MemoryOf(RegionNeed need)
+    {
+        int bytes = (need.Bytes + Size.Page - 1) & -Size.Page;
+        if (need.BackingPath is not { } path)
+        {
+            return NewMemory(bytes);
+        }
+
+        if (!nvram.TryGetValue(path, out byte[]? memory))
+        {
+            nvram[path] = memory = NewMemory(bytes);
+        }
+
+        return memory;
+    }
+
+    /// <summary>Memory that is all zeros.</summary>
+    public byte[] NewMemory(int bytes) => pair.Memory.Take(bytes);
+
+    /// <summary>A backed region lies elsewhere now.</summary>
+    public void MemoryMoved(ulong boot, RegionNeed need, byte[] memory)
+    {
+        if (need.BackingPath is { } path && IsIn(boot))
+        {
+            nvram[path] = memory;
+        }
+    }
+
+    /// <summary>Bytes of a file of this machine.</summary>
+    public DiskBytes DiskOf(string path, int bytes)
+    {
+        if (!disks.TryGetValue(path, out DiskBytes? disk))
+        {
+            disks[path] = disk = new(bytes);
+        }
+
+        return disk;
+    }
+
+    /// <summary>The connection manager has something to take.</summary>
+    public void WakeManager() => ManagerBy(World.Now + 1 + World.Random.Below(pair.TurnDelayMax));
+
+    /// <summary>The reactor has something to run.</summary>
+    public void WakeReactor() => ReactorBy(World.Now + 1 + World.Random.Below(pair.TurnDelayMax));
+
+    private void MakeManager(NodeInfo info) => Manager = new(
+        new CcmSettings
+        {
+            Name = Name,
+            Self = new(Id, WholePair.PairId, info.BootEpoch),
+            PartnerSystemId = 3 - Id,
+            PairKey = pair.Key,
+            Persistence = pair.Persistence,
+            Beat = pair.Beat,
+        },
+        new WellKnownSettings(
+            new(Name, new Dictionary<string, string>()), 1, Id << 40, Partner.Name, 1,
+            (3 - Id) << 40),
+        transport!, NullLoggerFactory.Instance, new SeededRandom(World.Random.Next()),
+        WakeManager);
+
+    private void MakeClients(NodeInfo info, ulong boot)
+    {
+        NodeFile Open(string path) => 
+            new(this, boot, path, DiskOf(path, NodeFile.Bytes));
+        Mirror = new(info, settings, Reactor, Open);
+        Volumes = new(
+            settings, info, Reactor, Mirror,
+            (one, _) => new NodeVolumeFile(this, boot, DiskOf(one.Name, (int)one.SizeBytes)),
+            _ => new NodeWorker(this, boot));
+        Monitor = new(
+            info, new MonitorSettings(TimeSpan.FromSeconds(5)), Reactor, Mirror, Volumes,
+            new NodeLog<MonitorClient>(this),
+            new MovableWitness(
+                new NodeWitness(pair.Register, this, boot), null, World.Random.NewId),
+            new MonitorSeams(Open, World.Random.NewId));
+    }
+
+    /// <summary>Starts the clients one after the other, as the host does.</summary>
+    private void Start(ulong boot, int number)
+    {
+        if (!IsIn(boot))
+        {
+            return;
+        }
+
+        IClient[] clients = [Mirror, Volumes, Monitor];
+        if (number == clients.Length)
+        {
+            HasStarted = true;
+            Manager.SetBootPhase(BootPhase.Serving);
+            return;
+        }
+
+        IClient client = clients[number];
+        Refusal? refused = Manager.Admit(
+            client.Needs.Name, client, client.Needs, Reactor, out IClientServices? services);
+        Invariant.Require(refused is null);
+        Reactor.Post(
+            _ =>
+            {
+                Task started = client.StartAsync(services!, default).AsTask();
+                Invariant.Require(started.IsCompletedSuccessfully);
+                Manager.Started(client.Needs.Name);
+                World.After(
+                    World.Random.Below(5 * World.Millisecond), () => Start(boot, number + 1));
+            },
+            null);
+    }
+
+    private void ManagerBy(long at)
+    {
+        if (IsUp && at < managerDue)
+        {
+            managerDue = at;
+            ulong boot = boots;
+            World.At(at, () => ManagerTurn(boot, at));
+        }
+    }
+
+    private void ManagerTurn(ulong boot, long at)
+    {
+        if (!IsIn(boot) || managerDue != at)
+        {
+            return;
+        }
+
+        managerDue = long.MaxValue;
+        if (IsPaused)
+        {
+            ManagerBy(PausedUntil);
+            return;
+        }
+
+        Guard(() =>
+        {
+            Manager.Page.BeatWord++;
+            Manager.Turn(Local);
+        });
+        ManagerBy(World.Now + (long)(pair.Beat.Period.TotalNanoseconds / clockRate));
+    }
+
+    private void ReactorBy(long at)
+    {
+        if (IsUp && at < reactorDue)
+        {
+            reactorDue = at;
+            ulong boot = boots;
+            World.At(at, () => ReactorTurn(boot, at));
+        }
+    }
+
+    private void ReactorTurn(ulong boot, long at)
+    {
+        if (!IsIn(boot) || reactorDue != at)
+        {
+            return;
+        }
+
+        reactorDue = long.MaxValue;
+        long still = Math.Max(PausedUntil, ReactorPausedUntil);
+        if (World.Now < still)
+        {
+            ReactorBy(still);
+            return;
+        }
+
+        bool more = false;
+        Guard(() => more = Reactor.Turn());
+        pair.Look(this);
+        if (!IsIn(boot))
+        {
+            return;
+        }
+
+        if (more)
+        {
+            WakeReactor();
+        }
+
+        if (Reactor.NextTimer is { } next)
+        {
+            long wait = (long)((next - Local).TotalNanoseconds / clockRate);
+            ReactorBy(World.Now + Math.Max(wait, pair.TimerGrain));
+        }
+    }
+}
