@@ -20,6 +20,7 @@ internal sealed class ChaosClient(int number, int port, string export, int seed)
     private readonly Random random = new(seed);
     private readonly byte[] block = new byte[BlockBytes];
     private readonly List<(long Offset, BlockOperation Operation)> seen = [];
+    private readonly List<string> torn = [];
     private ulong written;
     private long lastAnswer;
 
@@ -40,8 +41,15 @@ internal sealed class ChaosClient(int number, int port, string export, int seed)
     /// <summary>The longest time without an answer.</summary>
     public TimeSpan LongestStall { get; private set; }
 
-    /// <summary>Blocks that were half of one write and half of another.</summary>
-    public List<string> Torn { get; } = [];
+    /// <summary>
+    /// Blocks that were half of one write and half of another, since this was last asked for.
+    /// </summary>
+    public IReadOnlyList<string> TakeTorn()
+    {
+        string[] all = [.. torn];
+        torn.Clear();
+        return all;
+    }
 
     /// <summary>What it saw since this was last asked for; no round may be running.</summary>
     public List<(long Offset, BlockOperation Operation)> Take()
@@ -151,7 +159,7 @@ internal sealed class ChaosClient(int number, int port, string export, int seed)
             ulong other = BinaryPrimitives.ReadUInt64LittleEndian(block.AsSpan(at));
             if (other != value)
             {
-                Torn.Add($"{export} at {offset}: {value:x} first, {other:x} at byte {at}");
+                torn.Add($"{export} at {offset}: {value:x} first, {other:x} at byte {at}");
                 break;
             }
         }
