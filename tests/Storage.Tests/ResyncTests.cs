@@ -139,7 +139,7 @@ public sealed class ResyncTests
         pair.B.Crash();
         pair.Disconnect();
         Assert.False(Ended(first));
-        pair.A.Log.ServeAlone(pair.Term);
+        pair.GoAlone(pair.A);
         pair.B.Boot();
         pair.Connect();
         Task<bool> second = StartCopy(pair);
@@ -183,8 +183,7 @@ public sealed class ResyncTests
         pair.Reactor.Run(200);
         pair.B.Crash();
         pair.Disconnect();
-        pair.NextTerm();
-        pair.A.Log.ServeAlone(pair.Term);
+        pair.GoAlone(pair.A);
         TestRequest.Write(pair.A.Volume, 30_000, LogTests.Bytes(50_000, 3));
         pair.A.Volume.Commit();
         pair.B.Boot();
@@ -200,7 +199,7 @@ public sealed class ResyncTests
         pair.A.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: false);
         Assert.Equal(LogRole.Resyncing, pair.A.Log.Role);
         return pair.Reactor.Start(
-            () => pair.A.Store.CopyAllAsync(new GroupId(0), pair.Copied, default));
+            () => pair.A.Store.ResyncAsync(new GroupId(0), pair.Copied, default));
     }
 
     private static bool Copy(TestPair pair)

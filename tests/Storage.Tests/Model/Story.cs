@@ -11,7 +11,8 @@ namespace StorageOs.Storage.Tests.Model;
 /// </summary>
 internal sealed class Story : IDisposable
 {
-    private const int Span = 48 * 1024; // Of the volume; small, so that changes meet.
+    private const int AreaBytes = 12 * 1024;
+    private const int LargeBytes = 48 * 1024;
 
     private readonly Random random;
     private readonly TestPair pair;
@@ -93,8 +94,8 @@ internal sealed class Story : IDisposable
     private void Change()
     {
         int number = reference.Next();
-        int length = random.Next(8) == 0 ? random.Next(1, Span) : random.Next(1, 6000);
-        int offset = random.Next(Span - length + 1);
+        int length = random.Next(8) == 0 ? random.Next(1, LargeBytes) : random.Next(1, 6000);
+        int offset = Place(length);
         byte[] data = new byte[length];
         for (int i = 0; i < length; i++)
         {
@@ -114,11 +115,16 @@ internal sealed class Story : IDisposable
         }
     }
 
+    /// <summary>Small areas far from each other: changes meet, and granules stay apart.</summary>
+    private int Place(int length) => length > AreaBytes
+        ? random.Next((int)TestNode.VolumeBytes - length + 1)
+        : (random.Next(4) * ((int)TestNode.VolumeBytes / 4)) + random.Next(AreaBytes - length + 1);
+
     private void Read()
     {
         int length = random.Next(1, 9000);
         TestRequest read = new() { Answered = Check };
-        reads.Add(read.ToRead(random.Next(Span - length), length));
+        reads.Add(read.ToRead(Place(length), length));
         owner.Volume.Submit(read);
     }
 
@@ -149,6 +155,7 @@ internal sealed class Story : IDisposable
             Tell("in sync");
             turning = false;
             inSync = true;
+            pair.Swapped(owner, SyncState.InSync);
             owner.Log.ClearForgot();
             Partner.Log.ClearForgot();
         }
@@ -256,10 +263,8 @@ internal sealed class Story : IDisposable
         }
 
         inSync = false;
-        pair.NextTerm();
         Tell("alone");
-        owner.Log.ServeAlone(pair.Term);
-        pair.Reactor.Drain();
+        pair.GoAlone(owner);
     }
 
     /// <summary>S7: the same owner and an in-sync partner, after the tail was pushed.</summary>
@@ -323,10 +328,8 @@ internal sealed class Story : IDisposable
 
         reference.OwnerGone();
         reads.Clear();
-        pair.NextTerm();
         Tell($"{(owner == pair.A ? "a" : "b")} takes over");
-        owner.Log.ServeAlone(pair.Term);
-        pair.Reactor.Drain();
+        pair.GoAlone(owner);
     }
 
     /// <summary>S14: drained, equal, swapped; the former owner follows at once.</summary>
@@ -350,7 +353,7 @@ internal sealed class Story : IDisposable
         Partner.Log.Fence();
         owner.Log.StepDown();
         owner = Partner;
-        pair.NextTerm();
+        pair.Swapped(owner, SyncState.InSync);
         Resume();
     }
 
@@ -374,6 +377,9 @@ internal sealed class Story : IDisposable
             owner.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: false);
             then = copied =>
             {
+                CopyProgress progress = ((TestProgress)pair.Copied).Last;
+                Tell($"{progress}");
+                Assert.True(progress.Mismatches == 0, "a change was not recorded");
                 if (copied && owner.Log.Role == LogRole.Resyncing)
                 {
                     owner.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: true);
@@ -381,7 +387,7 @@ internal sealed class Story : IDisposable
                 }
             };
             operation = pair.Reactor.Start(
-                () => owner.Store.CopyAllAsync(owner.Log.Group, pair.Copied, default));
+                () => owner.Store.ResyncAsync(owner.Log.Group, pair.Copied, default));
         });
     }
 

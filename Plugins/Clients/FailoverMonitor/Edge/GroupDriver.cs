@@ -28,6 +28,7 @@ internal sealed partial class GroupDriver : IDisposable
     private ulong cancelableNumber;
     private bool running;
     private bool diskFailed;
+    private RegisterEntry? told;
     private string lastState = "";
     private string lastWhy = "";
 
@@ -84,7 +85,9 @@ internal sealed partial class GroupDriver : IDisposable
             {
                 // What has waited here may be untrue by now.
                 GroupEvent input = next is LogChanged ? LogFacts() : next;
-                foreach (GroupEffect effect in core.Step(input, reactor.Now))
+                IReadOnlyList<GroupEffect> effects = core.Step(input, reactor.Now);
+                TellVolumes();
+                foreach (GroupEffect effect in effects)
                 {
                     CarryOut(effect);
                 }
@@ -124,6 +127,16 @@ internal sealed partial class GroupDriver : IDisposable
         }
 
         Feed(TimePassed);
+    }
+
+    /// <summary>Before anything is done about it: see <see cref="IVolumes.TakeEntry"/>.</summary>
+    private void TellVolumes()
+    {
+        if (core.Known is { } entry && entry != told)
+        {
+            told = entry;
+            volumes.TakeEntry(entry);
+        }
     }
 
     private void Tell()
@@ -313,7 +326,7 @@ internal sealed partial class GroupDriver : IDisposable
         Progress = default(CopyProgress);
         try
         {
-            return await volumes.CopyAllAsync(
+            return await volumes.ResyncAsync(
                 Group, new DirectProgress(this), Cancelable(operation));
         }
         finally
