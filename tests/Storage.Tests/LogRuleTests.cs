@@ -154,12 +154,12 @@ public sealed class LogRuleTests
         };
         Assert.False(pair.B.Inner.Look());
         pair.B.LogRegion.Looked = null;
-        ulong flushed = pair.B.Log.Flushed.Value;
+        ulong least = Math.Min(pair.B.Log.Flushed.Value, pair.A.Log.Summary.Head.Value);
         pair.A.Port.Held = false;
         pair.A.Port.Carry();
         pair.Reactor.Run(50);
         Assert.True(push.IsCompletedSuccessfully && looks > 1);
-        Assert.True(pair.B.Log.Flushed.Value >= flushed);
+        Assert.True(pair.B.Log.Flushed.Value >= least);
         Assert.Equal(pair.A.Log.Summary.LogId, pair.B.Log.Summary.LogId);
         Assert.Equal(pair.A.Log.Acknowledged, pair.B.Log.Acknowledged);
     }

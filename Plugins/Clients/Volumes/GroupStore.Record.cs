@@ -24,6 +24,9 @@ internal sealed partial class GroupStore
     /// <summary>What was changed, for status.</summary>
     public ChangeRecord Record => record;
 
+    /// <summary>Bytes of the group that the partner lacks, for status.</summary>
+    public long ChangedBytes => record.Changed.Count * record.Granules.Bytes;
+
     /// <summary>
     /// S10: what a stale node's log holds may not count any more; its owner makes the log anew.
     /// </summary>

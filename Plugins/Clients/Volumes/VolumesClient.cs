@@ -171,6 +171,8 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
                 ["served"] = volume.Served,
                 ["diskFault"] = volume.Store.Fault?.ToString(),
                 ["copyMismatches"] = volume.Store.MismatchesFound,
+                ["changedBytes"] = volume.Store.ChangedBytes,
+                ["changesRecorded"] = volume.Store.Record.IsOpen,
                 ["waits"] = volume.Store.Waits,
                 ["unanswered"] = volume.Store.Unanswered,
                 ["logFillBytes"] = summary.Tail.Value - summary.Head.Value,

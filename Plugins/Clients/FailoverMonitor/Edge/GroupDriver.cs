@@ -57,8 +57,11 @@ internal sealed partial class GroupDriver : IDisposable
     /// <summary>The group.</summary>
     public GroupId Group => log.Group;
 
-    /// <summary>How far a copy to a stale partner has come; null when none runs.</summary>
+    /// <summary>How far a resync of a stale partner has come; null when none runs.</summary>
     public CopyProgress? Progress { get; private set; }
+
+    /// <summary>How the last resync ended; null when none has since the boot.</summary>
+    public (CopyProgress Progress, bool Good)? LastResync { get; private set; }
 
     /// <summary>Times of the last takeover.</summary>
     public TakeoverTimes Times { get; } = new();
@@ -323,14 +326,16 @@ internal sealed partial class GroupDriver : IDisposable
 
     private async ValueTask<bool> CopyAsync(ulong operation)
     {
-        Progress = default(CopyProgress);
+        Progress = new CopyProgress(0, 0, 0, 0, 0, 0, -1, "", "");
+        bool good = false;
         try
         {
-            return await volumes.ResyncAsync(
+            return good = await volumes.ResyncAsync(
                 Group, new DirectProgress(this), Cancelable(operation));
         }
         finally
         {
+            LastResync = (Progress.Value, good);
             Progress = null;
         }
     }

@@ -24,6 +24,7 @@ internal sealed class ChangeRecord
     private readonly GranuleSet changed;
     private readonly GranuleSet copied;
     private readonly byte[] pages; // Which of them differ from the file, and how urgently.
+    private (int Volume, long Start, long End) run; // Copies that followed each other.
     private int urgentPages;
     private int waitingPages;
 
@@ -112,6 +113,7 @@ internal sealed class ChangeRecord
         for (int granule = Granules.At(volume, offset); granule <= end; granule++)
         {
             bool news = changed.Add(granule);
+            run = mirrored ? run : default; // What follows is of another time.
             if (mirrored ? news && copied.Add(granule) : copied.Remove(granule) || news)
             {
                 Touch(granule, urgent: true);
@@ -119,11 +121,15 @@ internal sealed class ChangeRecord
         }
     }
 
-    /// <summary>The partner's disk has taken a copy of a range.</summary>
+    /// <summary>The partner's disk has taken a copy of a range; a granule counts when all of it
+    /// has, in one piece or in several that follow each other.</summary>
     public void TakeCopied(int volume, long offset, long length)
     {
         long bytes = Granules.Bytes;
         long end = offset + length;
+        bool goesOn = volume == run.Volume && offset == run.End;
+        offset = goesOn ? run.Start : offset;
+        run = (volume, offset, end);
         bool toEnd = end == Granules.Volumes[volume];
         for (long at = (offset + bytes - 1) / bytes * bytes;
             at < end && (at + bytes <= end || toEnd); at += bytes)
@@ -147,6 +153,7 @@ internal sealed class ChangeRecord
     public void DoubtAll(string why)
     {
         Everything(why);
+        Term = Math.Max(Term, 1); // It may have served alone, and says so.
         copied.AddAll();
     }
 
@@ -193,7 +200,7 @@ internal sealed class ChangeRecord
     }
 
     /// <summary>What a file says, taken over as it is.</summary>
-    internal void Restore(
+    public void Restore(
         ulong pairedWith, bool open, ulong term, ulong epoch, string machineBootId, string why)
     {
         (PairedWith, IsOpen, Term, Epoch) = (pairedWith, open, term, epoch);
@@ -202,7 +209,7 @@ internal sealed class ChangeRecord
     }
 
     /// <summary>The machine was booted since, and its disks kept what they were given.</summary>
-    internal void NoteBoot(string machineBootId)
+    public void NoteBoot(string machineBootId)
     {
         HeaderChanged |= MachineBootId != machineBootId;
         MachineBootId = machineBootId;

@@ -12,7 +12,8 @@ namespace StorageOs.Volumes.Core;
 //   4096 …      pages of the granules: CRC-32C, number, epoch, 31 words of changed, 31 of copied
 //
 // Pages go before the header, which counts the changed granules. A page that was lost, spoiled or
-// put elsewhere is found by its checksum or by the count; then everything is compared.
+// put elsewhere is found by its checksum or by the count, a header that was lost by pages of a later
+// epoch, and one that was spoiled by its checksum; then everything is compared.
 
 /// <summary>How a <see cref="ChangeRecord"/> is written and read back. Pure.</summary>
 internal static class RecordCodec
@@ -79,7 +80,7 @@ internal static class RecordCodec
         ReadOnlySpan<byte> file, Granules granules, string machineBootId, bool trusted,
         ulong newDiskId, out ulong sequence)
     {
-        ReadOnlySpan<byte> header = NewestHeader(file, out sequence);
+        ReadOnlySpan<byte> header = NewestHeader(file, out sequence, out bool spoiled);
         if (header.IsEmpty)
         {
             ChangeRecord fresh = new(granules, newDiskId, machineBootId);
@@ -101,10 +102,12 @@ internal static class RecordCodec
         }
 
         record.NoteBoot(machineBootId);
-        string fault = !record.IsOpen ? ""
-            : BinaryPrimitives.ReadUInt32LittleEndian(header[60..]) != Geometry(granules)
-                ? "the volumes have other sizes than the record of changes"
-            : ReadPages(file, record, BinaryPrimitives.ReadInt32LittleEndian(header[56..]));
+        bool same = BinaryPrimitives.ReadUInt32LittleEndian(header[60..]) == Geometry(granules);
+        string fault = spoiled ? "a header of the record of changes is damaged"
+            : same ? ReadPages(
+                file, record, BinaryPrimitives.ReadInt32LittleEndian(header[56..]))
+            : record.IsOpen ? "the volumes have other sizes than the record of changes"
+            : "";
         if (fault.Length > 0)
         {
             record.DoubtAll(fault);
@@ -113,15 +116,19 @@ internal static class RecordCodec
         return record;
     }
 
-    private static ReadOnlySpan<byte> NewestHeader(ReadOnlySpan<byte> file, out ulong sequence)
+    private static ReadOnlySpan<byte> NewestHeader(
+        ReadOnlySpan<byte> file, out ulong sequence, out bool spoiled)
     {
         ReadOnlySpan<byte> newest = default;
         sequence = 0;
+        spoiled = false;
         for (int slot = 0; slot < 2 && file.Length >= (slot + 1) * PageBytes; slot++)
         {
             ReadOnlySpan<byte> one = file.Slice(slot * PageBytes, PageBytes);
-            if (Get(one, 8) == Magic && Get(one, 16) > sequence
-                && BinaryPrimitives.ReadUInt32LittleEndian(one) == Crc32C.Of(one[4..]))
+            bool good = Get(one, 8) == Magic
+                && BinaryPrimitives.ReadUInt32LittleEndian(one) == Crc32C.Of(one[4..]);
+            spoiled |= !good && one.ContainsAnyExcept((byte)0);
+            if (good && Get(one, 16) > sequence)
             {
                 newest = one;
                 sequence = Get(one, 16);
@@ -134,33 +141,44 @@ internal static class RecordCodec
     /// <summary>Takes the pages over; what is wrong with them, or nothing.</summary>
     private static string ReadPages(ReadOnlySpan<byte> file, ChangeRecord record, int count)
     {
-        int words = record.Changed.Words.Length;
         for (int page = 0; page < PagesOf(record.Granules.Count); page++)
         {
             int at = PagesAt + (page * PageBytes);
-            if (file.Length < at + PageBytes || !file.Slice(at, PageBytes).ContainsAnyExcept((byte)0))
+            if (file.Length < at + PageBytes
+                || !file.Slice(at, PageBytes).ContainsAnyExcept((byte)0))
             {
                 continue; // Never written; the count says whether it should have been.
             }
 
             ReadOnlySpan<byte> one = file.Slice(at, PageBytes);
-            if (BinaryPrimitives.ReadUInt32LittleEndian(one) != Crc32C.Of(one[4..])
-                || BinaryPrimitives.ReadInt32LittleEndian(one[4..]) != page)
+            bool good = BinaryPrimitives.ReadUInt32LittleEndian(one) == Crc32C.Of(one[4..])
+                && BinaryPrimitives.ReadInt32LittleEndian(one[4..]) == page;
+            if (good ? Get(one, 8) > record.Epoch : record.IsOpen)
             {
-                return $"page {page} of the record of changes is damaged";
+                return good
+                    ? "the record of changes is newer than its header"
+                    : $"page {page} of the record of changes is damaged";
             }
 
-            for (int i = 0; Get(one, 8) == record.Epoch && i < WordsPerPage
-                && (page * WordsPerPage) + i < words; i++)
+            if (record.IsOpen && Get(one, 8) == record.Epoch)
             {
-                int word = (page * WordsPerPage) + i;
-                record.Changed.SetWord(word, Get(one, ChangedAt + (i * sizeof(ulong))));
-                record.Copied.SetWord(word, Get(one, CopiedAt + (i * sizeof(ulong))));
+                TakeWords(record, one, page);
             }
         }
 
-        return record.Changed.Count >= count ? ""
+        return !record.IsOpen || record.Changed.Count >= count ? ""
             : $"the record of changes has {record.Changed.Count} granules of {count}";
+    }
+
+    private static void TakeWords(ChangeRecord record, ReadOnlySpan<byte> from, int page)
+    {
+        int first = page * WordsPerPage;
+        int count = Math.Min(WordsPerPage, record.Changed.Words.Length - first);
+        for (int i = 0; i < count; i++)
+        {
+            record.Changed.SetWord(first + i, Get(from, ChangedAt + (i * sizeof(ulong))));
+            record.Copied.SetWord(first + i, Get(from, CopiedAt + (i * sizeof(ulong))));
+        }
     }
 
     private static void WriteWords(ReadOnlySpan<ulong> words, int page, Span<byte> into)
