@@ -265,6 +265,29 @@ public sealed class ResyncTests
         Assert.Equal(pair.A.Log.Acknowledged, pair.A.Log.Flushed);
     }
 
+    [Fact]
+    public void S11_FromTheFirstExtentOnEveryWriteIsMarkedUntilInSync()
+    {
+        using TestPair pair = Stale(slow: true);
+        Task<bool> copy = StartCopy(pair);
+        pair.Reactor.Run(20);
+        int before = Changed(pair);
+        TestRequest.Write(pair.A.Volume, 200_000, LogTests.Bytes(4096, 6));
+        pair.A.Volume.Commit();
+        pair.Reactor.Run(20);
+        Assert.Equal(before + 1, Changed(pair));
+        pair.Reactor.Run(3000);
+        Assert.True(Ended(copy));
+        Assert.Equal(before + 1, Changed(pair)); // The copy's end is not InSync yet.
+        pair.A.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: true);
+        TestRequest.Write(pair.A.Volume, 131_072, LogTests.Bytes(4096, 6));
+        pair.A.Volume.Commit();
+        pair.Reactor.Run(300);
+        Assert.Equal(before + 2, Changed(pair));
+        pair.Swapped(pair.A, SyncState.InSync);
+        Assert.Equal(0, Changed(pair));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -412,6 +435,9 @@ public sealed class ResyncTests
             BitConverter.TryWriteBytes(page, Crc32C.Of(page[4..]));
         }
     }
+
+    private static int Changed(TestPair pair) =>
+        (int)(pair.A.Store.Report()![0]!["changedBytes"]!.GetValue<long>() / 65_536);
 
     private static void BootAlone(TestPair pair)
     {

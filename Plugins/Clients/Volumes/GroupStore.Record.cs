@@ -158,6 +158,6 @@ internal sealed partial class GroupStore
     private void TellDisk() => log.TellDisk(new DiskFacts(
         record.DiskId, record.PairedWith, new Term(record.IsOpen ? record.Term : 0)));
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Group}: {Why}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Group}: {Why}")]
     private partial void LogRecordWhy(GroupId group, string why);
 }
