@@ -174,6 +174,21 @@ public interface IGroupLog
     void SetFlushed(Lsn lsn);
 
     /// <summary>
+    /// Says that the extents of every record before <paramref name="lsn"/> stand in a durable record
+    /// of changes. An owner whose partner's disk lacks records keeps them until then (rules L5,
+    /// S9): its head moves no further.
+    /// </summary>
+    void SetMarked(Lsn lsn);
+
+    /// <summary>Tells the partner what this node's disk is, from now on.</summary>
+    void TellDisk(DiskFacts facts);
+
+    /// <summary>
+    /// What the partner has last told of its disk; its id is 0 until that is known in this session.
+    /// </summary>
+    DiskFacts PartnerDisk { get; }
+
+    /// <summary>
     /// How many differences found by comparisons are told to the owner at a time: it asks for no
     /// more comparisons than this before the partner has said that their records are flushed.
     /// </summary>
@@ -271,6 +286,16 @@ public readonly record struct LogSummary(
 /// <param name="Tail">End of the longest good prefix that this node now works from.</param>
 public sealed record FenceReport(bool ProbeRejected, Lsn Tail);
 
+/// <summary>What a node says of the disk that a group's volumes are on.</summary>
+/// <param name="Id">
+/// Random; another one when the disk may have lost what it was given. 0 when nothing is known.
+/// </param>
+/// <param name="PairedWith">The partner's disk that it was last in sync with; 0 for none.</param>
+/// <param name="AloneUnder">
+/// Term under which it was changed by its node alone, and no InSync since; 0 when it was not.
+/// </param>
+public readonly record struct DiskFacts(ulong Id, ulong PairedWith, Term AloneUnder);
+
 /// <summary>What became of an append.</summary>
 public enum AppendOutcome
 {
@@ -337,6 +362,12 @@ public enum LogEntryKind : byte
 
     /// <summary>Like <see cref="Compare"/>, for an extent that reads as zeros.</summary>
     CompareZeroes = 7,
+
+    /// <summary>
+    /// Asks a partner whether it has changed anything of the extent by itself since both were in
+    /// sync (rule S10); answered like a comparison, changes nothing anywhere.
+    /// </summary>
+    AskChanges = 8,
 }
 
 /// <summary>A record as read back.</summary>

@@ -14,16 +14,25 @@ public interface IVolumes
     event Action? ServingChanged;
 
     /// <summary>
-    /// Copies every extent of a group's volumes to the stale partner through the group's log (rule
-    /// S11), then has the partner compare every extent with its own and repairs what differs. The
-    /// log must be <see cref="LogRole.Resyncing"/>. Completes when the partner's disk has taken the
-    /// last and all is equal.
+    /// Makes the stale partner's volumes of a group equal through the group's log (rules S10, S11):
+    /// copies the extents that either node has changed since both were in sync, or all when that is
+    /// not known, then has the partner compare what was copied and a sample of the rest, and
+    /// repairs what differs. The log must be <see cref="LogRole.Resyncing"/>. Completes when the
+    /// partner's disk has taken the last and all that was compared is equal; waits, and says why in
+    /// the progress, while nobody can tell how the two disks stand to each other.
     /// </summary>
     /// <returns>
     /// False when the partner was lost, or an extent differs however often it is copied.
     /// </returns>
-    ValueTask<bool> CopyAllAsync(
+    ValueTask<bool> ResyncAsync(
         GroupId group, IProgress<CopyProgress> progress, CancellationToken cancellation);
+
+    /// <summary>
+    /// Tells what the register says of a group, each time that it says something new, and before
+    /// anything is done about it: only InSync ends what is recorded of changes (rule S11), and a
+    /// stale node moves nothing to its disk but what its owner sends it.
+    /// </summary>
+    void TakeEntry(RegisterEntry entry);
 
     /// <summary>
     /// Waits until nothing that was submitted to the group is unanswered; new requests wait until
@@ -41,13 +50,22 @@ public interface IVolumes
     Refusal? DiskFault(GroupId group);
 }
 
-/// <summary>How far a copy has come: everything is copied, then everything is compared.</summary>
+/// <summary>How far a resync has come: first it copies, then it compares.</summary>
 /// <param name="BytesDone">Copied at least once.</param>
-/// <param name="BytesTotal">To be copied, and to be compared.</param>
+/// <param name="BytesTotal">To be copied.</param>
 /// <param name="BytesCompared">Compared at least once.</param>
-/// <param name="Mismatches">Extents that differed, and were copied and compared again.</param>
+/// <param name="BytesToCompare">To be compared: what was copied, and a sample of the rest.</param>
+/// <param name="Mismatches">
+/// Extents that differed after they were copied, or without having been changed; each was copied
+/// and compared again.
+/// </param>
+/// <param name="BytesPerSecond">Copied a second, of late; 0 when not known.</param>
+/// <param name="SecondsLeft">What is left takes about so long; -1 when not known.</param>
+/// <param name="Kind">What is copied, in a word; empty before that is decided.</param>
+/// <param name="Why">Why so much, or what is waited for; empty when there is nothing to say.</param>
 public readonly record struct CopyProgress(
-    long BytesDone, long BytesTotal, long BytesCompared, long Mismatches);
+    long BytesDone, long BytesTotal, long BytesCompared, long BytesToCompare, long Mismatches,
+    long BytesPerSecond, long SecondsLeft, string Kind, string Why);
 
 /// <summary>A block device with a copy on each node.</summary>
 public interface IVolume

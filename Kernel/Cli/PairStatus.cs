@@ -13,6 +13,9 @@ internal sealed class PairStatus
     /// <summary>What keeps the pair from being ready; empty when it is.</summary>
     internal IReadOnlyList<string> Lacks => [.. Nodes.SelectMany(LacksOf)];
 
+    /// <summary>How far resyncs have come, a line each.</summary>
+    internal IReadOnlyList<string> Resyncs => [.. Nodes.SelectMany(ResyncsOf)];
+
     /// <summary>Asks every node at once.</summary>
     internal static async Task<PairStatus> AskAsync(
         IEnumerable<(string Name, string Socket)> nodes, CancellationToken cancellation) =>
@@ -40,6 +43,26 @@ internal sealed class PairStatus
 
     /// <summary>Whether a node is meant to work without a witness.</summary>
     internal static bool HasNoWitness(JsonObject node) => Witness(node) == "none";
+
+    private static IEnumerable<string> ResyncsOf(JsonObject node)
+    {
+        JsonNode? groups = node["sections"]?["ownership"] is JsonObject ownership
+            ? ownership["groups"] : null;
+        foreach (JsonNode? group in groups as JsonArray ?? [])
+        {
+            if (group?["resync"] is not JsonObject resync)
+            {
+                continue;
+            }
+
+            string left = resync["secondsLeft"] is { } seconds ? $", {seconds} s left" : "";
+            string why = $"{resync["why"]}";
+            yield return $"{node["name"]} resyncs group {group["group"]} ({resync["kind"]}):"
+                + $" {resync["bytesDone"]} of {resync["bytesTotal"]} bytes copied,"
+                + $" {resync["bytesCompared"]} of {resync["bytesToCompare"]} compared{left}"
+                + (why.Length > 0 ? $"; {why}" : "");
+        }
+    }
 
     private static IEnumerable<string> LacksOf(JsonObject node)
     {

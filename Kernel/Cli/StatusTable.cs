@@ -18,6 +18,7 @@ internal static class StatusTable
             parts.Add(volumes);
         }
 
+        parts.AddRange(status.Resyncs.Select(Note));
         parts.AddRange(status.Lacks.Select(Note));
         if (status.Nodes.Select(node => node["transportTraits"]).FirstOrDefault(
             traits => traits?["oneSided"]?.GetValue<bool>() == false) is { } answered)

@@ -16,9 +16,12 @@ internal sealed class TestVolumes(params IVolume[] volumes) : IVolumes
     public void SayServingChanged() => ServingChanged?.Invoke();
 
     /// <inheritdoc/>
-    public ValueTask<bool> CopyAllAsync(
+    public ValueTask<bool> ResyncAsync(
         GroupId group, IProgress<CopyProgress> progress, CancellationToken cancellation) =>
         throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public void TakeEntry(RegisterEntry entry) => throw new NotSupportedException();
 
     /// <inheritdoc/>
     public ValueTask DrainAsync(GroupId group, CancellationToken cancellation) =>

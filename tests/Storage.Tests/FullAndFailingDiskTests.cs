@@ -101,7 +101,7 @@ public sealed class FullAndFailingDiskTests
         }
 
         pair.Disconnect();
-        pair.A.Log.ServeAlone(new Term(2));
+        pair.GoAlone(pair.A);
         pair.Connect();
         pair.B.Log.BecomePassive();
         pair.Reactor.Run(1);
@@ -127,8 +127,7 @@ public sealed class FullAndFailingDiskTests
         Assert.True(pair.A.Log.PartnerFailed);
         Assert.False(pair.A.Log.PartnerOffered);
         Assert.Null(writes[^1].Status);
-        pair.NextTerm();
-        pair.A.Log.ServeAlone(pair.Term);
+        pair.GoAlone(pair.A);
         pair.Reactor.Run(2_000);
         Assert.All(writes, write => Assert.Equal(VolumeStatus.Ok, write.Status));
         Assert.Contains("stood still", pair.A.Inner.Report().ToJsonString(),
@@ -144,7 +143,7 @@ public sealed class FullAndFailingDiskTests
         using TestPair pair = TestPair.InSync();
         pair.B.Log.StepDown();
         pair.A.Log.Freeze();
-        pair.A.Log.ServeAlone(new Term(2));
+        pair.GoAlone(pair.A);
         pair.Disconnect();
         pair.Connect();
         pair.B.Log.BecomePassive();
@@ -156,7 +155,7 @@ public sealed class FullAndFailingDiskTests
         pair.Reactor.Run(12_000);
         Assert.Equal(LogRole.Alone, pair.A.Log.Role);
         Assert.True(pair.A.Log.PartnerFailed);
-        pair.A.Log.ServeAlone(new Term(2));
+        pair.GoAlone(pair.A);
         pair.Reactor.Run(1_000);
         Assert.All(writes, write => Assert.Equal(VolumeStatus.Ok, write.Status));
     }

@@ -57,7 +57,7 @@ public sealed class LogTests
         Assert.Null(write.Status);
         Assert.Null(read.Status);
         Assert.Null(later.Status);
-        pair.A.Log.ServeAlone(new Term(2));
+        pair.GoAlone(pair.A);
         pair.Reactor.Drain();
         Assert.Equal(VolumeStatus.Ok, write.Status);
         Assert.Equal(VolumeStatus.Ok, read.Status);

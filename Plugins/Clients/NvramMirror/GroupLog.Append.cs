@@ -9,6 +9,8 @@ internal sealed partial class GroupLog
     private readonly Queue<Proof> proofs = new(64);
     private ulong committed; // Published in the own copy.
     private ulong freedHead; // Space before it may be used again (L3).
+    private ulong marked; // Every record before it is in the record of changes.
+    private DiskFacts disk;
     private bool refusedAsFull;
     private Notice pending;
     private bool notifying;
@@ -162,6 +164,24 @@ internal sealed partial class GroupLog
     }
 
     /// <inheritdoc/>
+    public void SetMarked(Lsn lsn)
+    {
+        if (lsn.Value > marked)
+        {
+            marked = lsn.Value;
+            MoveHead();
+            Notify();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void TellDisk(DiskFacts facts)
+    {
+        disk = facts;
+        PublishPage();
+    }
+
+    /// <inheritdoc/>
     public void Prove(Action<object, LogOutcome> done, object state)
     {
         if (Role is LogRole.Alone or LogRole.Resyncing)
@@ -183,6 +203,14 @@ internal sealed partial class GroupLog
                 host.Poll();
             }
         }
+    }
+
+    /// <summary>What was marked before may have been ended by an InSync since: it counts
+    /// anew.</summary>
+    private void TurnAlone()
+    {
+        marked = Role == LogRole.Alone ? marked : 0;
+        Role = LogRole.Alone;
     }
 
     private void Put(ref RecordHeader record, ReadOnlySpan<byte> payload)
@@ -236,8 +264,10 @@ internal sealed partial class GroupLog
         }
     }
 
-    /// <summary>Moves the head over records that no disk needs any more; one record is
-    /// kept.</summary>
+    /// <summary>
+    /// Moves the head over records that no disk needs any more. One is kept, of those that the
+    /// partner has, too: whoever takes over reads the generation from it (L2).
+    /// </summary>
     private void MoveHead()
     {
         if (Role is not (LogRole.Alone or LogRole.Mirrored or LogRole.Resyncing))
@@ -245,8 +275,9 @@ internal sealed partial class GroupLog
             return;
         }
 
-        ulong limit = Math.Min(Flushed.Value, cursor.LastStart);
+        ulong limit = Math.Min(Flushed.Value, acked == 0 ? 0 : acked - 1);
         limit = mirroring ? Math.Min(limit, partnerFlushed) : limit;
+        limit = Role == LogRole.Mirrored ? limit : Math.Min(limit, marked); // L5, S9.
         ulong to = WalkTo(limit);
         if (to == head)
         {

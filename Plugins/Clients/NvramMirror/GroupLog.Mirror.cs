@@ -56,6 +56,9 @@ internal sealed partial class GroupLog
     public Lsn PartnerFlushed => new(partnerFlushed);
 
     /// <inheritdoc/>
+    public DiskFacts PartnerDisk { get; private set; }
+
+    /// <inheritdoc/>
     public bool PartnerHoldsAll => Role == LogRole.Mirrored && mirrored >= acked;
 
     /// <inheritdoc/>
@@ -133,6 +136,7 @@ internal sealed partial class GroupLog
     /// <summary>A session began: offers this copy again when the partner may write it.</summary>
     public void SessionBegan()
     {
+        PartnerDisk = default; // Until its page was read in this session.
         if (Role == LogRole.Passive && region is not null)
         {
             Reclaim();
@@ -159,7 +163,14 @@ internal sealed partial class GroupLog
         {
             // S1: mirrored rules bind until the register says otherwise. When it says already that
             // the partner is stale, this copy is enough.
-            Role = Role == LogRole.Mirrored ? LogRole.Frozen : LogRole.Alone;
+            if (Role == LogRole.Mirrored)
+            {
+                Role = LogRole.Frozen;
+            }
+            else
+            {
+                TurnAlone();
+            }
         }
 
         Raise(Notice.Changed | Notice.Proofs);
@@ -229,6 +240,8 @@ internal sealed partial class GroupLog
     /// <summary>What the partner says of its disk; from memory that it writes.</summary>
     public void PartnerSays(in PartnerPage page)
     {
+        PartnerDisk = new DiskFacts(
+            page.DiskId, page.DiskPairedWith, new Term(page.DiskAloneUnder));
         if (!mirroring || page.Generation != cursor.Generation || page.Flushed > acked)
         {
             return;

@@ -151,7 +151,7 @@ internal sealed partial class GroupLog
     {
         publishedGeneration = LogLayout.ReadWord(Copy, LogLayout.GenerationWord);
         PartnerPage page = PartnerPage.Make(
-            publishedGeneration, Flushed.Value, mismatches);
+            publishedGeneration, Flushed.Value, mismatches, disk);
         MemoryMarshal.Write(host.Page.Bytes[PartnerPage.OffsetOf(Group)..], in page);
     }
 }

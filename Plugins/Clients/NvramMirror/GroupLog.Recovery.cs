@@ -13,7 +13,7 @@ internal sealed partial class GroupLog
     /// </summary>
     private void Recover()
     {
-        head = acked = 0;
+        head = acked = marked = 0;
         broken = false;
         cursor = LogCursor.At(0);
         header = default;

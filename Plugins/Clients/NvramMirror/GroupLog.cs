@@ -146,6 +146,7 @@ internal sealed partial class GroupLog : IGroupLog
         Reclaim(); // S4: revoke, probe, then work from what is held after that.
         Recover();
         generationStarted = false;
+        partnerFlushed = Math.Max(partnerFlushed, head); // L3: freed is flushed on both.
         fenced = new FenceReport(true, new Lsn(cursor.End));
         Role = LogRole.Fenced;
         facts!.Save(sync: true);
@@ -162,7 +163,7 @@ internal sealed partial class GroupLog : IGroupLog
         EnsureFormatted();
         this.term = term;
         StartGeneration();
-        Role = LogRole.Alone;
+        TurnAlone();
         Acknowledge(cursor.End);
         MoveHead();
         Raise(Notice.Changed | Notice.Advanced | Notice.SpaceFreed | Notice.Proofs);

@@ -51,7 +51,7 @@ internal sealed class MirrorClient
         int bytes = MirrorSettings.From(settings).LogBytes;
         Needs = new ClientNeeds(
             "nvram-mirror",
-            new VersionRange((ushort)MirrorVersion.V2, (ushort)MirrorVersion.V2),
+            new VersionRange((ushort)MirrorVersion.V3, (ushort)MirrorVersion.V3),
             [new PortNeed(PortName, PortNeed.PostsInFlightLimit, PortClass.Log)],
             [
                 .. GroupId.All.Select(group => LogRegion(group, bytes, node)),

@@ -10,4 +10,7 @@ internal enum MirrorVersion : ushort
     /// Comparisons after a copy; the page has 256 bytes and tells what they found.
     /// </summary>
     V2 = 2,
+
+    /// <summary>The page tells of the disk, and records ask for changes of its own.</summary>
+    V3 = 3,
 }

@@ -29,6 +29,15 @@ internal struct PartnerPage
     /// </summary>
     public MismatchList Mismatches;
 
+    /// <summary>Id of its disk; 0 before that is known.</summary>
+    public ulong DiskId;
+
+    /// <summary>The partner's disk that it was last in sync with.</summary>
+    public ulong DiskPairedWith;
+
+    /// <summary>Term under which the disk was changed by its node alone; 0 when it was not.</summary>
+    public ulong DiskAloneUnder;
+
     /// <summary>Ones' complement of CRC-32C over all of it: a torn read does not match.</summary>
     public uint Check;
 
@@ -37,9 +46,16 @@ internal struct PartnerPage
 
     /// <summary>Makes one under its check.</summary>
     public static PartnerPage Make(
-        ulong generation, ulong flushed, ReadOnlySpan<ulong> mismatches)
+        ulong generation, ulong flushed, ReadOnlySpan<ulong> mismatches, in DiskFacts disk)
     {
-        PartnerPage page = new() { Generation = generation, Flushed = flushed };
+        PartnerPage page = new()
+        {
+            Generation = generation,
+            Flushed = flushed,
+            DiskId = disk.Id,
+            DiskPairedWith = disk.PairedWith,
+            DiskAloneUnder = disk.AloneUnder.Value,
+        };
         mismatches.CopyTo(page.Mismatches);
         page.Check = page.ComputeCheck();
         return page;

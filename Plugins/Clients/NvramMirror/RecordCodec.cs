@@ -75,7 +75,7 @@ internal static class RecordCodec
         LogEntryKind.Write or LogEntryKind.Copy => header.Control == ControlKind.None
             && header.Length == header.PayloadLength && header.Offset >= 0,
         LogEntryKind.Trim or LogEntryKind.WriteZeroes or LogEntryKind.CopyZeroes
-            or LogEntryKind.CompareZeroes =>
+            or LogEntryKind.CompareZeroes or LogEntryKind.AskChanges =>
             header.Control == ControlKind.None
             && header.PayloadLength == 0 && header.Length >= 0 && header.Offset >= 0,
         LogEntryKind.Compare => header.Control == ControlKind.None

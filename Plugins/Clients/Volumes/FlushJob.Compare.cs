@@ -10,10 +10,15 @@ internal sealed partial class FlushJob
 {
     private readonly List<Question> questions = [];
     private readonly List<Lsn> mismatches = [];
+    private readonly List<Lsn> yes = [];
     private byte[] block = []; // Has room from the first comparison on.
 
     /// <summary>Ends of the records whose comparison found a difference.</summary>
     public List<Lsn> Mismatches => mismatches;
+
+    /// <summary>Ends of the records that asked for changes of this node's, where there are
+    /// some.</summary>
+    public List<Lsn> Yes => yes;
 
     private static bool IsQuestion(LogEntryKind kind) =>
         kind is LogEntryKind.Compare or LogEntryKind.CompareZeroes;

@@ -34,6 +34,12 @@ internal sealed partial class FlushJob(Action<FlushJob> ended) : WorkItem
     /// <summary>Whether to flush to stable storage.</summary>
     public bool Sync { get; set; }
 
+    /// <summary>What goes into the record of changes before anything else (L5).</summary>
+    public RecordWrite? Marks { get; set; }
+
+    /// <summary>Records before it are in the record of changes, once this was done.</summary>
+    public Lsn MarkedTo { get; set; }
+
     /// <summary>What became of it.</summary>
     public DiskResult Result { get; private set; }
 
@@ -51,6 +57,7 @@ internal sealed partial class FlushJob(Action<FlushJob> ended) : WorkItem
     {
         pieces.Clear();
         questions.Clear();
+        yes.Clear();
         used = 0;
     }
 
@@ -85,7 +92,7 @@ internal sealed partial class FlushJob(Action<FlushJob> ended) : WorkItem
     /// <inheritdoc/>
     public override void Work()
     {
-        Result = DiskResult.Ok;
+        Result = Marks?.Write() ?? DiskResult.Ok;
         Span<Piece> all = CollectionsMarshal.AsSpan(pieces);
         all.Sort(static (a, b) => a.Volume != b.Volume ? a.Volume.CompareTo(b.Volume)
             : a.Start != b.Start ? a.Start.CompareTo(b.Start) : a.Order.CompareTo(b.Order));

@@ -1,41 +1,45 @@
+using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
+using StorageOs.Volumes.Core;
 
 namespace StorageOs.Volumes;
 
 /// <summary>
-/// This part: copies everything to a stale partner through the log, then has the partner compare
-/// (S11). An extent is read from disk on a worker; back on the reactor everything appended is
-/// acknowledged first, the overlay is put over what was read, and the record is appended in the
-/// same turn: no write falls between, neither for a copy nor for the checksums of a comparison.
+/// This part: makes a stale partner's disk equal through the log (S10, S11); what is copied and
+/// compared is <see cref="CopyPlan"/>'s to say. An extent is read from disk on a worker; back on
+/// the reactor everything appended is acknowledged first, the overlay is put over what was read,
+/// and the record is appended in the same turn: no write falls between, neither for a copy nor for
+/// the checksums of a comparison.
 /// </summary>
 internal sealed partial class GroupStore
 {
-    private const int RepairsMax = 3; // Of one extent; then the partner's disk is not good.
+    private const int CostOfComparing = 4; // A comparison reads as much, and sends next to nothing.
 
+    private readonly ResyncSettings settings;
+    private readonly CopyPace pace;
     private readonly ReadJob copyRead;
-    private readonly Queue<Comparison> comparisons = new(); // In the log; not answered yet.
-    private readonly Queue<Extent> repairs = new(); // Found to differ.
+    private readonly Queue<Sent> questions = new(); // In the log; not answered yet.
+    private readonly Queue<Sent> copies = new(); // In the log; not on the partner's disk yet.
     private byte[] extent = []; // Has room while a copy runs.
     private TaskCompletionSource<bool>? copy;
     private TaskCompletionSource<bool>? readFor; // The copy that the read under way is for.
     private IProgress<CopyProgress>? progress;
     private CancellationToken copyCancellation;
-    private bool comparing; // The second round: everything was copied once.
+    private CopyPlan? plan; // Once it is decided what is copied.
+    private DivergenceRow? decided;
+    private ulong attempts;
     private Extent current;
-    private int copyVolume;
-    private long copyOffset;
-    private CopyProgress done;
     private ulong copyEnd;
     private bool copyReading;
     private int copyReady; // Bytes of the extent that wait to be appended.
 
-    /// <summary>Differences that comparisons have found since the boot; each was repaired, or
-    /// its copy failed.</summary>
+    /// <summary>Differences that comparisons have found since the boot where there should have been
+    /// none; each was repaired, or its copy failed.</summary>
     public long MismatchesFound { get; private set; }
 
-    /// <summary>See <see cref="IVolumes.CopyAllAsync"/>.</summary>
-    public ValueTask<bool> CopyAllAsync(
+    /// <summary>See <see cref="IVolumes.ResyncAsync"/>.</summary>
+    public ValueTask<bool> ResyncAsync(
         IProgress<CopyProgress> report, CancellationToken cancellation)
     {
         Invariant.Require(log.Role == LogRole.Resyncing && copy is null);
@@ -43,10 +47,8 @@ internal sealed partial class GroupStore
         ValueTask<bool> result = new(copy.Task);
         progress = report;
         copyCancellation = cancellation;
-        comparing = false;
-        copyVolume = 0;
-        copyOffset = 0;
-        done = new CopyProgress(0, volumes.Sum(v => v.SizeBytes), 0, 0);
+        plan = null;
+        decided = null;
         copyReady = 0;
         extent = extent.Length == pieceBytes ? extent : new byte[pieceBytes];
         copyEnd = log.Acknowledged.Value;
@@ -62,83 +64,121 @@ internal sealed partial class GroupStore
             return;
         }
 
-        if (copyCancellation.IsCancellationRequested || log.PartnerFailed || !TakeComparisons())
+        if (copyCancellation.IsCancellationRequested || log.PartnerFailed || !TakeAnswers())
         {
             EndCopy(false);
             return;
         }
 
         // The append's commit may free space and have started the next read from within.
-        if (copyReady != 0 && (!AppendExtent() || copyReading))
+        if (plan is null ? !Decide() : copyReady != 0 && (!AppendExtent() || copyReading))
         {
             return;
         }
 
-        if (!NextExtent())
+        GoOn();
+    }
+
+    private void GoOn()
+    {
+        while (plan!.Next(out current))
         {
-            // Flushed by the partner: the last extent is on its disk, and compared.
-            if (comparisons.Count == 0 && log.PartnerFlushed.Value >= copyEnd)
+            // Clients get the rest of the log: a copy may fill a quarter of it.
+            ulong share = (ulong)log.Summary.CapacityBytes / 4;
+            if (copyEnd >= log.PartnerFlushed.Value + share
+                || questions.Count >= IGroupLog.MismatchesKept || !pace.MayTake(reactor.Now))
             {
-                EndCopy(true);
+                return;
             }
 
-            return;
+            if (current.Step != CopyStep.Ask)
+            {
+                ReadExtent();
+                return;
+            }
+
+            if (!AppendQuestion(LogEntryKind.AskChanges, default, current.Length))
+            {
+                return;
+            }
+
+            plan.Took(current, current.Length);
+            log.Commit();
+            if (copy is null)
+            {
+                return;
+            }
         }
 
-        // Clients get the rest of the log: a copy may fill a quarter of it.
-        ulong share = (ulong)log.Summary.CapacityBytes / 4;
-        if (copyEnd < log.PartnerFlushed.Value + share
-            && comparisons.Count < IGroupLog.MismatchesKept)
+        // Flushed by the partner: the last extent is on its disk, and compared.
+        if (questions.Count == 0 && log.PartnerFlushed.Value >= copyEnd)
         {
-            ReadExtent();
+            EndCopy(true);
         }
     }
 
-    /// <summary>Says what is next: what differed, else the next in order, twice over.</summary>
-    private bool NextExtent()
+    /// <summary>S10: says how the two disks stand to each other, and plans by it.</summary>
+    private bool Decide()
     {
-        if (repairs.TryPeek(out current))
+        KeepRecord();
+        DiskFacts theirs = log.PartnerDisk;
+        bool agrees = entry is { Sync: SyncState.Stale } && entry.Owner == node.SystemId
+            && entry.StaleNode == node.PartnerSystemId;
+        ulong term = entry?.Term.Value ?? 0;
+        DivergenceRow row = Divergence.Of(
+            agrees, Divergence.Ours(record, theirs.Id, term),
+            Divergence.Theirs(theirs.Id, theirs.AloneUnder.Value, term));
+        if (row != decided)
         {
-            return true;
+            decided = row;
+            LogDecided(Group, row.Relation, row.Kind, WhyDecided(row));
         }
 
-        bool more = SkipToVolume();
-        if (!more && !comparing)
+        if (row.Kind == ResyncKind.Stop)
         {
-            comparing = true;
-            copyVolume = 0;
-            copyOffset = 0;
-            more = SkipToVolume();
+            Report();
+            return false;
         }
 
-        if (more)
+        if (row.Kind == ResyncKind.Everything)
         {
-            Volume volume = volumes[copyVolume];
-            long length = Math.Min(pieceBytes, volume.SizeBytes - copyOffset);
-            current = new Extent(volume, copyOffset, (int)length, 0);
+            record.PairAll(theirs.Id, WhyDecided(row));
+            TellDisk();
         }
 
-        return more;
+        ulong seed = record.DiskId ^ (ulong)reactor.Now.Nanoseconds ^ ++attempts;
+        plan = new CopyPlan(
+            record, row.Kind == ResyncKind.Union,
+            new VerifySample(seed, record.Granules.Count, settings.SamplePercent), pieceBytes);
+        LogPlanned(Group, plan.CopyTotal, plan.CompareTotal, record.Granules.TotalBytes);
+        Report();
+        return true;
     }
 
-    private bool SkipToVolume()
+    private string WhyDecided(DivergenceRow row) =>
+        record.Why.Length > 0 ? record.Why : row.Why;
+
+    private void Report()
     {
-        while (copyVolume < volumes.Count && copyOffset >= volumes[copyVolume].SizeBytes)
-        {
-            copyVolume++;
-            copyOffset = 0;
-        }
-
-        return copyVolume < volumes.Count;
+        long left = plan is null ? 0 : Left(plan);
+        double seconds = pace.TimeFor(left)?.TotalSeconds ?? -1;
+        progress?.Report(new CopyProgress(
+            plan?.CopyDone ?? 0, plan?.CopyTotal ?? 0, plan?.CompareDone ?? 0,
+            plan?.CompareTotal ?? 0, plan?.Surprises ?? 0, pace.Rate, (long)Math.Ceiling(seconds),
+            $"{decided?.Kind}", decided is null ? "" : WhyDecided(decided)));
     }
+
+    private static long Left(CopyPlan plan) =>
+        plan.CopyTotal - plan.CopyDone
+        + ((plan.CompareTotal - plan.CompareDone) / CostOfComparing);
 
     private void ReadExtent()
     {
         copyReading = true;
         readFor = copy;
-        copyRead.Volume = current.Volume;
+        copyRead.Volume = volumes[current.Volume];
         copyRead.Offset = current.Offset;
-        copyRead.Into = extent.AsMemory(0, current.Length);
+        copyRead.Into = extent.AsMemory(0, (int)current.Length);
         StartRead(copyRead);
     }
 
@@ -174,35 +214,37 @@ internal sealed partial class GroupStore
 
         copyReady = 0;
         bool zeros = PutTogether();
-        bool repairing = current.Repairs != 0;
-        int length = zeros && !repairing ? HoleLength() : current.Length;
-        if ((!comparing || repairing) && !AppendCopy(zeros, length))
+        bool copying = current.Step is CopyStep.Copy or CopyStep.Repair;
+        long length = zeros && current.Step != CopyStep.Repair ? HoleLength() : current.Length;
+        if (copying && !AppendCopy(zeros, (int)length))
         {
             return false; // Full: the extent is read again by a later turn.
         }
 
-        if (comparing && !AppendComparison(zeros, length))
+        if (current.Step != CopyStep.Copy && !AppendComparison(zeros, (int)length))
         {
             return false;
         }
 
-        Advance(repairing, length);
+        plan!.Took(current, length);
+        long cost = zeros ? Overlay.BlockBytes : copying ? length : length / CostOfComparing;
+        pace.Took(cost, copying ? length : length / CostOfComparing, reactor.Now);
         log.Commit();
-        progress?.Report(done);
+        Report();
         return copy is not null;
     }
 
     /// <summary>Puts what stands in the log over what was read; true when all is zeros.</summary>
     private bool PutTogether()
     {
-        Span<byte> bytes = extent.AsSpan(0, current.Length);
+        Span<byte> bytes = extent.AsSpan(0, (int)current.Length);
         bool hole = copyRead.NextData >= current.Offset + current.Length;
         if (hole)
         {
             bytes.Clear();
         }
 
-        Overlay overlay = current.Volume.Overlay;
+        Overlay overlay = volumes[current.Volume].Overlay;
         bool touched = overlay.Touches(current.Offset, current.Length);
         overlay.Apply(current.Offset, bytes, log);
         return (hole && !touched) || !bytes.ContainsAnyExcept((byte)0);
@@ -210,16 +252,17 @@ internal sealed partial class GroupStore
 
     private bool AppendCopy(bool zeros, int length)
     {
-        LogEntry entry = new(
+        LogEntry put = new(
             zeros ? LogEntryKind.CopyZeroes : LogEntryKind.Copy,
-            current.Volume.Number, current.Offset, length);
+            (ushort)current.Volume, current.Offset, length);
         ReadOnlySpan<byte> bytes = zeros ? default : extent.AsSpan(0, length);
-        if (log.TryAppend(entry, bytes, out Lsn end) != AppendOutcome.Accepted)
+        if (log.TryAppend(put, bytes, out Lsn end) != AppendOutcome.Accepted)
         {
             return false;
         }
 
         copyEnd = end.Value;
+        copies.Enqueue(new Sent(end, current with { Length = length }));
         return true;
     }
 
@@ -228,73 +271,65 @@ internal sealed partial class GroupStore
         Span<byte> sums = stackalloc byte[ExtentSums.BytesOf(PieceBytesMax)];
         sums = zeros ? default : sums[..ExtentSums.BytesOf(length)];
         ExtentSums.Write(extent.AsSpan(0, zeros ? 0 : length), sums);
-        LogEntry entry = new(
-            zeros ? LogEntryKind.CompareZeroes : LogEntryKind.Compare,
-            current.Volume.Number, current.Offset, length);
-        if (log.TryAppend(entry, sums, out Lsn end) != AppendOutcome.Accepted)
+        return AppendQuestion(
+            zeros ? LogEntryKind.CompareZeroes : LogEntryKind.Compare, sums, length);
+    }
+
+    private bool AppendQuestion(LogEntryKind kind, ReadOnlySpan<byte> sums, long length)
+    {
+        LogEntry put = new(kind, (ushort)current.Volume, current.Offset, (int)length);
+        if (log.TryAppend(put, sums, out Lsn end) != AppendOutcome.Accepted)
         {
             return false;
         }
 
         copyEnd = end.Value;
-        comparisons.Enqueue(new Comparison(end, current with { Length = length }));
+        questions.Enqueue(new Sent(end, current with { Length = length }));
         return true;
     }
 
-    private void Advance(bool repairing, int length)
+    /// <summary>Takes in what the partner has written, and what it has answered.</summary>
+    /// <returns>False when an extent differs however often it is copied.</returns>
+    private bool TakeAnswers()
     {
-        if (repairing)
+        while (copies.TryPeek(out Sent one) && one.End <= log.PartnerFlushed)
         {
-            repairs.Dequeue();
-            return;
+            copies.Dequeue();
+            record.TakeCopied(one.Extent.Volume, one.Extent.Offset, one.Extent.Length);
         }
 
-        copyOffset += length;
-        done = comparing
-            ? done with { BytesCompared = done.BytesCompared + length }
-            : done with { BytesDone = done.BytesDone + length };
-    }
-
-    /// <summary>Takes in what the partner has compared.</summary>
-    /// <returns>False when an extent differs however often it is copied.</returns>
-    private bool TakeComparisons()
-    {
-        while (comparisons.TryPeek(out Comparison one) && one.End <= log.PartnerFlushed)
+        while (questions.TryPeek(out Sent one) && one.End <= log.PartnerFlushed)
         {
-            comparisons.Dequeue();
-            if (log.PartnerFound(one.End))
+            questions.Dequeue();
+            bool yes = log.PartnerFound(one.End);
+            long before = plan!.Surprises;
+            bool widened = plan.Widened;
+            bool good = plan.TakeAnswer(one.Extent, yes);
+            if (plan.Surprises > before)
             {
                 MismatchesFound++;
-                done = done with { Mismatches = done.Mismatches + 1 };
-                if (one.Extent.Repairs == RepairsMax)
-                {
-                    return false;
-                }
+                LogDiffers(
+                    Group, volumes[one.Extent.Volume].Name, one.Extent.Offset, one.Extent.Length,
+                    plan.Widened && !widened
+                        ? "nothing there was recorded as changed: everything is compared now"
+                        : good ? "copied again" : "it differs however often it is copied");
+            }
 
-                Repair(one.Extent);
+            if (!good)
+            {
+                return false;
             }
         }
 
         return true;
     }
 
-    /// <summary>A compared hole may be longer than what is copied in one piece.</summary>
-    private void Repair(Extent differs)
-    {
-        for (int at = 0; at < differs.Length; at += pieceBytes)
-        {
-            repairs.Enqueue(new Extent(
-                differs.Volume, differs.Offset + at, Math.Min(pieceBytes, differs.Length - at),
-                differs.Repairs + 1));
-        }
-    }
-
     /// <summary>A hole may be longer than one extent, as far as no write stands in the
     /// log.</summary>
-    private int HoleLength()
+    private long HoleLength()
     {
-        Volume volume = current.Volume;
-        long end = Math.Min(copyRead.NextData, volume.SizeBytes);
+        Volume volume = volumes[current.Volume];
+        long end = Math.Min(copyRead.NextData, plan!.RunEnd(current));
         end = Math.Min(end, current.Offset + ZeroBytesMax) & -Overlay.BlockBytes;
         long length = current.Length;
         while (current.Offset + length < end
@@ -303,24 +338,52 @@ internal sealed partial class GroupStore
             length += Overlay.BlockBytes;
         }
 
-        return (int)length;
+        return length;
     }
 
     private void EndCopy(bool good)
     {
         if (copy is { } waiting)
         {
+            Report();
+            if (plan is not null)
+            {
+                LogEnded(Group, good, plan.CopyDone, plan.CompareDone, plan.Surprises);
+            }
+
             copy = null;
+            plan = null;
             copyReady = 0;
-            comparisons.Clear();
-            repairs.Clear();
+            questions.Clear();
+            copies.Clear();
             waiting.SetResult(good);
         }
     }
 
-    /// <summary>A part of a volume, and how often it was copied again.</summary>
-    private readonly record struct Extent(Volume Volume, long Offset, int Length, int Repairs);
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "{Group}: the partner's disk is {Relation}; to do: {Kind}; {Why}")]
+    private partial void LogDecided(
+        GroupId group, Relation relation, ResyncKind kind, string why);
 
-    /// <summary>A comparison in the log: where its record ends, and what it is of.</summary>
-    private readonly record struct Comparison(Lsn End, Extent Extent);
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "{Group}: resync copies {Copy} bytes and compares {Compare} of {Total}")]
+    private partial void LogPlanned(GroupId group, long copy, long compare, long total);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "{Group}: the partner's {Volume} differs at {Offset}, {Length} bytes; {Done}")]
+    private partial void LogDiffers(
+        GroupId group, string volume, long offset, long length, string done);
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "{Group}: resync ended, good {Good}: {Copied} bytes copied, {Compared} compared,"
+            + " {Mismatches} differed")]
+    private partial void LogEnded(
+        GroupId group, bool good, long copied, long compared, long mismatches);
+
+    /// <summary>An extent in the log: where its record ends.</summary>
+    private readonly record struct Sent(Lsn End, Extent Extent);
 }

@@ -39,12 +39,17 @@ internal sealed partial class GroupStore
     public string Waits => retryAt is null ? ""
         : "no space on this node's disk; tried again each second";
 
-    private bool MayFlush => fault is null && log.Role
-        is LogRole.Passive or LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone;
+    private bool MayFlush => fault is null && job.Marks is not null && log.Role switch
+    {
+        LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone => true,
+        LogRole.Passive => !IsHeldBack,
+        _ => false,
+    };
 
     /// <summary>Regular look at what is due; every few milliseconds.</summary>
     public void OnTick()
     {
+        KeepRecord();
         ConsiderFlush();
         PumpCopy();
     }
@@ -59,7 +64,7 @@ internal sealed partial class GroupStore
     {
         ulong pending = log.Acknowledged.Value - Math.Min(
             log.Flushed.Value, log.Acknowledged.Value);
-        if (flushRunning || !MayFlush || pending == 0)
+        if (flushRunning || !MayFlush || (pending == 0 && !record.NeedsWrite))
         {
             kicked &= pending != 0;
             return;
@@ -90,11 +95,14 @@ internal sealed partial class GroupStore
         kicked = false;
         Lsn end = log.Acknowledged;
         Lsn at = log.Flushed;
+        NoteChanges();
         job.Clear();
+        job.Marks!.Take(record, evenLazy: true);
+        job.MarkedTo = new Lsn(record.IsOpen ? marksTo : 0);
         job.From = at;
-        while (at < end && log.TryRead(at, out LogRecord record, out Lsn next) && next <= end)
+        while (at < end && log.TryRead(at, out LogRecord entry, out Lsn next) && next <= end)
         {
-            if (!job.HasRoom(record))
+            if (!job.HasRoom(entry))
             {
                 end = at;
                 kicked = true; // The rest is due as much as this.
@@ -102,19 +110,33 @@ internal sealed partial class GroupStore
             }
 
             // Words that make no sense here were written by the partner: they change nothing.
-            if (VolumeOf(record) is not null && IsForThisDisk(record))
+            if (VolumeOf(entry) is { } volume && IsForThisDisk(entry))
             {
-                job.Add(record);
+                Put(entry, volume);
             }
 
             at = next;
         }
 
         job.To = AfterControl(at, end);
-        if (job.To > job.From)
+        if (job.To > job.From || job.Marks.Any)
         {
             flushRunning = true;
             writer.Run(job);
+        }
+    }
+
+    private void Put(in LogRecord entry, Volume volume)
+    {
+        if (entry.Entry.Kind != LogEntryKind.AskChanges)
+        {
+            job.Add(entry);
+        }
+        else if (record.IsOpen && record.Changed.Any(
+            record.Granules.At(volume.Number, entry.Entry.Offset),
+            record.Granules.At(volume.Number, entry.Entry.Offset + entry.Entry.Length - 1) + 1))
+        {
+            job.Yes.Add(entry.End); // S10: what this node changed by itself.
         }
     }
 
@@ -122,7 +144,8 @@ internal sealed partial class GroupStore
     private bool IsForThisDisk(in LogRecord record) => record.Entry.Kind switch
     {
         LogEntryKind.Copy or LogEntryKind.CopyZeroes => log.Role != LogRole.Resyncing,
-        LogEntryKind.Compare or LogEntryKind.CompareZeroes => log.Role == LogRole.Passive,
+        LogEntryKind.Compare or LogEntryKind.CompareZeroes or LogEntryKind.AskChanges =>
+            log.Role == LogRole.Passive,
         _ => true,
     };
 
@@ -136,10 +159,21 @@ internal sealed partial class GroupStore
     private void FlushEnded(FlushJob ended)
     {
         flushRunning = false;
+        if (renewing)
+        {
+            renewing = false;
+            return;
+        }
+
         if (abandoned)
         {
             abandoned = false;
             retryAt = null;
+            if (ended.Result != DiskResult.Ok)
+            {
+                record.WriteAgain();
+            }
+
             ConsiderFlush();
             return;
         }
@@ -147,6 +181,7 @@ internal sealed partial class GroupStore
         switch (ended.Result)
         {
             case DiskResult.Ok:
+                log.SetMarked(ended.MarkedTo);
                 flushRunning = true;
                 flushWritten = true;
                 side ^= 1;
@@ -159,6 +194,7 @@ internal sealed partial class GroupStore
                 fault = new Refusal(
                     $"disk of {Group}", "writes and flushes to succeed", "an I/O error",
                     "replace the disk; this node is stale until a full copy");
+                RenewDisk();
                 log.MarkDamaged(fault.ToString()); // L3.
                 break;
         }
@@ -191,6 +227,11 @@ internal sealed partial class GroupStore
             log.ReportMismatch(mismatch);
         }
 
+        foreach (Lsn changed in CollectionsMarshal.AsSpan(job.Yes))
+        {
+            log.ReportMismatch(changed);
+        }
+
         log.SetFlushed(job.To);
         indexed = Math.Max(indexed, job.To.Value);
         ConsiderFlush();
@@ -198,10 +239,9 @@ internal sealed partial class GroupStore
 
     private void DropFlushed(Lsn from, Lsn to)
     {
-        while (from < to && log.TryRead(from, out LogRecord record, out from) && from <= to)
+        while (from < to && log.TryRead(from, out LogRecord entry, out from) && from <= to)
         {
-            VolumeOf(record)?.Overlay.Drop(
-                record.Entry.Offset, record.Entry.Length, to.Value);
+            VolumeOf(entry)?.Overlay.Drop(entry.Entry.Offset, entry.Entry.Length, to.Value);
         }
     }
 

@@ -1,12 +1,15 @@
+using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
+using StorageOs.Volumes.Core;
 
 namespace StorageOs.Volumes;
 
 /// <summary>
-/// The volumes of one group. This part: requests. Others: moving the log to disk, and copying
-/// everything to a stale partner. One reactor thread, no locks.
+/// The volumes of one group. This part: requests. Others: moving the log to disk, the record of
+/// what this node has changed alone, and making a stale partner equal. One reactor thread, no
+/// locks.
 /// </summary>
 /// <remarks>
 /// A write is appended to the log, acknowledged with it, and only then put into the overlay, which
@@ -38,9 +41,15 @@ internal sealed partial class GroupStore
 
     /// <summary>Makes a store for a group; volumes are added before it is used.</summary>
     public GroupStore(
-        IGroupLog log, NodeInfo node, IReactor reactor, IWorker reader, IWorker writer)
+        IGroupLog log, NodeInfo node, ResyncSettings settings, IReactor reactor, IWorker reader,
+        IWorker writer, ILogger logger)
     {
         this.log = log;
+        this.node = node;
+        this.settings = settings;
+        this.logger = logger;
+        pace = settings.Pace();
+        record = new ChangeRecord(new Granules([]), 0, "");
         this.reactor = reactor;
         this.reader = reader;
         this.writer = writer;
@@ -75,10 +84,12 @@ internal sealed partial class GroupStore
     /// <summary>Adds a volume.</summary>
     public void Add(Volume volume) => volumes.Add(volume);
 
-    /// <summary>Takes up what the log holds; called when all volumes are there.</summary>
-    public void Start()
+    /// <summary>Takes up what the log and the record hold; called when all volumes are
+    /// there.</summary>
+    public void Start(IStableFile recordFile)
     {
         job.Volumes = volumes;
+        OpenRecord(recordFile);
         OnReset();
         OnChanged();
     }
@@ -92,6 +103,7 @@ internal sealed partial class GroupStore
         log.SpaceFreed -= OnSpaceFreed;
         DropAll();
         EndCopy(false);
+        job.Marks?.Dispose();
     }
 
     /// <summary>See <see cref="IVolume.Submit"/>.</summary>
@@ -181,6 +193,11 @@ internal sealed partial class GroupStore
     private void Begin(VolumeRequest request)
     {
         unanswered++;
+        if (copy is not null)
+        {
+            pace.NoteClient(reactor.Now);
+        }
+
         if (request.Operation is VolumeOperation.Read or VolumeOperation.Flush)
         {
             request.WaitsFor = new Lsn(ownership);
@@ -322,16 +339,27 @@ internal sealed partial class GroupStore
         abandoned |= flushRunning;
         int most = ((int)log.Summary.CapacityBytes / 8) - 128;
         pieceBytes = Math.Clamp(most & -Size.Page, Size.Page, PieceBytesMax);
-        retryAt = null;
+        if (retryAt is not null)
+        {
+            retryAt = null;
+            record.WriteAgain(); // What the flush had taken of it is in no file.
+        }
+
         due = null;
         if (lastRole == LogRole.Passive && log.Role == LogRole.Passive)
         {
-            fault = null; // The owner made this copy anew: a full copy follows.
+            fault = null; // The owner made this copy anew, and makes the disk equal.
+            adopted = true;
         }
     }
 
     private void OnChanged()
     {
+        if (log.Role == LogRole.Alone && lastRole != LogRole.Alone)
+        {
+            WentAlone();
+        }
+
         lastRole = log.Role;
         if (fault is not null)
         {
@@ -372,14 +400,14 @@ internal sealed partial class GroupStore
     {
         ulong end = log.Acknowledged.Value;
         while (indexed < end
-            && log.TryRead(new Lsn(indexed), out LogRecord record, out Lsn next)
+            && log.TryRead(new Lsn(indexed), out LogRecord entry, out Lsn next)
             && next.Value <= end)
         {
-            if (Changes(record.Entry.Kind) && VolumeOf(record) is { } volume)
+            if (Changes(entry.Entry.Kind) && VolumeOf(entry) is { } volume)
             {
                 volume.Overlay.Add(
-                    record.Entry.Offset, record.Entry.Length, record.Start.Value,
-                    record.Payload.Length == 0);
+                    entry.Entry.Offset, entry.Entry.Length, entry.Start.Value,
+                    entry.Payload.Length == 0);
             }
 
             indexed = next.Value;
@@ -391,7 +419,7 @@ internal sealed partial class GroupStore
     private bool Changes(LogEntryKind kind) => kind switch
     {
         LogEntryKind.Copy or LogEntryKind.CopyZeroes => log.Role != LogRole.Resyncing,
-        LogEntryKind.Compare or LogEntryKind.CompareZeroes => false,
+        LogEntryKind.Compare or LogEntryKind.CompareZeroes or LogEntryKind.AskChanges => false,
         _ => true,
     };
 

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
@@ -22,24 +24,33 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     private readonly string directory;
     private readonly Func<VolumeSettings, string, IVolumeFile> openFile;
     private readonly Func<string, IWorker> makeWorker;
+    private readonly Func<string, IStableFile> openRecord;
+    private readonly ResyncSettings resync;
+    private readonly ILogger logger;
     private readonly List<IWorker> workers = [];
     private readonly List<Volume> volumes = [];
+    private readonly RegisterEntry?[] entries = new RegisterEntry?[GroupId.Count];
     private GroupStore[] stores = [];
     private IDisposable? ticking;
 
     /// <summary>Made by the host's container.</summary>
     public VolumesClient(
-        IConfiguration settings, NodeInfo node, IReactor reactor, IMirroredLogs logs)
+        IConfiguration settings, NodeInfo node, IReactor reactor, IMirroredLogs logs,
+        ILogger<VolumesClient> logger)
         : this(settings, node, reactor, logs, VolumeFile.Open,
-            name => new ThreadWorker(reactor, name))
+            name => new ThreadWorker(reactor, name), StableFile.Open, logger)
     {
     }
 
     /// <summary>With files and workers of the caller's.</summary>
     internal VolumesClient(
         IConfiguration settings, NodeInfo node, IReactor reactor, IMirroredLogs logs,
-        Func<VolumeSettings, string, IVolumeFile> openFile, Func<string, IWorker> makeWorker)
+        Func<VolumeSettings, string, IVolumeFile> openFile, Func<string, IWorker> makeWorker,
+        Func<string, IStableFile>? openRecord = null, ILogger? logger = null)
     {
+        this.openRecord = openRecord ?? StableFile.Open;
+        this.logger = logger ?? NullLogger.Instance;
+        resync = ResyncSettings.From(settings);
         this.reactor = reactor;
         this.logs = logs;
         this.node = node;
@@ -77,7 +88,11 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         foreach (GroupStore store in stores)
         {
             store.ServingChanged += () => ServingChanged?.Invoke();
-            store.Start();
+            store.Start(openRecord(Path.Combine(directory, $"{store.Group}.changes")));
+            if (entries[store.Group.Value] is { } known)
+            {
+                store.TakeEntry(known);
+            }
         }
 
         ticking = reactor.Every(Tick, OnTick);
@@ -116,9 +131,19 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     }
 
     /// <inheritdoc/>
-    public ValueTask<bool> CopyAllAsync(
+    public ValueTask<bool> ResyncAsync(
         GroupId group, IProgress<CopyProgress> progress, CancellationToken cancellation) =>
-        stores[group.Value].CopyAllAsync(progress, cancellation);
+        stores[group.Value].ResyncAsync(progress, cancellation);
+
+    /// <inheritdoc/>
+    public void TakeEntry(RegisterEntry entry)
+    {
+        entries[entry.Group.Value] = entry;
+        if (stores.Length != 0)
+        {
+            stores[entry.Group.Value].TakeEntry(entry);
+        }
+    }
 
     /// <inheritdoc/>
     public ValueTask DrainAsync(GroupId group, CancellationToken cancellation) =>
@@ -146,6 +171,8 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
                 ["served"] = volume.Served,
                 ["diskFault"] = volume.Store.Fault?.ToString(),
                 ["copyMismatches"] = volume.Store.MismatchesFound,
+                ["changedBytes"] = volume.Store.ChangedBytes,
+                ["changesRecorded"] = volume.Store.Record.IsOpen,
                 ["waits"] = volume.Store.Waits,
                 ["unanswered"] = volume.Store.Unanswered,
                 ["logFillBytes"] = summary.Tail.Value - summary.Head.Value,
@@ -162,7 +189,8 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         IWorker writer = makeWorker($"{group}-flush");
         workers.Add(reader);
         workers.Add(writer);
-        return new GroupStore(logs.Log(group), node, reactor, reader, writer);
+        return new GroupStore(
+            logs.Log(group), node, resync, reactor, reader, writer, logger);
     }
 
     private void OnTick()

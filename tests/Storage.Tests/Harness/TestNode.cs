@@ -16,6 +16,7 @@ internal sealed class TestNode : IDisposable, IClientServices
     public const long VolumeBytes = 256 * Size.KiB;
     private readonly Dictionary<string, byte[]> nvram = [];
     private readonly Dictionary<string, TestDisk> disks = [];
+    private readonly Dictionary<string, TestFile> files = [];
     private readonly string directory = Directory.CreateTempSubdirectory("storage-test-").FullName;
     private readonly Dictionary<string, TestWorker> workers = [];
     private readonly ulong id;
@@ -56,6 +57,14 @@ internal sealed class TestNode : IDisposable, IClientServices
 
     public TestDisk Disk => disks["vol0.img"];
 
+    public ulong Id => id;
+
+    /// <summary>The record of what this node has changed alone.</summary>
+    public TestFile Record => files["group0.changes"];
+
+    /// <summary>Settings beside those that every node has.</summary>
+    public Dictionary<string, string?> Settings { get; } = [];
+
     public byte[] Nvram => nvram["log0"];
 
     public TestRegion LogRegion => regions["log0"];
@@ -85,7 +94,7 @@ internal sealed class TestNode : IDisposable, IClientServices
                 ["volumes:0:name"] = "vol0",
                 ["volumes:0:group"] = "0",
                 ["volumes:0:sizeBytes"] = $"{VolumeBytes}",
-            }).Build();
+            }).AddInMemoryCollection(Settings).Build();
         NodeInfo info = new(
             $"n{id}", $"n{3 - id}", id, 3 - id, boots, directory, directory, Persistence)
         {
@@ -98,7 +107,8 @@ internal sealed class TestNode : IDisposable, IClientServices
             settings, info, Reactor, Mirror,
             (one, _) => DiskOf(one.Name + ".img", one.SizeBytes),
             name => workers[name] = new TestWorker(
-                Reactor, () => !Up || boots != boot, () => HeldWorkers.Contains(name)));
+                Reactor, () => !Up || boots != boot, () => HeldWorkers.Contains(name)),
+            FileOf);
         Assert.True(Mirror.StartAsync(this, default).AsTask().IsCompletedSuccessfully);
         Assert.True(Store.StartAsync(this, default).AsTask().IsCompletedSuccessfully);
     }
@@ -203,6 +213,17 @@ internal sealed class TestNode : IDisposable, IClientServices
         }
 
         return region;
+    }
+
+    private TestFile FileOf(string path)
+    {
+        string name = Path.GetFileName(path);
+        if (!files.TryGetValue(name, out TestFile? file))
+        {
+            files[name] = file = new TestFile();
+        }
+
+        return file;
     }
 
     private TestDisk DiskOf(string name, long size)

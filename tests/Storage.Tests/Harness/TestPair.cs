@@ -28,6 +28,9 @@ internal sealed class TestPair : IDisposable
 
     public Term Term { get; private set; } = new(1);
 
+    /// <summary>The register's entry, once it says anything.</summary>
+    public RegisterEntry? Entry { get; private set; }
+
     /// <summary>Both up, A owner, B passive, in sync.</summary>
     public static TestPair InSync(int logBytes = Size.MiB)
     {
@@ -45,6 +48,7 @@ internal sealed class TestPair : IDisposable
     {
         attempt++;
         SessionId session = new(1, 2, attempt, attempt);
+        Tell();
         A.Ready(session, toB);
         B.Ready(session, toA);
         Reactor.Drain();
@@ -78,21 +82,48 @@ internal sealed class TestPair : IDisposable
         Assert.True(Reactor.Await(() => owner.Log.PushAsync(Term, format)));
         Reactor.Run(10);
         owner.Log.ServeWithPartner(Term, acknowledgeOnBoth: true);
+        Swapped(owner, SyncState.InSync);
         owner.Log.ClearForgot();
         partner.Log.ClearForgot();
         Assert.Equal(LogRole.Mirrored, owner.Log.Role);
     }
 
-    /// <summary>A swap of the register was won.</summary>
-    public void NextTerm() => Term = Term.Next;
+    /// <summary>A swap of the register was won, and both nodes hear of it.</summary>
+    public void Swapped(TestNode owner, SyncState sync)
+    {
+        Term = Term.Next;
+        bool stale = sync == SyncState.Stale;
+        Entry = new RegisterEntry(
+            Guid.Empty, new GroupId(0), Term, owner.Id, sync, stale ? owner.Peer!.Id : 0,
+            stale ? owner.Log.PartnerFlushed : default, Guid.Empty);
+        Tell();
+    }
+
+    /// <summary>A node goes on without the other, which the register says is stale.</summary>
+    public void GoAlone(TestNode owner)
+    {
+        Swapped(owner, SyncState.Stale);
+        owner.Log.ServeAlone(Term);
+        Reactor.Drain();
+    }
 
     /// <summary>A node takes the group over after the other is gone.</summary>
     public void TakeOver(TestNode node)
     {
         node.Log.Fence();
-        NextTerm();
-        node.Log.ServeAlone(Term);
-        Reactor.Drain();
+        GoAlone(node);
+    }
+
+    /// <summary>Whoever is up reads the register.</summary>
+    public void Tell()
+    {
+        foreach (TestNode node in new[] { A, B })
+        {
+            if (node.Up && Entry is { } entry)
+            {
+                node.Store.TakeEntry(entry);
+            }
+        }
     }
 
     public void Dispose()

@@ -1,6 +1,7 @@
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.Storage.Tests.Harness;
+using StorageOs.Volumes.Core;
 
 namespace StorageOs.Storage.Tests.Model;
 
@@ -11,7 +12,8 @@ namespace StorageOs.Storage.Tests.Model;
 /// </summary>
 internal sealed class Story : IDisposable
 {
-    private const int Span = 48 * 1024; // Of the volume; small, so that changes meet.
+    private const int AreaBytes = 12 * 1024;
+    private const int LargeBytes = 48 * 1024;
 
     private readonly Random random;
     private readonly TestPair pair;
@@ -24,6 +26,7 @@ internal sealed class Story : IDisposable
     private Action<bool>? then;
     private string? wrong; // What a read saw and could not have seen.
     private bool turning; // The copy has ended; the last of it is not at the partner yet.
+    private bool spoiled; // A record of changes was: a copy may find differences.
 
     public Story(int seed)
     {
@@ -93,8 +96,8 @@ internal sealed class Story : IDisposable
     private void Change()
     {
         int number = reference.Next();
-        int length = random.Next(8) == 0 ? random.Next(1, Span) : random.Next(1, 6000);
-        int offset = random.Next(Span - length + 1);
+        int length = random.Next(8) == 0 ? random.Next(1, LargeBytes) : random.Next(1, 6000);
+        int offset = Place(length);
         byte[] data = new byte[length];
         for (int i = 0; i < length; i++)
         {
@@ -114,11 +117,16 @@ internal sealed class Story : IDisposable
         }
     }
 
+    /// <summary>Small areas far from each other: changes meet, and granules stay apart.</summary>
+    private int Place(int length) => length > AreaBytes
+        ? random.Next((int)TestNode.VolumeBytes - length + 1)
+        : (random.Next(4) * ((int)TestNode.VolumeBytes / 4)) + random.Next(AreaBytes - length + 1);
+
     private void Read()
     {
         int length = random.Next(1, 9000);
         TestRequest read = new() { Answered = Check };
-        reads.Add(read.ToRead(random.Next(Span - length), length));
+        reads.Add(read.ToRead(Place(length), length));
         owner.Volume.Submit(read);
     }
 
@@ -149,6 +157,8 @@ internal sealed class Story : IDisposable
             Tell("in sync");
             turning = false;
             inSync = true;
+            spoiled = false;
+            pair.Swapped(owner, SyncState.InSync);
             owner.Log.ClearForgot();
             Partner.Log.ClearForgot();
         }
@@ -237,8 +247,29 @@ internal sealed class Story : IDisposable
         BootOwner();
     }
 
+    /// <summary>Takes a changed granule out of the owner's record, checksum and all.</summary>
+    private void DropFromRecord()
+    {
+        int at = RecordCodec.PagesAt;
+        if (owner.Record.Bytes.Length < at + RecordCodec.PageBytes || random.Next(4) != 0)
+        {
+            return;
+        }
+
+        Tell("a granule is dropped from the record");
+        spoiled = true;
+        Span<byte> page = owner.Record.Bytes.AsSpan(at, RecordCodec.PageBytes);
+        page[16] &= (byte)(page[16] - 1);
+        BitConverter.TryWriteBytes(page, Crc32C.Of(page[4..]));
+    }
+
     private void BootOwner()
     {
+        if (!inSync)
+        {
+            DropFromRecord();
+        }
+
         owner.Boot();
         Assert.False(owner.Log.Summary.Forgot, owner.Log.Summary.ForgotWhy);
         owner.Log.Freeze();
@@ -256,10 +287,8 @@ internal sealed class Story : IDisposable
         }
 
         inSync = false;
-        pair.NextTerm();
         Tell("alone");
-        owner.Log.ServeAlone(pair.Term);
-        pair.Reactor.Drain();
+        pair.GoAlone(owner);
     }
 
     /// <summary>S7: the same owner and an in-sync partner, after the tail was pushed.</summary>
@@ -323,10 +352,8 @@ internal sealed class Story : IDisposable
 
         reference.OwnerGone();
         reads.Clear();
-        pair.NextTerm();
         Tell($"{(owner == pair.A ? "a" : "b")} takes over");
-        owner.Log.ServeAlone(pair.Term);
-        pair.Reactor.Drain();
+        pair.GoAlone(owner);
     }
 
     /// <summary>S14: drained, equal, swapped; the former owner follows at once.</summary>
@@ -350,7 +377,7 @@ internal sealed class Story : IDisposable
         Partner.Log.Fence();
         owner.Log.StepDown();
         owner = Partner;
-        pair.NextTerm();
+        pair.Swapped(owner, SyncState.InSync);
         Resume();
     }
 
@@ -374,6 +401,9 @@ internal sealed class Story : IDisposable
             owner.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: false);
             then = copied =>
             {
+                CopyProgress progress = ((TestProgress)pair.Copied).Last;
+                Tell($"{progress}");
+                Assert.True(spoiled || progress.Mismatches == 0, "a change was not recorded");
                 if (copied && owner.Log.Role == LogRole.Resyncing)
                 {
                     owner.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: true);
@@ -381,7 +411,7 @@ internal sealed class Story : IDisposable
                 }
             };
             operation = pair.Reactor.Start(
-                () => owner.Store.CopyAllAsync(owner.Log.Group, pair.Copied, default));
+                () => owner.Store.ResyncAsync(owner.Log.Group, pair.Copied, default));
         });
     }
 

@@ -279,7 +279,7 @@ internal sealed partial class GroupCore
 
     private bool DecideResyncing(RegisterEntry entry)
     {
-        Why = $"copying everything to {options.PartnerName}";
+        Why = $"making {options.PartnerName} equal";
         if (session is not null && !mirrorFailed)
         {
             return false;

@@ -28,6 +28,7 @@ internal sealed partial class GroupDriver : IDisposable
     private ulong cancelableNumber;
     private bool running;
     private bool diskFailed;
+    private RegisterEntry? told;
     private string lastState = "";
     private string lastWhy = "";
 
@@ -56,8 +57,11 @@ internal sealed partial class GroupDriver : IDisposable
     /// <summary>The group.</summary>
     public GroupId Group => log.Group;
 
-    /// <summary>How far a copy to a stale partner has come; null when none runs.</summary>
+    /// <summary>How far a resync of a stale partner has come; null when none runs.</summary>
     public CopyProgress? Progress { get; private set; }
+
+    /// <summary>How the last resync ended; null when none has since the boot.</summary>
+    public (CopyProgress Progress, bool Good)? LastResync { get; private set; }
 
     /// <summary>Times of the last takeover.</summary>
     public TakeoverTimes Times { get; } = new();
@@ -84,7 +88,9 @@ internal sealed partial class GroupDriver : IDisposable
             {
                 // What has waited here may be untrue by now.
                 GroupEvent input = next is LogChanged ? LogFacts() : next;
-                foreach (GroupEffect effect in core.Step(input, reactor.Now))
+                IReadOnlyList<GroupEffect> effects = core.Step(input, reactor.Now);
+                TellVolumes();
+                foreach (GroupEffect effect in effects)
                 {
                     CarryOut(effect);
                 }
@@ -124,6 +130,16 @@ internal sealed partial class GroupDriver : IDisposable
         }
 
         Feed(TimePassed);
+    }
+
+    /// <summary>Before anything is done about it: see <see cref="IVolumes.TakeEntry"/>.</summary>
+    private void TellVolumes()
+    {
+        if (core.Known is { } entry && entry != told)
+        {
+            told = entry;
+            volumes.TakeEntry(entry);
+        }
     }
 
     private void Tell()
@@ -310,14 +326,16 @@ internal sealed partial class GroupDriver : IDisposable
 
     private async ValueTask<bool> CopyAsync(ulong operation)
     {
-        Progress = default(CopyProgress);
+        Progress = new CopyProgress(0, 0, 0, 0, 0, 0, -1, "", "");
+        bool good = false;
         try
         {
-            return await volumes.CopyAllAsync(
+            return good = await volumes.ResyncAsync(
                 Group, new DirectProgress(this), Cancelable(operation));
         }
         finally
         {
+            LastResync = (Progress.Value, good);
             Progress = null;
         }
     }

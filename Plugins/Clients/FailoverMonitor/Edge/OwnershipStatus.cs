@@ -81,17 +81,32 @@ internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
         };
         if (driver.Progress is CopyProgress progress)
         {
-            group["resync"] = new JsonObject
-            {
-                ["bytesDone"] = progress.BytesDone,
-                ["bytesTotal"] = progress.BytesTotal,
-                ["bytesCompared"] = progress.BytesCompared,
-                ["mismatches"] = progress.Mismatches,
-            };
+            group["resync"] = ReportResync(progress);
+        }
+
+        if (driver.LastResync is { } last)
+        {
+            JsonObject ended = ReportResync(last.Progress);
+            ended["good"] = last.Good;
+            group["lastResync"] = ended;
         }
 
         return group;
     }
+
+    private static JsonObject ReportResync(in CopyProgress progress) => new()
+    {
+        ["kind"] = progress.Kind,
+        ["why"] = progress.Why,
+        ["bytesDone"] = progress.BytesDone,
+        ["bytesTotal"] = progress.BytesTotal,
+        ["bytesLeft"] = progress.BytesTotal - progress.BytesDone,
+        ["bytesCompared"] = progress.BytesCompared,
+        ["bytesToCompare"] = progress.BytesToCompare,
+        ["mismatches"] = progress.Mismatches,
+        ["bytesPerSecond"] = progress.BytesPerSecond,
+        ["secondsLeft"] = progress.SecondsLeft < 0 ? null : progress.SecondsLeft,
+    };
 
     private string NameOf(ulong systemId) =>
         systemId == client.Node.SystemId ? client.Node.Name : client.Node.PartnerName;
