@@ -175,8 +175,8 @@ public interface IGroupLog
 
     /// <summary>
     /// Says that the extents of every record before <paramref name="lsn"/> stand in a durable
-    /// record of changes. An owner whose partner's disk lacks records keeps them until then (rules L5,
-    /// S9): its head moves no further.
+    /// record of changes. An owner whose partner's disk lacks records keeps them until then
+    /// (rules L5, S9): its head moves no further.
     /// </summary>
     void SetMarked(Lsn lsn);
 
