@@ -174,9 +174,9 @@ public interface IGroupLog
     void SetFlushed(Lsn lsn);
 
     /// <summary>
-    /// Says that the extents of every record before <paramref name="lsn"/> stand in a durable record
-    /// of changes. An owner whose partner's disk lacks records keeps them until then (rules L5,
-    /// S9): its head moves no further.
+    /// Says that the extents of every record before <paramref name="lsn"/> stand in a durable
+    /// record of changes. An owner whose partner's disk lacks records keeps them until then
+    /// (rules L5, S9): its head moves no further.
     /// </summary>
     void SetMarked(Lsn lsn);
 

@@ -62,7 +62,8 @@ public interface IVolumes
 /// <param name="BytesPerSecond">Copied a second, of late; 0 when not known.</param>
 /// <param name="SecondsLeft">What is left takes about so long; -1 when not known.</param>
 /// <param name="Kind">What is copied, in a word; empty before that is decided.</param>
-/// <param name="Why">Why so much, or what is waited for; empty when there is nothing to say.</param>
+/// <param name="Why">Why so much, or what is waited for; empty when there is no more to
+/// say.</param>
 public readonly record struct CopyProgress(
     long BytesDone, long BytesTotal, long BytesCompared, long BytesToCompare, long Mismatches,
     long BytesPerSecond, long SecondsLeft, string Kind, string Why);

@@ -246,6 +246,33 @@ public sealed class ResyncTests
     }
 
     [Fact]
+    public void S9_L5_WhatThePartnerHadNotFlushedStaysInTheLogUntilItIsMarked()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.B.HeldWorkers.Add("group0-flush");
+        TestRequest.Write(pair.A.Volume, 30_000, LogTests.Bytes(50_000, 3));
+        TestRequest.Write(pair.A.Volume, 200_000, LogTests.Bytes(512, 4));
+        pair.A.Volume.Commit();
+        pair.Reactor.Run(300);
+        Assert.True(pair.A.Log.Flushed > pair.A.Log.PartnerFlushed);
+        pair.B.Crash();
+        pair.B.ReleaseWorkers();
+        pair.Disconnect();
+        pair.A.HeldWorkers.Add("group0-flush"); // Nothing can be written to the record.
+        pair.GoAlone(pair.A);
+        pair.Reactor.Run(300);
+        Assert.True(pair.A.Log.Summary.Head <= pair.A.Log.PartnerFlushed);
+        pair.A.Crash();
+        pair.A.ReleaseWorkers();
+        BootAlone(pair);
+        Return(pair);
+        Assert.True(Copy(pair));
+        Assert.Equal(0, ((TestProgress)pair.Copied).Last.Mismatches);
+        Mirrored(pair);
+        Assert.Equal(pair.A.Disk.Bytes, pair.B.Disk.Bytes);
+    }
+
+    [Fact]
     public void S9_WritesToWhatWasChangedBeforeWriteNothingToTheRecord()
     {
         using TestPair pair = Stale(returns: false);

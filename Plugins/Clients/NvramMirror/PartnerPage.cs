@@ -35,7 +35,7 @@ internal struct PartnerPage
     /// <summary>The partner's disk that it was last in sync with.</summary>
     public ulong DiskPairedWith;
 
-    /// <summary>Term under which the disk was changed by its node alone; 0 when it was not.</summary>
+    /// <summary>Term under which the disk was changed by its node alone; 0 for never.</summary>
     public ulong DiskAloneUnder;
 
     /// <summary>Ones' complement of CRC-32C over all of it: a torn read does not match.</summary>

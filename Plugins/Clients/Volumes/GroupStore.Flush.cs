@@ -52,6 +52,7 @@ internal sealed partial class GroupStore
         KeepRecord();
         ConsiderFlush();
         PumpCopy();
+        PumpScrub();
     }
 
     private void KickFlush()

@@ -41,14 +41,16 @@ internal sealed partial class GroupStore
 
     /// <summary>Makes a store for a group; volumes are added before it is used.</summary>
     public GroupStore(
-        IGroupLog log, NodeInfo node, ResyncSettings settings, IReactor reactor, IWorker reader,
-        IWorker writer, ILogger logger)
+        IGroupLog log, NodeInfo node, ResyncSettings settings, ScrubSettings scrubSettings,
+        IReactor reactor, IWorker reader, IWorker writer, ILogger logger)
     {
         this.log = log;
         this.node = node;
         this.settings = settings;
         this.logger = logger;
         pace = settings.Pace();
+        this.scrubSettings = scrubSettings;
+        scrubPace = scrubSettings.Pace();
         record = new ChangeRecord(new Granules([]), 0, "");
         this.reactor = reactor;
         this.reader = reader;
@@ -56,6 +58,7 @@ internal sealed partial class GroupStore
         power = node.Persistence == PersistenceLevel.Power;
         job = new FlushJob(FlushEnded) { Sync = power };
         copyRead = new ReadJob(CopyReadEnded);
+        scrubRead = new ReadJob(ScrubReadEnded);
         log.Reset += OnReset;
         log.Advanced += OnAdvanced;
         log.Changed += OnChanged;
@@ -104,6 +107,7 @@ internal sealed partial class GroupStore
         DropAll();
         EndCopy(false);
         job.Marks?.Dispose();
+        scrub = null;
     }
 
     /// <summary>See <see cref="IVolume.Submit"/>.</summary>
@@ -247,6 +251,7 @@ internal sealed partial class GroupStore
         }
 
         request.WaitsFor = lsn;
+        NoteWritten(volume, request.Offset, request.Length);
         acking.Enqueue(request);
         if (request.Length == 0)
         {

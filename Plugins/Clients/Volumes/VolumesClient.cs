@@ -26,6 +26,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     private readonly Func<string, IWorker> makeWorker;
     private readonly Func<string, IStableFile> openRecord;
     private readonly ResyncSettings resync;
+    private readonly ScrubSettings scrub;
     private readonly ILogger logger;
     private readonly List<IWorker> workers = [];
     private readonly List<Volume> volumes = [];
@@ -51,6 +52,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         this.openRecord = openRecord ?? StableFile.Open;
         this.logger = logger ?? NullLogger.Instance;
         resync = ResyncSettings.From(settings);
+        scrub = ScrubSettings.From(settings);
         this.reactor = reactor;
         this.logs = logs;
         this.node = node;
@@ -156,6 +158,11 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     public Refusal? DiskFault(GroupId group) =>
         stores.Length == 0 ? null : stores[group.Value].Fault;
 
+    /// <summary>Begins to compare both copies of a group now; why not, or nothing.</summary>
+    public string Scrub(GroupId group) => stores.Length == 0
+        ? "the volumes have not started"
+        : stores[group.Value].ScrubNow();
+
     /// <inheritdoc/>
     public JsonNode? Report()
     {
@@ -171,6 +178,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
                 ["served"] = volume.Served,
                 ["diskFault"] = volume.Store.Fault?.ToString(),
                 ["copyMismatches"] = volume.Store.MismatchesFound,
+                ["scrub"] = volume.Store.ReportScrub(),
                 ["changedBytes"] = volume.Store.ChangedBytes,
                 ["changesRecorded"] = volume.Store.Record.IsOpen,
                 ["waits"] = volume.Store.Waits,
@@ -190,7 +198,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         workers.Add(reader);
         workers.Add(writer);
         return new GroupStore(
-            logs.Log(group), node, resync, reactor, reader, writer, logger);
+            logs.Log(group), node, resync, scrub, reactor, reader, writer, logger);
     }
 
     private void OnTick()

@@ -15,6 +15,7 @@ public sealed class VolumesPlugin : IPlugin
         registry.Services.AddSingleton<IClient>(p => p.GetRequiredService<VolumesClient>());
         registry.Services.AddSingleton<IVolumes>(p => p.GetRequiredService<VolumesClient>());
         registry.Services.AddSingleton<IStatusReporter>(p => p.GetRequiredService<VolumesClient>());
+        registry.Services.AddSingleton<IOperatorCommand, ScrubCommand>();
         registry.Provide<IVolumes>();
     }
 }

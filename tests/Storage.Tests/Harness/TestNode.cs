@@ -94,6 +94,7 @@ internal sealed class TestNode : IDisposable, IClientServices
                 ["volumes:0:name"] = "vol0",
                 ["volumes:0:group"] = "0",
                 ["volumes:0:sizeBytes"] = $"{VolumeBytes}",
+                ["scrub:bytesPerSecond"] = "0", // Only when a test asks for it.
             }).AddInMemoryCollection(Settings).Build();
         NodeInfo info = new(
             $"n{id}", $"n{3 - id}", id, 3 - id, boots, directory, directory, Persistence)

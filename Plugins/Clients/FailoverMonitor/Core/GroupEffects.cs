@@ -36,7 +36,9 @@ internal sealed record Fence(ulong Operation) : GroupEffect;
 /// <summary>Make the partner's copy equal (S7); answered by <see cref="LogDone"/>.</summary>
 internal sealed record Push(ulong Operation, Term Term, bool Format) : GroupEffect;
 
-/// <summary>Copy to a stale partner what it lacks (S11); answered by <see cref="LogDone"/>.</summary>
+/// <summary>
+/// Copy to a stale partner what it lacks (S11); answered by <see cref="LogDone"/>.
+/// </summary>
 internal sealed record CopyAll(ulong Operation) : GroupEffect;
 
 /// <summary>S14: let nothing be unanswered; answered by <see cref="LogDone"/>.</summary>

@@ -4,13 +4,14 @@ namespace StorageOs.Volumes.Core;
 
 // What a lone owner has changed since its partner was last in sync, granule by granule.
 //
-// The mirrored log is the activity log of this record (docs/adr/0011-the-log-is-the-activity-log.md):
-// a write is durably recorded by its own record in the log before it is acknowledged, and that record
-// stays there until its granules stand in the file. So a write to a granule that was changed before
-// costs nothing, and a crash costs a look at the log.
+// The mirrored log is the activity log of this record (docs/adr/0011): a write is durably recorded
+// by its own record in the log before it is acknowledged, and that record stays there until its
+// granules stand in the file. So a write to a granule that was changed before costs nothing, and a
+// crash costs a look at the log.
 //
-// A granule is in one of three states: clean; changed; or changed and copied, which is compared with
-// the partner's and copied only when it differs. Nothing but InSync makes one clean again (S11).
+// A granule is in one of three states: clean; changed; or changed and copied, which is compared
+// with the partner's and copied only when it differs. Nothing but InSync makes one clean again
+// (S11).
 
 /// <summary>
 /// One node's record of the changes to one group's volumes, and of the disk they are on. Pure:
@@ -51,7 +52,7 @@ internal sealed class ChangeRecord
     /// <summary>The partner's disk that the changes are relative to; 0 when none is.</summary>
     public ulong PairedWith { get; private set; }
 
-    /// <summary>This node has served alone, or copies to its partner, and no InSync since.</summary>
+    /// <summary>This node has served alone, or copies to its partner; no InSync since.</summary>
     public bool IsOpen { get; private set; }
 
     /// <summary>Term under which it was opened.</summary>
@@ -142,7 +143,7 @@ internal sealed class ChangeRecord
         }
     }
 
-    /// <summary>A copy of everything to a disk begins; from here on the record is of that.</summary>
+    /// <summary>A copy of everything to a disk begins: the record is of that from here.</summary>
     public void PairAll(ulong partnerDisk, string why)
     {
         PairedWith = partnerDisk;
@@ -167,7 +168,7 @@ internal sealed class ChangeRecord
         StartAnew();
     }
 
-    /// <summary>This disk may have lost what it was given: it is another one from here on.</summary>
+    /// <summary>This disk may have lost what it was given: it is another one now.</summary>
     public void Renew(ulong diskId, string why)
     {
         DiskId = diskId;

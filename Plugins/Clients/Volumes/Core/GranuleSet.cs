@@ -11,7 +11,7 @@ internal sealed class Granules
     /// <summary>Smallest granule: what one checksum of a comparison covers.</summary>
     public const int BytesMin = ExtentSums.BlockBytes;
 
-    /// <summary>Most granules of a group: its record stays at 2 MiB on disk and in memory.</summary>
+    /// <summary>Most granules of a group: its record stays at 2 MiB, on disk, too.</summary>
     public const int CountMax = 8 << 20;
 
     private readonly long[] volumes;

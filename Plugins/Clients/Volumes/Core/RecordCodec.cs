@@ -12,8 +12,8 @@ namespace StorageOs.Volumes.Core;
 //   4096 …      pages of the granules: CRC-32C, number, epoch, 31 words of changed, 31 of copied
 //
 // Pages go before the header, which counts the changed granules. A page that was lost, spoiled or
-// put elsewhere is found by its checksum or by the count, a header that was lost by pages of a later
-// epoch, and one that was spoiled by its checksum; then everything is compared.
+// put elsewhere is found by its checksum or by the count, a header that was lost by pages of a
+// later epoch, and one that was spoiled by its checksum; then everything is compared.
 
 /// <summary>How a <see cref="ChangeRecord"/> is written and read back. Pure.</summary>
 internal static class RecordCodec
