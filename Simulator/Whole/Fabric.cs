@@ -66,13 +66,15 @@ internal sealed class Fabric(World world)
     public PortEnd? Find(ulong number) => ends.GetValueOrDefault(number);
 
     /// <summary>Cuts the link: what is under way may arrive or not, and nobody is told soon.</summary>
-    /// <param name="noticedAfter">The most nanoseconds until an end notices.</param>
-    public void Cut(long noticedAfter)
+    /// <param name="first">The most nanoseconds until one node notices.</param>
+    /// <param name="last">The most nanoseconds until the other does.</param>
+    public void Cut(long first, long last)
     {
         IsCut = true;
+        ulong quick = 1 + (ulong)world.Random.Below(2);
         foreach (PortEnd end in ends.Values.ToArray())
         {
-            end.LinkLost(world.Random.Below(noticedAfter));
+            end.LinkLost(world.Random.Below(end.NodeId == quick ? first : last));
         }
     }
 

@@ -240,7 +240,20 @@ internal sealed class WholeNode : IDisposable
     }
 
     /// <summary>Whether its end is decided and has not come.</summary>
-    public bool IsToDie => pointsLeft > 0 || isStopping;
+    public bool IsToDie => pointsLeft > 0 || isStopping || DiesWhenAnswered;
+
+    /// <summary>It dies with the next answer that a client hears from it.</summary>
+    public bool DiesWhenAnswered { get; set; }
+
+    /// <summary>A client has heard an answer.</summary>
+    public void Answered()
+    {
+        if (DiesWhenAnswered)
+        {
+            DiesWhenAnswered = false;
+            DieAtPoint(1);
+        }
+    }
 
     /// <summary>The process is to die at the n-th point from here on.</summary>
     public void DieAtPoint(int points) => pointsLeft = points;
