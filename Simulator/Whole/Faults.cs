@@ -56,8 +56,8 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
 
     private bool stopped;
 
-    // A node whose copy may be lost is the pair's one loss until both are in sync again: two at once
-    // are a loss of data that no pair survives.
+    // A node whose copy may be lost is the pair's one loss until both are in sync again: two at
+    // once are a loss of data that no pair survives.
     private WholeNode? impaired;
 
     private World World => pair.World;
@@ -96,7 +96,7 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         }
     }
 
-    /// <summary>The node whose memory may be rotten in a place that nobody has read since.</summary>
+    /// <summary>The node whose memory may be rotten where nobody has read since.</summary>
     public WholeNode? Rotten { get; private set; }
 
     private static void HealNode(WholeNode node)
@@ -204,7 +204,7 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         }
     }
 
-    /// <summary>Boots a node that is to die at some point; when the faults have ended, too.</summary>
+    /// <summary>Boots a node that is to die at some point; after the faults, too.</summary>
     private void BootLater(WholeNode node) =>
         World.After(1 + Random.Below(4 * World.Second), () =>
         {

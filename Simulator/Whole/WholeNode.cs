@@ -1,6 +1,6 @@
 // One node: the product's connection manager, log, volumes and failover monitor on one reactor, and
-// under them memory and disks of a machine that can be stopped, killed and cut off from its power at
-// any point. What a boot holds dies with it; what a machine holds survives it as hardware would.
+// under them memory and disks of a machine that can be stopped, killed and cut off from its power
+// at any point. What a boot holds dies with it; what a machine holds survives it as hardware would.
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using StorageOs.Contracts.Clients;
