@@ -17,7 +17,9 @@ command.SetAction(parsed =>
 
     ulong? seed = parsed.GetValue(options.Seed);
     int seeds = parsed.GetValue(options.Seeds) ?? (seed is null ? 100 : 1);
-    return new SeedRun(Output.Of(parsed), kinds, parsed.GetValue(options.Story))
+    int failuresMax = parsed.GetValue(options.First) ? 1 : 20;
+    return new SeedRun(
+        Output.Of(parsed), kinds, parsed.GetValue(options.Story), failuresMax)
         .Run(seed ?? 1, seeds);
 });
 RootCommand root = new("Whole pairs in virtual time.") { Output.Option, command };

@@ -7,9 +7,8 @@ using StorageOs.Simulator.Whole;
 namespace StorageOs.Simulator;
 
 /// <summary>Runs one seed after the other and says what came of it.</summary>
-internal sealed class SeedRun(Output output, FaultKinds kinds, bool story)
+internal sealed class SeedRun(Output output, FaultKinds kinds, bool story, int failuresMax)
 {
-    private const int FailuresMax = 20;
     private static readonly TimeSpan ProgressPeriod = TimeSpan.FromSeconds(5);
     private readonly List<WholeOutcome> failures = [];
     private readonly JsonArray failed = [];
@@ -18,6 +17,7 @@ internal sealed class SeedRun(Output output, FaultKinds kinds, bool story)
     private long faults;
     private long swaps;
     private long steps;
+    private int forced;
 
     /// <summary>Runs so many seeds from the first on.</summary>
     /// <returns>The exit code: failed when any seed did.</returns>
@@ -26,7 +26,7 @@ internal sealed class SeedRun(Output output, FaultKinds kinds, bool story)
         Stopwatch watch = Stopwatch.StartNew();
         TimeSpan due = ProgressPeriod;
         int done = 0;
-        while (done < seeds && failures.Count < FailuresMax)
+        while (done < seeds && failures.Count < failuresMax)
         {
             Take(new WholePair(first + (ulong)done, kinds, story).Run());
             done++;
@@ -48,6 +48,7 @@ internal sealed class SeedRun(Output output, FaultKinds kinds, bool story)
         faults += outcome.Faults;
         swaps += outcome.Swaps;
         steps += outcome.Steps;
+        forced += outcome.NeedsForce ? 1 : 0;
         foreach (string line in outcome.Told)
         {
             output.Say(line);
@@ -96,6 +97,7 @@ internal sealed class SeedRun(Output output, FaultKinds kinds, bool story)
                 ["requestsAnswered"] = operations,
                 ["faults"] = faults,
                 ["registerChanges"] = swaps,
+                ["leftToForce"] = forced,
                 ["failures"] = failed,
             });
             return;
@@ -103,7 +105,8 @@ internal sealed class SeedRun(Output output, FaultKinds kinds, bool story)
 
         output.Say(string.Create(
             CultureInfo.InvariantCulture,
-            $"{done} seeds from {first}: {failures.Count} failed"));
+            $"{done} seeds from {first}: {failures.Count} failed; in {forced} a group was left to "
+            + $"the operator's word"));
         output.Say(string.Create(
             CultureInfo.InvariantCulture,
             $"{simulated.TotalSeconds:N0} simulated seconds in {took.TotalSeconds:F1} s: "

@@ -38,11 +38,17 @@ internal sealed class SimulateCommand
         Description = "tells what happened, line by line",
     };
 
+    /// <summary>Whether one failure is enough.</summary>
+    internal Option<bool> First { get; } = new("--first")
+    {
+        Description = "stops at the first seed that fails",
+    };
+
     /// <summary>The command, without what it does.</summary>
     internal Command Build() => new(
         "simulate", "Runs whole pairs in virtual time, each from a seed, and judges them.")
     {
-        Seeds, Seed, Faults, Story,
+        Seeds, Seed, Faults, Story, First,
     };
 
     /// <summary>The command in the kernel's program: runs the simulator's.</summary>

@@ -1,7 +1,7 @@
 // The way between the two nodes: how long an operation takes, whether it arrives, and which memory
-// answers to which key. What a port may assume is what the verbs model permits: order within a port,
-// none between ports; bytes of a write that was under way when its sender ended may still land; an
-// aligned word lands whole, anything wider in pieces.
+// answers to which key. What a port may assume is what the verbs model permits: order within a
+// port, none between ports; bytes of a write that was under way when its sender ended may still land;
+// an aligned word lands whole, anything wider in pieces.
 namespace StorageOs.Simulator.Whole;
 
 /// <summary>The link between the nodes of a pair.</summary>
@@ -65,14 +65,16 @@ internal sealed class Fabric(World world)
     /// <summary>The end of that number; null when it is no more.</summary>
     public PortEnd? Find(ulong number) => ends.GetValueOrDefault(number);
 
-    /// <summary>Cuts the link: what is under way may arrive or not, and nobody is told soon.</summary>
-    /// <param name="noticedAfter">The most nanoseconds until an end notices.</param>
-    public void Cut(long noticedAfter)
+    /// <summary>Cuts the link: what is under way may arrive or not.</summary>
+    /// <param name="first">The most nanoseconds until one node notices.</param>
+    /// <param name="last">The most nanoseconds until the other does.</param>
+    public void Cut(long first, long last)
     {
         IsCut = true;
+        ulong quick = 1 + (ulong)world.Random.Below(2);
         foreach (PortEnd end in ends.Values.ToArray())
         {
-            end.LinkLost(world.Random.Below(noticedAfter));
+            end.LinkLost(world.Random.Below(end.NodeId == quick ? first : last));
         }
     }
 

@@ -56,8 +56,8 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
 
     private bool stopped;
 
-    // A node whose copy may be lost is the pair's one loss until both are in sync again: two at once
-    // are a loss of data that no pair survives.
+    // A node whose copy may be lost is the pair's one loss until both are in sync again: two at
+    // once are a loss of data that no pair survives.
     private WholeNode? impaired;
 
     private World World => pair.World;
@@ -96,8 +96,8 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         }
     }
 
-    /// <summary>Both copies of every group are good.</summary>
-    public void InSync() => impaired = null;
+    /// <summary>The node whose memory may be rotten where nobody has read since.</summary>
+    public WholeNode? Rotten { get; private set; }
 
     private static void HealNode(WholeNode node)
     {
@@ -106,6 +106,7 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         node.RevokeFails = false;
         node.SetClock(1, TimeSpan.Zero);
         node.DieAtPoint(-1);
+        node.DiesWhenAnswered = false;
     }
 
     private void Next() => World.After(Random.Below(2 * Mean), () =>
@@ -114,6 +115,18 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         {
             Count++;
             Inject(Random.Pick<FaultKinds>(enabled), pair.Nodes[Random.Below(2)]);
+            if (Random.OneIn(3))
+            {
+                // Soon after it another: what is dangerous lies between two.
+                World.After(Random.Below(Random.Pick(10, 300) * World.Millisecond), () =>
+                {
+                    if (!stopped)
+                    {
+                        Inject(Random.Pick<FaultKinds>(enabled), pair.Nodes[Random.Below(2)]);
+                    }
+                });
+            }
+
             Next();
         }
     });
@@ -151,13 +164,20 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
     {
         if (Random.OneIn(2))
         {
-            pair.Fabric.Cut(World.Millisecond * Random.Pick(1, 50, 1000));
+            pair.Fabric.Cut(
+                World.Millisecond * Random.Pick(1, 50), World.Millisecond * Random.Pick(1, 2000));
             Later(pair.Fabric.Heal);
         }
         else
         {
             pair.Fabric.SlowFactor = Random.Pick(10, 100, 2000);
             Later(() => pair.Fabric.SlowFactor = 1);
+            if (Random.OneIn(2) && kinds.HasFlag(FaultKinds.Kill))
+            {
+                WholeNode node = pair.Nodes[Random.Below(2)];
+                node.DiesWhenAnswered = true;
+                BootLater(node);
+            }
         }
     }
 
@@ -166,6 +186,10 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         if (Random.OneIn(3))
         {
             node.Kill("by itself");
+        }
+        else if (Random.OneIn(3))
+        {
+            node.DiesWhenAnswered = true;
         }
         else
         {
@@ -180,7 +204,7 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         }
     }
 
-    /// <summary>Boots a node that is to die at some point; when the faults have ended, too.</summary>
+    /// <summary>Boots a node that is to die at some point; after the faults, too.</summary>
     private void BootLater(WholeNode node) =>
         World.After(1 + Random.Below(4 * World.Second), () =>
         {
@@ -246,6 +270,7 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         if ((!owns || !node.IsUp) && MayImpair(node))
         {
             node.Rot();
+            Rotten = node;
         }
     }
 
@@ -309,7 +334,8 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         bool others = GroupId.All.Any(group => pair.Register.Entry(group) is not { } entry
             || entry.Sync == SyncState.New
             || (entry.Sync == SyncState.Stale && entry.StaleNode != node.Id));
-        if (others || (impaired is not null && impaired != node))
+        bool otherLost = impaired is { } lost && lost != node && !(IsWhole(lost) && lost != Rotten);
+        if (others || otherLost)
         {
             return false;
         }
@@ -317,4 +343,11 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         impaired = node;
         return true;
     }
+
+    private bool IsWhole(WholeNode node) =>
+        node is { IsUp: true, HasStarted: true } && node.DiskState != DiskResult.Failed
+        && GroupId.All.All(group =>
+            pair.Register.Entry(group) is { Sync: SyncState.InSync }
+            && !node.Mirror.Log(group).Summary.Forgot
+            && node.Volumes.DiskFault(group) is null);
 }

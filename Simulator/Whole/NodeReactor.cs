@@ -22,7 +22,7 @@ internal sealed class NodeReactor(WholeNode node, ulong boot) : SynchronizationC
     /// <inheritdoc/>
     public bool IsCurrent => true;
 
-    /// <summary>When its next turn is due by its timers, on the node's clock; null: never.</summary>
+    /// <summary>When a timer is due next, on the node's clock; null: never.</summary>
     public Instant? NextTimer
     {
         get

@@ -36,6 +36,9 @@ internal sealed class PortEnd : IPreparedPort, IPort, IPersistentFlush
     /// <summary>What the other end names it by.</summary>
     public ulong Number { get; }
 
+    /// <summary>Whose end it is.</summary>
+    public ulong NodeId => owner.Node.Id;
+
     /// <inheritdoc/>
     public ReadOnlyMemory<byte> Address => address;
 

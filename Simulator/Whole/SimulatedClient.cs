@@ -132,6 +132,10 @@ internal sealed class SimulatedClient(WholePair pair, int volume)
             {
                 answered.Record(status);
                 Answer(status);
+                if (operation == VolumeOperation.Write && status == VolumeStatus.Ok)
+                {
+                    to.Answered();
+                }
             }
         });
         served.Submit(asked);
@@ -142,7 +146,15 @@ internal sealed class SimulatedClient(WholePair pair, int volume)
         else
         {
             World.After(World.Random.Below(World.Millisecond), () => to.Awake(at, () =>
-                to.Reactor.Post(_ => served.Commit(), null)));
+                to.Reactor.Post(_ => Commit(to, served), null)));
+        }
+    }
+
+    private static void Commit(WholeNode to, IVolume served)
+    {
+        if (to.HasStarted)
+        {
+            served.Commit();
         }
     }
 

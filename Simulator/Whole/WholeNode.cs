@@ -1,6 +1,6 @@
 // One node: the product's connection manager, log, volumes and failover monitor on one reactor, and
-// under them memory and disks of a machine that can be stopped, killed and cut off from its power at
-// any point. What a boot holds dies with it; what a machine holds survives it as hardware would.
+// under them memory and disks of a machine that can be stopped, killed and cut off from its power
+// at any point. What a boot holds dies with it; what a machine holds survives it as hardware would.
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using StorageOs.Contracts.Clients;
@@ -240,7 +240,20 @@ internal sealed class WholeNode : IDisposable
     }
 
     /// <summary>Whether its end is decided and has not come.</summary>
-    public bool IsToDie => pointsLeft > 0 || isStopping;
+    public bool IsToDie => pointsLeft > 0 || isStopping || DiesWhenAnswered;
+
+    /// <summary>It dies with the next answer that a client hears from it.</summary>
+    public bool DiesWhenAnswered { get; set; }
+
+    /// <summary>A client has heard an answer.</summary>
+    public void Answered()
+    {
+        if (DiesWhenAnswered)
+        {
+            DiesWhenAnswered = false;
+            DieAtPoint(1);
+        }
+    }
 
     /// <summary>The process is to die at the n-th point from here on.</summary>
     public void DieAtPoint(int points) => pointsLeft = points;

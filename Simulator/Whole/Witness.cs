@@ -26,9 +26,6 @@ internal sealed class SimulatedRegister(World world)
     /// <summary>Swaps that were won.</summary>
     public long Swaps { get; private set; }
 
-    /// <summary>Called when an entry was replaced: the old one and the new one.</summary>
-    public Action<RegisterEntry?, RegisterEntry>? Swapped { get; set; }
-
     /// <summary>A group's entry as it stands.</summary>
     public RegisterEntry? Entry(GroupId group) => entries[group.Value];
 
@@ -65,7 +62,6 @@ internal sealed class SimulatedRegister(World world)
                 entries[next.Group.Value] = next;
                 world.Tell($"register: {next.Group} term {next.Term} owner {next.Owner} "
                     + $"{next.Sync} {next.StaleNode}");
-                Swapped?.Invoke(before, next);
             }
 
             SwapOutcome outcome = won

@@ -97,7 +97,7 @@ internal sealed class World(ulong seed)
     }
 }
 
-/// <summary>Events in the order of their times, and of their making where those are equal.</summary>
+/// <summary>Events in the order of their times; where equal, of their making.</summary>
 internal sealed class Earlier : IComparer<(long At, long Order)>
 {
     /// <summary>The one there is.</summary>
