@@ -129,6 +129,22 @@ internal sealed class WholePair
     /// <summary>Runs the whole story.</summary>
     public WholeOutcome Run()
     {
+        // Of the world itself there is no context: with one of the caller's, an await that needs
+        // none would go on on a thread of the pool.
+        SynchronizationContext? callers = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(null);
+        try
+        {
+            return Tell();
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(callers);
+        }
+    }
+
+    private WholeOutcome Tell()
+    {
         foreach (WholeNode node in Nodes)
         {
             World.After(World.Random.Below(World.Second), node.Boot);
