@@ -63,8 +63,11 @@ internal sealed class DiskBytes(int size)
 internal sealed class NodeFile(WholeNode node, ulong boot, string path, DiskBytes disk)
     : IStableFile
 {
-    /// <summary>Bytes of every such file; the product writes two slots of 512.</summary>
+    /// <summary>Bytes of most such files; the product writes two slots of 512.</summary>
     public const int Bytes = 1024;
+
+    /// <summary>Bytes of the record of changes, for volumes as small as these.</summary>
+    public const int RecordBytes = 8192;
 
     /// <inheritdoc/>
     public int Read(Span<byte> into, long offset)

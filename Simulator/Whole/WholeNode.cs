@@ -402,13 +402,15 @@ internal sealed class WholeNode : IDisposable
 
     private void MakeClients(NodeInfo info, ulong boot)
     {
-        NodeFile Open(string path) => 
+        NodeFile Open(string path) =>
             new(this, boot, path, DiskOf(path, NodeFile.Bytes));
+        NodeFile OpenRecord(string path) =>
+            new(this, boot, path, DiskOf(path, NodeFile.RecordBytes));
         Mirror = new(info, settings, Reactor, Open);
         Volumes = new(
             settings, info, Reactor, Mirror,
             (one, _) => new NodeVolumeFile(this, boot, DiskOf(one.Name, (int)one.SizeBytes)),
-            _ => new NodeWorker(this, boot));
+            _ => new NodeWorker(this, boot), OpenRecord);
         Monitor = new(
             info, new MonitorSettings(TimeSpan.FromSeconds(5)), Reactor, Mirror, Volumes,
             new NodeLog<MonitorClient>(this),

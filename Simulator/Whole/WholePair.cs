@@ -289,10 +289,15 @@ internal sealed class WholePair
     /// <summary>
     /// S1, L7: an owner that marked its partner and then lost its memory leaves nobody who may
     /// serve; so do two losses at once. The register keeps such a group for the operator's word.
+    /// An owner whose disk has failed while its partner was stale waits for a person, too: its log
+    /// and the failed disk are all there is.
     /// </summary>
     private bool MayNeedForce() => GroupId.All.Any(group => Nodes.Any(node =>
         node is { IsUp: true, HasStarted: true }
-        && node.Monitor.Of(group).Why.Contains("only force", StringComparison.Ordinal)));
+        && (node.Monitor.Of(group).Why.Contains("only force", StringComparison.Ordinal)
+            || (node.Volumes.DiskFault(group) is not null
+                && Register.Entry(group) is { Sync: SyncState.Stale } entry
+                && entry.Owner == node.Id))));
 
     private bool AreClientsIdle() => clients.All(static client => !client.IsBusy);
 

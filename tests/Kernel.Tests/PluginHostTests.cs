@@ -194,7 +194,7 @@ public sealed class PluginHostTests : IDisposable
         const string Provider = """
             public sealed class Owners : IOwnership
             {
-                public GroupOwnership Of(GroupId group) => null!;
+                public GroupOwnership Of(GroupId group) => default;
                 public event Action? Changed { add { } remove { } }
             }
 

@@ -166,7 +166,8 @@ internal sealed partial class GroupLog
     /// <inheritdoc/>
     public void SetMarked(Lsn lsn)
     {
-        if (lsn.Value > marked)
+        // A flush may end after the log was closed.
+        if (region is not null && lsn.Value > marked)
         {
             marked = lsn.Value;
             MoveHead();
@@ -178,7 +179,10 @@ internal sealed partial class GroupLog
     public void TellDisk(DiskFacts facts)
     {
         disk = facts;
-        PublishPage();
+        if (region is not null)
+        {
+            PublishPage();
+        }
     }
 
     /// <inheritdoc/>

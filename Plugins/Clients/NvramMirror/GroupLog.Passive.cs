@@ -126,7 +126,8 @@ internal sealed partial class GroupLog
     /// <inheritdoc/>
     public void MarkDamaged(string why)
     {
-        if (Role == LogRole.Passive)
+        // Of a flush that ended after the log was closed, the log still holds all.
+        if (Role == LogRole.Passive && region is not null)
         {
             Damage(why);
         }

@@ -233,8 +233,13 @@ internal sealed partial class GroupStore
             log.ReportMismatch(changed);
         }
 
-        log.SetFlushed(job.To);
-        indexed = Math.Max(indexed, job.To.Value);
+        if (job.To > job.From)
+        {
+            // Else it was for the record alone, and a log that forgot may end before its flushes.
+            log.SetFlushed(job.To);
+            indexed = Math.Max(indexed, job.To.Value);
+        }
+
         ConsiderFlush();
     }
 
