@@ -52,7 +52,9 @@ internal static class ScrubCommand
         {
             Output.Write(new JsonObject
             {
-                ["ok"] = started.Count > 0, ["started"] = started, ["refused"] = refused,
+                ["ok"] = started.Count > 0,
+                ["started"] = started,
+                ["refused"] = refused,
             });
         }
         else
