@@ -22,6 +22,7 @@ public sealed class ResyncPairTests
         pair.Start();
         await pair.InSyncAsync();
         _ = pair.WriteBytes(WrittenBytes);
+        await PairRun.UntilAsync(() => FlushedOnBoth(pair), "all on both disks");
         Kill(pair, "b");
         await PairRun.UntilAsync(() => State(pair, "a") == "alone", "the owner alone");
         using (Process writer = Writer(pair))
@@ -51,6 +52,7 @@ public sealed class ResyncPairTests
         pair.Start();
         await pair.InSyncAsync();
         _ = pair.WriteBytes(WrittenBytes);
+        await PairRun.UntilAsync(() => FlushedOnBoth(pair), "all on both disks");
         Kill(pair, "b");
         await PairRun.UntilAsync(() => State(pair, "a") == "alone", "the owner alone");
         string file = pair.WriteBytes(AreaBytes, "more");
@@ -102,6 +104,13 @@ public sealed class ResyncPairTests
     {
         JsonNode? log = pair.Node(node)["sections"]?["log"]?[0];
         return log is not null && $"{log["flushed"]}" == $"{log["acknowledged"]}";
+    }
+
+    /// <summary>As the owner knows it: what it does not know flushed counts as changed.</summary>
+    private static bool FlushedOnBoth(PairRun pair)
+    {
+        JsonNode? log = pair.Node("a")["sections"]?["log"]?[0];
+        return log is not null && $"{log["flushedOnBoth"]}" == $"{log["acknowledged"]}";
     }
 
     private static async Task SameDisksAsync(PairRun pair)
