@@ -182,7 +182,6 @@ internal sealed partial class GroupStore
         switch (ended.Result)
         {
             case DiskResult.Ok:
-                log.SetMarked(ended.MarkedTo);
                 flushRunning = true;
                 flushWritten = true;
                 side ^= 1;
@@ -211,13 +210,27 @@ internal sealed partial class GroupStore
         }
 
         flushWritten = false;
-        flushRunning = false;
-        if (abandoned)
+        bool counts = !abandoned;
+        if (counts)
         {
-            abandoned = false;
-            return;
+            TellFlushed();
         }
 
+        flushRunning = false;
+        abandoned = false;
+        if (counts)
+        {
+            ConsiderFlush();
+        }
+    }
+
+    /// <summary>
+    /// Tells the log what is on disk and in the record. It frees space, and those who wait for it
+    /// write on from within: the next flush must not begin before this is over.
+    /// </summary>
+    private void TellFlushed()
+    {
+        Invariant.Require(flushRunning);
         if (Served)
         {
             DropFlushed(job.From, job.To);
@@ -233,14 +246,13 @@ internal sealed partial class GroupStore
             log.ReportMismatch(changed);
         }
 
+        log.SetMarked(job.MarkedTo);
         if (job.To > job.From)
         {
             // Else it was for the record alone, and a log that forgot may end before its flushes.
-            log.SetFlushed(job.To);
             indexed = Math.Max(indexed, job.To.Value);
+            log.SetFlushed(job.To);
         }
-
-        ConsiderFlush();
     }
 
     private void DropFlushed(Lsn from, Lsn to)
