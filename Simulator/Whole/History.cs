@@ -1,11 +1,7 @@
-// What the clients saw, and whether one order of all operations explains it. Every write carries a
-// value of its own, so a block is a register with unique values, and the order can be decided from
-// zones (Gibbons and Korach, "Testing Shared Memories", SIAM J. Comput. 26:4, 1997): a value with
-// its reads spans from the first end to the last start among them. Where the first end comes before
-// the last start the value must have stood in between (forward): two of those must not overlap.
-// Else it stood for some moment of its span (backward): that must not lie within a forward one.
-using System.Buffers.Binary;
+// What the clients saw. Every write carries a value of its own, so that a block is a register whose
+// writes are all different, and BlockHistory can say whether one order explains it all.
 using System.Runtime.InteropServices;
+using StorageOs.Kernel.Cli.Chaos;
 
 namespace StorageOs.Simulator.Whole;
 
@@ -13,7 +9,7 @@ namespace StorageOs.Simulator.Whole;
 internal sealed record Seen(ulong Value, bool IsWrite, long Begun)
 {
     /// <summary>When its answer came; never, when none did.</summary>
-    public long Ended { get; set; } = long.MaxValue;
+    public long Ended { get; set; } = BlockHistory.Never;
 
     /// <summary>Value of a block that was never written.</summary>
     public const ulong Nothing = 0;
@@ -86,7 +82,7 @@ internal sealed class History
     {
         foreach (((int volume, int block), List<Seen> seen) in blocks)
         {
-            if (Refute(seen) is { } why)
+            if (BlockHistory.Check(seen.Select(Operation), Seen.Nothing) is { } why)
             {
                 return $"volume {volume} block {block}: {why}";
             }
@@ -98,61 +94,11 @@ internal sealed class History
     // The inverse of Spread modulo 2^64.
     private const ulong Inverse = 0xF1DE83E19937733D;
 
-    private static string? Refute(List<Seen> seen)
-    {
-        Dictionary<ulong, Zone> zones = new()
+    private static BlockOperation Operation(Seen seen) =>
+        new(0, seen.IsWrite, seen.Value, seen.Begun, seen.Ended)
         {
-            [Seen.Nothing] = new(Seen.Nothing) { Written = 0, FirstEnd = 0, LastStart = 0 },
+            MayBeMissing = seen.IsWrite && seen.Ended == BlockHistory.Never,
         };
-        foreach (Seen write in seen.Where(static one => one.IsWrite))
-        {
-            zones[write.Value] = new(write.Value)
-            {
-                Written = write.Begun,
-                FirstEnd = write.Ended,
-                LastStart = write.Begun,
-            };
-        }
-
-        foreach (Seen read in seen.Where(static one => !one.IsWrite))
-        {
-            if (!zones.TryGetValue(read.Value, out Zone? zone) || read.Ended < zone.Written)
-            {
-                return $"a read saw {read.Value}, which nobody had written there by then";
-            }
-
-            zone.FirstEnd = Math.Min(zone.FirstEnd, read.Ended);
-            zone.LastStart = Math.Max(zone.LastStart, read.Begun);
-        }
-
-        return Refute([.. zones.Values.Where(static zone => zone.FirstEnd != long.MaxValue)]);
-    }
-
-    private static string? Refute(Zone[] zones)
-    {
-        Zone[] forward = [.. zones.Where(static zone => zone.IsForward)
-            .OrderBy(static zone => zone.FirstEnd)];
-        for (int i = 1; i < forward.Length; i++)
-        {
-            if (forward[i].FirstEnd < forward[i - 1].LastStart)
-            {
-                return $"{forward[i - 1]} and {forward[i]} overlap";
-            }
-        }
-
-        foreach (Zone backward in zones.Where(static zone => !zone.IsForward))
-        {
-            foreach (Zone around in forward)
-            {
-                if (around.FirstEnd < backward.LastStart && backward.FirstEnd < around.LastStart)
-                {
-                    return $"{backward} lies within {around}";
-                }
-            }
-        }
-
-        return null;
-    }
 
     private List<Seen> Of(int volume, int block)
     {
@@ -162,18 +108,5 @@ internal sealed class History
         }
 
         return seen;
-    }
-
-    private sealed record Zone(ulong Value)
-    {
-        public long Written { get; init; }
-
-        public long FirstEnd { get; set; }
-
-        public long LastStart { get; set; }
-
-        public bool IsForward => FirstEnd < LastStart;
-
-        public override string ToString() => $"value {Value} ({FirstEnd} to {LastStart})";
     }
 }
