@@ -112,8 +112,8 @@ public interface IGroupLog
     event Action? Changed;
 
     /// <summary>
-    /// True from when a mirrored write or beat failed, or its grant was lost, until the next push:
-    /// counts as partner gone for this group (S5). The log has frozen itself.
+    /// True from when a mirrored write or beat failed, or its grant was lost, until the next push
+    /// or session: counts as partner gone for this group (S5). The log has frozen itself.
     /// </summary>
     bool PartnerFailed { get; }
 

@@ -65,6 +65,23 @@ public sealed class LogTests
     }
 
     [Fact]
+    public void AWriteThatFailedInOneSessionIsMirroredInTheNext()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Port!.Held = true;
+        TestRequest write = TestRequest.Write(pair.A.Volume, 0, Bytes(4096, 1));
+        pair.A.Volume.Commit();
+        pair.Disconnect();
+        Assert.True(pair.A.Log.PartnerFailed);
+        pair.B.Log.StepDown();
+        pair.Connect();
+        Assert.False(pair.A.Log.PartnerFailed); // Else its owner would call a good copy stale.
+        pair.Join(pair.A, pair.B, format: false);
+        pair.Reactor.Run(10);
+        Assert.Equal(VolumeStatus.Ok, write.Status);
+    }
+
+    [Fact]
     public void S5_OneBeatServesAllThatWait()
     {
         using TestPair pair = TestPair.InSync();

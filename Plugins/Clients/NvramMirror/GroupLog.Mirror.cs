@@ -136,6 +136,7 @@ internal sealed partial class GroupLog
     /// <summary>A session began: offers this copy again when the partner may write it.</summary>
     public void SessionBegan()
     {
+        PartnerFailed = false; // In another session, whose end has explained it.
         PartnerDisk = default; // Until its page was read in this session.
         if (Role == LogRole.Passive && region is not null)
         {
