@@ -99,10 +99,10 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
     /// <summary>The node whose memory may be rotten where nobody has read since.</summary>
     public WholeNode? Rotten { get; private set; }
 
-    private static void HealNode(WholeNode node)
+    private void HealNode(WholeNode node)
     {
         node.DiskState = DiskResult.Ok;
-        node.DiskDelayMax = World.Millisecond;
+        node.DiskDelayMax = pair.Shape.DiskDelayMax;
         node.RevokeFails = false;
         node.SetClock(1, TimeSpan.Zero);
         node.DieAtPoint(-1);
@@ -255,7 +255,7 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
         if (how == 0)
         {
             node.DiskDelayMax = World.Millisecond * Random.Pick(20, 500);
-            Later(() => node.DiskDelayMax = World.Millisecond);
+            Later(() => node.DiskDelayMax = pair.Shape.DiskDelayMax);
             return;
         }
 
@@ -327,6 +327,12 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
     {
         node.RevokeFails = true;
         Later(() => node.RevokeFails = false, World.Second / 2);
+        if (pair.Shape == PairShape.Impatient)
+        {
+            // Nothing is revoked but after a loss: of a partner that wakes again and writes on.
+            node.Partner.PausedUntil = World.Now
+                + (World.Millisecond * (50 + Random.Below(Random.Pick(100, 1000))));
+        }
     }
 
     private bool MayImpair(WholeNode node)

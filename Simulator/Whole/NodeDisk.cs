@@ -220,16 +220,24 @@ internal sealed class NodeWorker(WholeNode node, ulong boot) : IWorker
 
     private void Work()
     {
-        WorkItem item = items.Peek();
-        node.Guard(item.Work);
-        if (node.IsIn(boot))
+        node.Guard(items.Peek().Work);
+        if (node.IsIn(boot) && node.DiskAnswersLate)
         {
-            _ = items.Dequeue();
-            node.Reactor.Post(static state => ((WorkItem)state!).Ended(), item);
-            if (items.Count != 0)
-            {
-                Next();
-            }
+            node.World.After(
+                1 + node.World.Random.Below(node.DiskDelayMax), () => node.Awake(boot, End));
+        }
+        else if (node.IsIn(boot))
+        {
+            End();
+        }
+    }
+
+    private void End()
+    {
+        node.Reactor.Post(static state => ((WorkItem)state!).Ended(), items.Dequeue());
+        if (items.Count != 0)
+        {
+            Next();
         }
     }
 }

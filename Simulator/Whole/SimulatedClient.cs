@@ -4,11 +4,12 @@ namespace StorageOs.Simulator.Whole;
 
 /// <summary>
 /// A client of one volume: one operation after the other, over a connection to whichever node
-/// accepts it, given up when it breaks or the answer is long in coming.
+/// accepts it, given up when it breaks or the answer is longer in coming than its patience.
 /// </summary>
-internal sealed class SimulatedClient(WholePair pair, int volume)
+internal sealed class SimulatedClient(WholePair pair, int volume, long patience)
 {
     private const int BlocksMax = 16; // Of one operation: 64 KiB.
+    private const int BlocksOfPlace = 2; // Used, in each of the places of a wide volume.
     private readonly Request request = new(pair);
     private WholeNode? node;
     private ulong boot;
@@ -76,7 +77,7 @@ internal sealed class SimulatedClient(WholePair pair, int volume)
                 }
             },
             null);
-        World.After(pair.Patience, () =>
+        World.After(patience, () =>
         {
             if (mine == number)
             {
@@ -117,8 +118,8 @@ internal sealed class SimulatedClient(WholePair pair, int volume)
 
         IVolume served = to.Volumes.All[volume];
         int blocks = (int)(served.SizeBytes / History.BlockBytes);
-        int first = World.Random.Below(blocks);
-        int count = World.Random.OneIn(12) ? 1 + World.Random.Below(BlocksMax) : 1;
+        int first = FirstOf(World.Random.Below(pair.Shape.BlocksUsed), blocks);
+        int count = World.Random.OneIn(pair.Shape.WideOneIn) ? 1 + World.Random.Below(BlocksMax) : 1;
         count = Math.Min(count, blocks - first);
         int kind = World.Random.Below(20);
         VolumeOperation operation = kind < 10 ? VolumeOperation.Write
@@ -148,6 +149,14 @@ internal sealed class SimulatedClient(WholePair pair, int volume)
             World.After(World.Random.Below(World.Millisecond), () => to.Awake(at, () =>
                 to.Reactor.Post(_ => Commit(to, served), null)));
         }
+    }
+
+    /// <summary>In a volume that is wide the blocks that are used lie far apart.</summary>
+    private int FirstOf(int used, int blocks)
+    {
+        int places = pair.Shape.BlocksUsed / BlocksOfPlace;
+        return blocks <= 16 ? used
+            : (used / BlocksOfPlace * (blocks / places)) + (used % BlocksOfPlace);
     }
 
     private static void Commit(WholeNode to, IVolume served)

@@ -40,6 +40,7 @@ internal sealed class WholeNode : IDisposable
     {
         (this.pair, Id) = (pair, id);
         settings = pair.Configuration;
+        DiskDelayMax = pair.Shape.DiskDelayMax;
     }
 
     /// <summary>The world.</summary>
@@ -91,7 +92,10 @@ internal sealed class WholeNode : IDisposable
     public DiskResult DiskState { get; set; }
 
     /// <summary>The most nanoseconds that a disk operation takes.</summary>
-    public long DiskDelayMax { get; set; } = World.Millisecond;
+    public long DiskDelayMax { get; set; }
+
+    /// <summary>Whether its disk has done its work some time before it says so.</summary>
+    public bool DiskAnswersLate => pair.Shape.DiskAnswersLate;
 
     /// <summary>One read in so many is not at hand.</summary>
     public int UncachedOneIn { get; set; } = 3;

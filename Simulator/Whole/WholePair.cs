@@ -32,21 +32,9 @@ internal sealed class WholePair
     /// <summary>The pair both nodes belong to.</summary>
     public static readonly Guid PairId = new("2c5e4f60-8d31-4b6e-9a57-0c1d2e3f4a5b");
 
-    private const int VolumeBytes = 64 * Size.KiB;
+    private const int FinalReadBytes = 256 * Size.KiB;
     private const long SettleMax = 300 * World.Second;
     private const long NoticeMax = 3 * World.Second;
-
-    private static readonly IConfiguration SettingsOfBoth = new ConfigurationBuilder()
-        .AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            ["logBytes"] = $"{Size.MiB}",
-            ["volumes:0:name"] = "vol0",
-            ["volumes:0:group"] = "0",
-            ["volumes:0:sizeBytes"] = $"{VolumeBytes}",
-            ["volumes:1:name"] = "vol1",
-            ["volumes:1:group"] = "1",
-            ["volumes:1:sizeBytes"] = $"{VolumeBytes}",
-        }).Build();
 
     private readonly SimulatedClient[] clients;
     private readonly FaultInjector faults;
@@ -56,6 +44,8 @@ internal sealed class WholePair
     public WholePair(ulong seed, FaultKinds kinds, bool telling = false)
     {
         this.seed = seed;
+        Shape = PairShape.Of(seed);
+        Configuration = SettingsOf(Shape);
         World = new(seed) { Telling = telling };
         Fabric = new(World)
         {
@@ -69,10 +59,11 @@ internal sealed class WholePair
         Beat = BeatLimits.For(TimeSpan.FromMilliseconds(World.Random.Pick(10, 20, 50)));
         TimerGrain = World.Millisecond * World.Random.Pick(5, 10, 20);
         TurnDelayMax = World.Random.Pick(1_000L, 50_000, 1_000_000);
-        ThinkMax = World.Millisecond * World.Random.Pick(100, 300, 900);
+        ThinkMax = World.Millisecond * World.Random.Pick(100, 300, 900) / Shape.Haste;
         Nodes = [new(this, 1), new(this, 2)];
-        clients = [.. Enumerable.Range(0, 6).Select(i => new SimulatedClient(this, i % 2))];
-        faults = new(this, kinds);
+        clients = [.. Enumerable.Range(0, 6).Select(i => new SimulatedClient(
+            this, i % 2, i < 2 ? PairShape.LongPatience : Shape.Patience))];
+        faults = new(this, Shape.ChoosesFaults ? SomeOf(kinds) : kinds);
     }
 
     /// <summary>Time, choices, and what happened.</summary>
@@ -96,8 +87,11 @@ internal sealed class WholePair
     /// <summary>The pair's key.</summary>
     public byte[] Key { get; } = [.. Enumerable.Range(0, 32).Select(i => (byte)i)];
 
+    /// <summary>What the pair and its clients are like.</summary>
+    public PairShape Shape { get; }
+
     /// <summary>Settings of the plugins.</summary>
-    public IConfiguration Configuration { get; } = SettingsOfBoth;
+    public IConfiguration Configuration { get; }
 
     /// <summary>The level of both nodes.</summary>
     public PersistenceLevel Persistence { get; } = PersistenceLevel.Process;
@@ -114,9 +108,6 @@ internal sealed class WholePair
     /// <summary>The most nanoseconds between two operations of a client.</summary>
     public long ThinkMax { get; }
 
-    /// <summary>How long a client waits for an answer.</summary>
-    public long Patience { get; } = 20 * World.Second;
-
     /// <summary>Whether clients begin nothing new.</summary>
     public bool ClientsRest { get; private set; }
 
@@ -125,6 +116,21 @@ internal sealed class WholePair
 
     /// <summary>The group of a volume.</summary>
     public static GroupId GroupOf(int volume) => new((byte)volume);
+
+    private FaultKinds SomeOf(FaultKinds kinds) =>
+        ((FaultKinds)World.Random.Next() | Shape.Always) & kinds;
+
+    private static IConfiguration SettingsOf(PairShape shape) => new ConfigurationBuilder()
+        .AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["logBytes"] = $"{Size.MiB}",
+            ["volumes:0:name"] = "vol0",
+            ["volumes:0:group"] = "0",
+            ["volumes:0:sizeBytes"] = $"{shape.VolumeBytes}",
+            ["volumes:1:name"] = "vol1",
+            ["volumes:1:group"] = "1",
+            ["volumes:1:sizeBytes"] = $"{shape.VolumeBytes}",
+        }).Build();
 
     /// <summary>Runs the whole story.</summary>
     public WholeOutcome Run()
@@ -329,7 +335,11 @@ internal sealed class WholePair
 
         for (int volume = 0; volume < lost.Partner.Volumes.All.Count; volume++)
         {
-            ReadAll(lost.Partner, volume);
+            int pieces = (Shape.VolumeBytes + FinalReadBytes - 1) / FinalReadBytes;
+            for (int piece = 0; piece < pieces && World.Violation is null; piece++)
+            {
+                ReadAll(lost.Partner, volume, piece * FinalReadBytes);
+            }
         }
     }
 
@@ -337,17 +347,18 @@ internal sealed class WholePair
     {
         foreach (string name in (ReadOnlySpan<string>)["vol0", "vol1"])
         {
-            if (!Nodes[0].DiskOf(name, VolumeBytes).Current.AsSpan()
-                .SequenceEqual(Nodes[1].DiskOf(name, VolumeBytes).Current))
+            if (!Nodes[0].DiskOf(name, Shape.VolumeBytes).Current.AsSpan()
+                .SequenceEqual(Nodes[1].DiskOf(name, Shape.VolumeBytes).Current))
             {
                 World.Fail($"the disks of {name} differ");
             }
         }
     }
 
-    private void ReadAll(WholeNode node, int volume)
+    private void ReadAll(WholeNode node, int volume, int offset)
     {
-        FinalRead read = new() { Length = VolumeBytes, Buffer = new byte[VolumeBytes] };
+        int length = Math.Min(FinalReadBytes, Shape.VolumeBytes - offset);
+        FinalRead read = new() { Offset = offset, Length = length, Buffer = new byte[length] };
         long begun = History.Tick();
         node.Reactor.Post(_ => node.Volumes.All[volume].Submit(read), null);
         if (!RunUntil(() => read.Status is not null, SettleMax) || read.Status != VolumeStatus.Ok)
@@ -356,11 +367,10 @@ internal sealed class WholePair
             return;
         }
 
-        for (int block = 0; block < VolumeBytes / History.BlockBytes; block++)
+        for (int at = 0; at < length; at += History.BlockBytes)
         {
-            Span<byte> bytes = read.Buffer.Span.Slice(
-                block * History.BlockBytes, History.BlockBytes);
-            if (History.ValueOf(bytes) is { } value)
+            int block = (offset + at) / History.BlockBytes;
+            if (History.ValueOf(read.Buffer.Span.Slice(at, History.BlockBytes)) is { } value)
             {
                 History.AddRead(volume, block, value, begun);
             }

@@ -46,6 +46,13 @@ internal sealed class FenceTimes(GuestProbeClient client, IReactor reactor)
         });
     }
 
+    /// <summary>Whether the writer is in the middle of its writes.</summary>
+    public ValueTask<JsonNode?> IsWritingAsync(JsonObject arguments) =>
+        ValueTask.FromResult<JsonNode?>(new JsonObject
+        {
+            ["writing"] = done is { Task.IsCompleted: false } && written > 0,
+        });
+
     /// <summary>
     /// The writer: one small write after the other until one fails, or the partner has said that
     /// the memory is withdrawn.

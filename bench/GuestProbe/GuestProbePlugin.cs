@@ -21,6 +21,7 @@ public sealed class GuestProbePlugin : IPlugin
         Add("guest-port", static s => s.GetRequiredService<PortTimes>().RunAsync);
         Add("guest-write", static s => s.GetRequiredService<WriteTimes>().RunAsync);
         Add("guest-offer", static s => s.GetRequiredService<FenceTimes>().OfferAsync);
+        Add("guest-writing", static s => s.GetRequiredService<FenceTimes>().IsWritingAsync);
         Add("guest-fence", static s => s.GetRequiredService<FenceTimes>().FenceAsync);
         Add("guest-stale", static s => s.GetRequiredService<FenceTimes>().WriteUntilFencedAsync);
 

@@ -90,7 +90,6 @@ internal sealed class ScrubPlan
     /// <summary>A new pass begins.</summary>
     public void Begin()
     {
-        Passes += next > 0 ? 1 : 0;
         next = 0;
         again = false;
     }
@@ -130,7 +129,7 @@ internal sealed class ScrubPlan
             stamps[(int)((long)next * stamps.Length / Parts)] = now;
         }
 
-        next++;
+        Passes += ++next == Parts ? 1 : 0;
         return !differs ? ScrubVerdict.Equal
             : known == 0 ? ScrubVerdict.CannotTell
             : known == (sum | 1) ? ScrubVerdict.OursIsGood
