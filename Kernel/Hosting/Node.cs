@@ -71,7 +71,9 @@ public sealed class Node : IAsyncDisposable
 
     internal NodeSettings Settings => settings;
 
-    /// <summary>This node's events and its partner's, as the management socket tells them.</summary>
+    /// <summary>
+    /// This node's events and its partner's, as the management socket tells them.
+    /// </summary>
     internal JsonObject Events => RecorderDocument.Of(Info, recorder!, partnerRing!);
 
     internal IReadOnlyList<Module> Modules => host.Modules;

@@ -75,8 +75,8 @@ internal static class EventSlot
         int used = 0;
         long monotonic = BinaryPrimitives.ReadInt64LittleEndian(slot[MonotonicAt..]);
         long wall = BinaryPrimitives.ReadInt64LittleEndian(slot[WallAt..]);
-        if (!IsWhole(slot) || monotonic < 0 || wall is < 0 or > WallMax || slot[LevelAt] > (byte)LogLevel.Critical
-            || slot[GroupAt] > GroupId.Count
+        if (!IsWhole(slot) || monotonic < 0 || wall is < 0 or > WallMax
+            || slot[LevelAt] > (byte)LogLevel.Critical || slot[GroupAt] > GroupId.Count
             || GetText(slot, 0, text, ref used) is not { } source
             || GetText(slot, 1, text, ref used) is not { } name
             || GetText(slot, 2, text, ref used) is not { } facts

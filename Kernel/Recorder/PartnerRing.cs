@@ -32,7 +32,8 @@ internal sealed class PartnerRing
         (this.path, this.log) = (path, log);
         try
         {
-            if (File.Exists(path) && File.ReadAllBytes(path) is { Length: EventSlot.RingBytes } kept)
+            byte[] kept = File.Exists(path) ? File.ReadAllBytes(path) : [];
+            if (kept.Length == ring.Length)
             {
                 kept.CopyTo(ring, 0);
                 have = EventRing.Read(ring).Events.Select(old => old.Sequence)

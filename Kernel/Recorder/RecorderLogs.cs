@@ -75,8 +75,8 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
                     default:
                         if (named)
                         {
-                            _ = facts.Append(facts.Length > 0 ? ";" : "")
-                                .Append(char.ToLowerInvariant(key[0])).Append(key, 1, key.Length - 1)
+                            string fact = char.ToLowerInvariant(key[0]) + key[1..];
+                            _ = facts.Append(facts.Length > 0 ? ";" : "").Append(fact)
                                 .Append('=').Append(Shown(value));
                         }
 

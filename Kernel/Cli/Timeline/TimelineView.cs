@@ -134,7 +134,7 @@ internal sealed class TimelineView(
         string head = Invariant($"{of.Time:HH:mm:ss.fff} ")
             + $"{of.Node.PadRight(names)} {session,-3} {term,-4} ";
         int width = Math.Max(TextColumnsMin, console.Profile.Width - head.Length - 1);
-        foreach (string line in Wrapped(text ?? of.What.Text, width))
+        foreach (string line in Wrapped((text ?? of.What.Text).TrimEnd(' ', ';'), width))
         {
             console.Write(head);
             console.WriteLine(line, new Style(colour ?? Coloured(of.What)));
