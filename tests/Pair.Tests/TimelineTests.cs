@@ -110,7 +110,7 @@ public sealed class TimelineTests
             // On a machine that is too busy a session may end meanwhile, which is recorded.
             string sessions = Sessions(pair);
             (ulong a, ulong b) = (Newest(pair, "a"), Newest(pair, "b"));
-            pair.Compare(pair.WriteBytes(48 << 20));
+            pair.Compare(pair.WriteBytes(16 << 20));
             (ulong afterA, ulong afterB) = (Newest(pair, "a"), Newest(pair, "b"));
             if (sessions == Sessions(pair))
             {
