@@ -37,8 +37,11 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
             LogLevel logLevel, EventId eventId, TState state, Exception? exception,
             Func<TState, Exception?, string> formatter)
         {
+            // A session or a swap of the register is the story itself, however often it comes.
+            bool named = eventId.Name is { } name && name.Contains('-', StringComparison.Ordinal);
             long now = Environment.TickCount64 * 1_000_000;
-            if (!IsEnabled(logLevel) || !budget.TryTake(now, out long leftOut))
+            long leftOut = 0;
+            if (!IsEnabled(logLevel) || (!named && !budget.TryTake(now, out leftOut)))
             {
                 return;
             }
@@ -54,14 +57,13 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
             };
             recorder.Record(
                 state is IReadOnlyList<KeyValuePair<string, object?>> values
-                    ? WithValues(what, eventId.Name, values) : what);
+                    ? WithValues(what, named ? eventId.Name : null, values) : what);
         }
 
         // A method's name, which logging makes up where no name is given, has no dash.
         private static RecordedEvent WithValues(
             RecordedEvent what, string? name, IReadOnlyList<KeyValuePair<string, object?>> values)
         {
-            bool named = name is not null && name.Contains('-', StringComparison.Ordinal);
             StringBuilder facts = new();
             foreach ((string key, object? value) in values)
             {
@@ -73,7 +75,7 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
                     case ("Session", SessionId id): what = what with { Session = id }; break;
                     case ("{OriginalFormat}", _): break;
                     default:
-                        if (named)
+                        if (name is not null)
                         {
                             string fact = char.ToLowerInvariant(key[0]) + key[1..];
                             _ = facts.Append(facts.Length > 0 ? ";" : "").Append(fact)
@@ -84,7 +86,7 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
                 }
             }
 
-            return named ? what with { Name = name!, Facts = facts.ToString() } : what;
+            return name is null ? what : what with { Name = name, Facts = facts.ToString() };
         }
 
         private static string Shown(object? value) =>

@@ -235,7 +235,10 @@ public sealed class RecorderTests : IDisposable
             talker.LogWarning("refused a connection");
         }
 
+        talker.LogWarning(new EventId(0, EventNames.SessionEnded), "the story itself");
         Assert.Equal("what matters", recorder.Read().Events[0].Text);
+        Assert.Equal("the story itself", recorder.Read().Events[^1].Text);
+        Assert.Equal(EventBudget.Burst + 2, recorder.Read().Events.Count);
     }
 
     [Fact]
