@@ -37,7 +37,8 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
             LogLevel logLevel, EventId eventId, TState state, Exception? exception,
             Func<TState, Exception?, string> formatter)
         {
-            // A session or a swap of the register is the story itself, however often it comes.
+            // A session or a swap of the register is the story itself, however often it comes. A
+            // method's name, which logging makes up where none is given, has no dash.
             bool named = eventId.Name is { } name && name.Contains('-', StringComparison.Ordinal);
             long now = Environment.TickCount64 * 1_000_000;
             long leftOut = 0;
@@ -60,7 +61,6 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
                     ? WithValues(what, named ? eventId.Name : null, values) : what);
         }
 
-        // A method's name, which logging makes up where no name is given, has no dash.
         private static RecordedEvent WithValues(
             RecordedEvent what, string? name, IReadOnlyList<KeyValuePair<string, object?>> values)
         {
