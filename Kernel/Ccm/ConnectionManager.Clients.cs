@@ -94,6 +94,10 @@ internal sealed partial class ConnectionManager
         try
         {
             edge.Do(effect);
+            if (effect is CcmEffect.DropClient { Alerted: true })
+            {
+                log.LogInformation("client {Client} is told that the partner is lost", name);
+            }
         }
         catch (RefusedException refused)
         {

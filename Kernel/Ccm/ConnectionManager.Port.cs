@@ -6,6 +6,7 @@ using System.Runtime.InteropServices;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
+using StorageOs.Kernel.Recorder;
 
 namespace StorageOs.Kernel.Ccm;
 
@@ -13,7 +14,9 @@ internal sealed partial class ConnectionManager
 {
     private const int HeadScratch = 0x000, InboxScratch = 0x400;
     private const int StatusScratch = 0x800, SlotScratch = 0x1000;
-    private const int ScratchBytes = SlotScratch + StatusPage.SlotBytes;
+    private const int RingScratch = SlotScratch + StatusPage.SlotBytes;
+    private const int ScratchBytes =
+        RingScratch + (PartnerRing.SlotsPerRead * EventSlot.Bytes);
     private const ulong StatusToken = ulong.MaxValue;
 
     private readonly Completion[] completions = new Completion[32];
@@ -37,6 +40,7 @@ internal sealed partial class ConnectionManager
         SecondReadInbox,
         InboxWrite,
         RecordRead,
+        RingRead,
     }
 
     private readonly record struct Pending(PendingKind Kind, uint Operation);
@@ -57,6 +61,7 @@ internal sealed partial class ConnectionManager
         });
         scratch = transport.Map(new("scratch", ScratchBytes, RemoteAccess.None));
         Page = new(page, box, settings.Self);
+        recorder?.Attach(page);
     }
 
     private void OpenWellKnown(uint attempt)
@@ -83,7 +88,8 @@ internal sealed partial class ConnectionManager
         port?.Dispose();
         port = null;
         pending.Clear();
-        (portConnected, statusPending, watching) = (false, false, false);
+        (portConnected, statusPending, watching, ringReads) = (false, false, false, null);
+        partnerRing?.Save();
     }
 
     private void FailPort(SessionEndReason reason, string detail, Refusal? refusal = null)
@@ -208,6 +214,9 @@ internal sealed partial class ConnectionManager
                 inbox.Enqueue(new CcmEvent.RecordRead(
                     what.Operation, Copy(SlotScratch, StatusPage.SlotBytes)));
                 break;
+            case PendingKind.RingRead:
+                TakeRing();
+                break;
             case PendingKind.SecondReadHead:
             default:
                 break; // The inbox read posted behind it completes the second read.
@@ -223,6 +232,7 @@ internal sealed partial class ConnectionManager
                 Word(StatusScratch), Word(StatusScratch + 8), Word(StatusScratch + 16), now,
                 effects);
             _ = Carry(now);
+            FollowRing();
         }
     }
 

@@ -11,6 +11,7 @@ using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Loop;
 using StorageOs.Kernel.Loop.Interop;
+using StorageOs.Kernel.Recorder;
 
 namespace StorageOs.Kernel.Ccm;
 
@@ -56,11 +57,15 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     private volatile bool stopping;
     private Instant viewDue;
 
-    /// <summary>Makes a manager at rest.</summary>
+    /// <summary>
+    /// Makes a manager at rest. With a recorder the partner can read this node's events, and its
+    /// own are followed into <paramref name="partnerRing"/>.
+    /// </summary>
     public ConnectionManager(
         CcmSettings settings, WellKnownSettings wellKnown, ITransportProvider provider,
-        ILoggerFactory logs)
+        ILoggerFactory logs, FlightRecorder? recorder = null, PartnerRing? partnerRing = null)
     {
+        (this.recorder, this.partnerRing) = (recorder, partnerRing);
         this.settings = settings;
         this.wellKnown = wellKnown;
         this.provider = provider;
@@ -135,7 +140,11 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     }
 
     /// <inheritdoc/>
-    public void Dispose() => transport?.Dispose();
+    public void Dispose()
+    {
+        recorder?.Detach();
+        transport?.Dispose();
+    }
 
     private static Instant Now() =>
         new((long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency)));
@@ -178,6 +187,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         catch (InvariantException bug)
         {
             Page.PublishPanic();
+            log.LogCritical(bug, "the node ends: a bug of the connection manager");
             Environment.FailFast("connection manager: " + bug.Message, bug);
         }
     }
@@ -209,6 +219,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         {
             status = BuildStatus();
             viewDue = now + ViewPeriod;
+            NoteCondition(status.Partner.Condition);
         }
     }
 
@@ -250,8 +261,10 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
                 break;
             case CcmEffect.SessionEnded e:
                 log.LogWarning(
+                    new EventId(0, EventNames.SessionEnded),
                     "session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason,
                     e.End.Detail);
+                KeepRing();
                 break;
             default: DoForClient(effect, now); break;
         }
@@ -262,9 +275,16 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     /// </summary>
     private void LogMove(CcmEffect.Moved move)
     {
+        if (recorder is not null)
+        {
+            recorder.Session = core.Session;
+        }
+
         if (move.To == HandshakeState.Ready)
         {
+            ringIsPartners = true; // Which it has proven.
             log.LogInformation(
+                new EventId(0, EventNames.SessionReady),
                 "session {Session} ready with {Partner}", core.Session, core.PartnerInfo?.Name);
         }
         else

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Recorder;
 
 namespace StorageOs.Kernel.Ccm;
 
@@ -19,12 +20,14 @@ public sealed class CorePlugin : IPlugin
             services.GetRequiredService<NodeSettings>(),
             services.GetRequiredService<NodeInfo>(),
             services.GetRequiredService<ITransportProvider>(),
-            services.GetRequiredService<ILoggerFactory>()));
+            services.GetRequiredService<ILoggerFactory>(),
+            services.GetRequiredService<FlightRecorder>(),
+            services.GetRequiredService<PartnerRing>()));
     }
 
     private static ConnectionManager Make(
         NodeSettings settings, NodeInfo node, ITransportProvider transport,
-        ILoggerFactory logs) => new(
+        ILoggerFactory logs, FlightRecorder recorder, PartnerRing partnerRing) => new(
         new CcmSettings
         {
             Name = node.Name,
@@ -43,5 +46,7 @@ public sealed class CorePlugin : IPlugin
             settings.Partner.Port,
             settings.Partner.MemoryAddress),
         transport,
-        logs);
+        logs,
+        recorder,
+        partnerRing);
 }

@@ -4,6 +4,7 @@
 using System.Buffers.Binary;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Recorder;
 
 namespace StorageOs.Kernel.Ccm;
 
@@ -19,14 +20,22 @@ internal static class StatusPage
     /// <summary>What R1 and R2 read: identity to consumed count.</summary>
     public const int HeadBytes = 0x118;
 
-    /// <summary>The three words that are read while a session stands.</summary>
-    public const int StatusBytes = 24;
+    /// <summary>
+    /// How many events this node has recorded; 0 where it has no ring. Read with the three.
+    /// </summary>
+    public const int RecordedOffset = 0x118;
+
+    /// <summary>The four words that are read while a session stands.</summary>
+    public const int StatusBytes = 32;
 
     /// <summary>Record n lies in slot n modulo the count.</summary>
     public const int OutboxOffset = 0x1000, SlotBytes = 32 * Size.KiB, SlotCount = 8;
 
+    /// <summary>The ring of recorded events, behind all that a handshake needs.</summary>
+    public const int RingOffset = OutboxOffset + (SlotBytes * SlotCount);
+
     /// <summary>Length of the page region.</summary>
-    public const int PageBytes = OutboxOffset + (SlotBytes * SlotCount);
+    public const int PageBytes = RingOffset + EventSlot.RingBytes;
 
     /// <summary>The one word of the inbox region.</summary>
     public const int InboxWordOffset = 0, InboxBytes = Size.Page;

@@ -23,6 +23,7 @@ internal static class CommandLine
             StatusCommand.Make(),
             TakeoverCommand.Make(),
             ScrubCommand.Make(),
+            Timeline.TimelineCommand.Make(),
             WitnessCommand.Make(),
             Drill.DrillCommand.Make(),
             Chaos.ChaosCommand.Make(),

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
@@ -9,6 +10,7 @@ using StorageOs.Kernel.Ccm;
 using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Loop;
 using StorageOs.Kernel.Management;
+using StorageOs.Kernel.Recorder;
 
 namespace StorageOs.Kernel.Hosting;
 
@@ -30,6 +32,8 @@ public sealed class Node : IAsyncDisposable
     private readonly TaskCompletionSource stopped =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
     private DataLock? dataLock;
+    private FlightRecorder? recorder;
+    private PartnerRing? partnerRing;
     private ModuleFactory factory = null!;
     private PluginHost host = null!;
     private IConnectionManager manager = null!;
@@ -66,6 +70,11 @@ public sealed class Node : IAsyncDisposable
     public BootPhase Phase => (BootPhase)Volatile.Read(ref phase);
 
     internal NodeSettings Settings => settings;
+
+    /// <summary>
+    /// This node's events and its partner's, as the management socket tells them.
+    /// </summary>
+    internal JsonObject Events => RecorderDocument.Of(Info, recorder!, partnerRing!);
 
     internal IReadOnlyList<Module> Modules => host.Modules;
 
@@ -135,6 +144,7 @@ public sealed class Node : IAsyncDisposable
         loadingEnds.Dispose();
         dataLock?.Dispose();
         log.LogInformation("stopped");
+        recorder?.Dispose();
         stopped.SetResult();
     }
 
@@ -150,6 +160,7 @@ public sealed class Node : IAsyncDisposable
         }
 
         Info = Identify();
+        StartRecorder();
         Say(1, $"node {Info.Name}, epoch {Info.BootEpoch:x}, transport {settings.Transport.Name}");
         factory = new ModuleFactory(
             new McMasterPluginLoader(), reactors, Info, settings.Plugins.Settings, logs);
@@ -166,6 +177,30 @@ public sealed class Node : IAsyncDisposable
         Say(1, "well-known port open, handshake begun");
         Note(found);
         StartManagement(ccm.View!);
+    }
+
+    /// <summary>
+    /// From here on what is logged is recorded, too. A node that cannot keep it beyond its own
+    /// life boots all the same.
+    /// </summary>
+    private void StartRecorder()
+    {
+        string path = Path.Combine(Info.NvramDirectory, "events.ring");
+        RingFile? file = null;
+        try
+        {
+            file = RingFile.Open(path);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            log.LogWarning(
+                "events are not kept over this boot: expected {Path}, found: {Failure}", path,
+                failure.Message);
+        }
+
+        recorder = new FlightRecorder(Info.BootEpoch, TimeProvider.System, file);
+        logs.AddProvider(new RecorderLogs(recorder));
+        partnerRing = new PartnerRing(Path.Combine(Info.DataDirectory, "partner-ring.bin"), log);
     }
 
     private void StartManagement(IReactor reactor)
@@ -219,6 +254,8 @@ public sealed class Node : IAsyncDisposable
         PluginRegistry registry = factory.NewRegistry(ccm);
         registry.Services.AddSingleton(settings);
         registry.Services.AddSingleton(ccm.Reactor!);
+        registry.Services.AddSingleton(recorder!);
+        registry.Services.AddSingleton(partnerRing!);
         registry.Services.AddSingleton(
             transport.Services!.GetRequiredService<ITransportProvider>());
         core.Register(registry);

@@ -8,7 +8,7 @@ namespace StorageOs.Kernel.Management;
 /// <summary>What can be asked of a node: the kernel's own commands, and each module's.</summary>
 internal sealed class ManagementCommands(Node node)
 {
-    private static readonly string[] Own = ["status", "plugins", "stop"];
+    private static readonly string[] Own = ["status", "plugins", "stop", "events"];
 
     /// <summary>Runs the command that a request names.</summary>
     /// <exception cref="RefusedException">The request, or what it asks for, is refused.</exception>
@@ -31,6 +31,7 @@ internal sealed class ManagementCommands(Node node)
         {
             "status" => await StatusDocument.OfAsync(node),
             "plugins" => StatusDocument.Plugins(node.Modules),
+            "events" => node.Events,
             "stop" => Stop(),
             _ => await RunOfModuleAsync(name, arguments, cancellation),
         };

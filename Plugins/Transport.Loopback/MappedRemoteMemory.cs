@@ -16,7 +16,7 @@ namespace StorageOs.Transport.Loopback;
 /// <summary>
 /// The partner's memory as one key makes it reachable; the checks a network card would do.
 /// </summary>
-internal sealed unsafe class MappedRemoteMemory : IRemoteMemory
+internal sealed unsafe class MappedRemoteMemory : IRemoteMemory, ISurvivingMemory
 {
     private readonly MappedBoard? board;
     private readonly MappedFile? file;
@@ -120,6 +120,12 @@ internal sealed unsafe class MappedRemoteMemory : IRemoteMemory
 
         return SecondLook();
     }
+
+    /// <summary>
+    /// A process that was killed has cleared no slot of its board, and what is mapped here stays.
+    /// </summary>
+    public bool TryCopy(long offset, Span<byte> into) =>
+        Read(offset, into) == CompletionStatus.Success;
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.FailoverMonitor.Core;
@@ -22,6 +23,7 @@ internal sealed partial class GroupDriver : IDisposable
     private readonly MemoryFile memory;
     private readonly IReactor reactor;
     private readonly ILogger logger;
+    private readonly NodeInfo node;
     private readonly Action changed;
     private readonly CancellationTokenSource stopping = new();
     private CancellationTokenSource? cancelable;
@@ -29,13 +31,16 @@ internal sealed partial class GroupDriver : IDisposable
     private bool running;
     private bool diskFailed;
     private RegisterEntry? told;
+    private Guid lastWon;
     private string lastState = "";
     private string lastWhy = "";
 
     public GroupDriver(
         GroupCoreOptions options, IGroupLog log, IVolumes volumes, IWitness? witness,
-        OwnRegister? register, MemoryFile memory, IReactor reactor, ILogger logger, Action changed)
+        OwnRegister? register, MemoryFile memory, IReactor reactor, ILogger logger, NodeInfo node,
+        Action changed)
     {
+        this.node = node;
         this.register = register;
         this.log = log;
         this.volumes = volumes;
@@ -126,6 +131,7 @@ internal sealed partial class GroupDriver : IDisposable
         if (failed != diskFailed)
         {
             diskFailed = failed;
+            LogDisk(Group, volumes.DiskFault(Group)?.ToString() ?? "good again");
             OnLogChanged();
         }
 
@@ -139,6 +145,10 @@ internal sealed partial class GroupDriver : IDisposable
         {
             told = entry;
             volumes.TakeEntry(entry);
+            if (entry.SwapId != lastWon)
+            {
+                LogRegister(Group, entry.Term, NameOf(entry.Owner), entry.Sync);
+            }
         }
     }
 
@@ -207,7 +217,7 @@ internal sealed partial class GroupDriver : IDisposable
                 break;
             case ServeAlone alone:
                 log.ServeAlone(alone.Term);
-                Times.Mark(TakeoverStep.Serving);
+                Mark(TakeoverStep.Serving);
                 break;
             case ServeWithPartner serve:
                 log.ServeWithPartner(serve.Term, serve.AcknowledgeOnBoth);
@@ -233,7 +243,7 @@ internal sealed partial class GroupDriver : IDisposable
         try
         {
             FenceReport report = log.Fence();
-            Times.Mark(TakeoverStep.Fenced);
+            Mark(TakeoverStep.Fenced);
             Feed(new LogDone(
                 fence.Operation, report.ProbeRejected,
                 report.ProbeRejected ? "" : "the old key is not dead"));
@@ -285,7 +295,7 @@ internal sealed partial class GroupDriver : IDisposable
             reading = new WitnessReading(ReadOutcome.Unavailable, null, failure.Message);
         }
 
-        Times.Mark(TakeoverStep.Read);
+        Mark(TakeoverStep.Read);
         Feed(new ReadDone(operation, reading));
     }
 
@@ -320,7 +330,20 @@ internal sealed partial class GroupDriver : IDisposable
             outcome = new SwapOutcome(SwapResult.Undecided, null, failure.Message);
         }
 
-        Times.Mark(TakeoverStep.Swapped);
+        Mark(TakeoverStep.Swapped);
+        if (outcome.Result == SwapResult.Won)
+        {
+            lastWon = swap.Next.SwapId;
+            LogSwapped(
+                Group, swap.Next.Term, NameOf(swap.Next.Owner), swap.Next.Sync,
+                swap.Memory.Intent);
+        }
+        else
+        {
+            LogNotSwapped(
+                Group, swap.Next.Term, swap.Memory.Intent, outcome.Result, outcome.Detail);
+        }
+
         Feed(new SwapDone(swap.Operation, outcome));
     }
 

@@ -96,7 +96,7 @@ internal sealed class MonitorClient(
             MemoryFile memory = new(seams.OpenFile(path), path, node.Persistence);
             GroupDriver driver = new(
                 OptionsOf(group), logs.Log(group), volumes, witness, RegisterOf(group), memory,
-                reactor, logger, () => Publish(group));
+                reactor, logger, node, () => Publish(group));
             drivers = [.. drivers, driver];
         }
 

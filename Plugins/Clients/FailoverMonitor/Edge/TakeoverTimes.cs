@@ -50,13 +50,18 @@ internal sealed class TakeoverTimes
     }
 
     /// <summary>A step was done, for the last time before the next one.</summary>
-    public void Mark(TakeoverStep step)
+    /// <returns>Time since the loss, when the step is done for the first time.</returns>
+    public TimeSpan? Mark(TakeoverStep step)
     {
-        if (reached >= 0 && reached < (int)TakeoverStep.Serving && (int)step >= reached)
+        if (reached < 0 || reached >= (int)TakeoverStep.Serving || (int)step < reached)
         {
-            stamps[(int)step] = Stopwatch.GetTimestamp();
-            reached = (int)step;
+            return null;
         }
+
+        bool first = (int)step > reached;
+        stamps[(int)step] = Stopwatch.GetTimestamp();
+        reached = (int)step;
+        return first ? Stopwatch.GetElapsedTime(stamps[0], stamps[(int)step]) : null;
     }
 
     /// <summary>Milliseconds; null before the first takeover of this boot has ended.</summary>
