@@ -14,6 +14,7 @@ internal sealed partial class GroupDriver : IDisposable
 {
     private static readonly Tick TimePassed = new();
     private readonly Queue<GroupEvent> inbox = new();
+    private readonly GroupCoreOptions options;
     private readonly GroupCore core;
     private readonly IGroupLog log;
     private readonly IVolumes volumes;
@@ -34,8 +35,12 @@ internal sealed partial class GroupDriver : IDisposable
 
     public GroupDriver(
         GroupCoreOptions options, IGroupLog log, IVolumes volumes, IWitness? witness,
-        OwnRegister? register, MemoryFile memory, IReactor reactor, ILogger logger, Action changed)
+        OwnRegister? register, MemoryFile memory, IReactor reactor, ILogger logger, Action changed,
+        GivebackSettings? givebackSettings = null)
     {
+        this.options = options;
+        giveback = new Giveback(
+            givebackSettings ?? GivebackSettings.Off, options.Self, options.Home);
         this.register = register;
         this.log = log;
         this.volumes = volumes;
@@ -70,7 +75,8 @@ internal sealed partial class GroupDriver : IDisposable
     public LogSummary Summary => log.Summary;
 
     /// <summary>What the partner is told.</summary>
-    public GroupView View => core.View;
+    public GroupView View =>
+        core.View with { Offers = giveback.State == GivebackState.Offered };
 
     /// <summary>Takes an event now, or after the one under way.</summary>
     public void Feed(GroupEvent news)
@@ -117,19 +123,22 @@ internal sealed partial class GroupDriver : IDisposable
 
     private LogChanged LogFacts() => new(
         log.PartnerOffered, log.PartnerFailed, log.PartnerFlushed, log.PartnerHoldsAll,
-        log.Summary.Forgot, volumes.DiskFault(Group) is not null);
+        log.Summary.Forgot, volumes.DiskFault(Group) is not null, nearlyFull);
 
     /// <summary>Time has passed; the disk, too, may have something to say.</summary>
     public void Tick()
     {
         bool failed = volumes.DiskFault(Group) is not null;
-        if (failed != diskFailed)
+        bool full = IsNearlyFull;
+        if (failed != diskFailed || full != nearlyFull)
         {
             diskFailed = failed;
+            nearlyFull = full;
             OnLogChanged();
         }
 
         Feed(TimePassed);
+        TickPlanned();
     }
 
     /// <summary>Before anything is done about it: see <see cref="IVolumes.TakeEntry"/>.</summary>
@@ -138,6 +147,7 @@ internal sealed partial class GroupDriver : IDisposable
         if (core.Known is { } entry && entry != told)
         {
             told = entry;
+            NotePlanned(entry);
             volumes.TakeEntry(entry);
         }
     }
@@ -211,6 +221,7 @@ internal sealed partial class GroupDriver : IDisposable
                 break;
             case ServeWithPartner serve:
                 log.ServeWithPartner(serve.Term, serve.AcknowledgeOnBoth);
+                Planned.Mark(PlannedStep.Serving);
                 break;
             case Freeze when log.Role is LogRole.Mirrored or LogRole.Idle:
                 log.Freeze();
@@ -234,6 +245,7 @@ internal sealed partial class GroupDriver : IDisposable
         {
             FenceReport report = log.Fence();
             Times.Mark(TakeoverStep.Fenced);
+            Planned.Mark(PlannedStep.Fenced);
             Feed(new LogDone(
                 fence.Operation, report.ProbeRejected,
                 report.ProbeRejected ? "" : "the old key is not dead"));
@@ -273,6 +285,7 @@ internal sealed partial class GroupDriver : IDisposable
     private async Task ReadAsync(ulong operation)
     {
         WitnessReading reading;
+        long from = Stopwatch.GetTimestamp();
         try
         {
             reading = register is not null ? register.Read()
@@ -283,6 +296,11 @@ internal sealed partial class GroupDriver : IDisposable
         catch (Exception failure)
         {
             reading = new WitnessReading(ReadOutcome.Unavailable, null, failure.Message);
+        }
+
+        if (reading.Outcome != ReadOutcome.Unavailable)
+        {
+            WitnessTook = Stopwatch.GetElapsedTime(from);
         }
 
         Times.Mark(TakeoverStep.Read);
