@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Cli;
 
@@ -23,12 +24,8 @@ internal static class TakeoverCheck
         JsonArray checks = [];
         foreach (string node in nodes)
         {
-            JsonObject arguments = new() { ["check"] = true, ["group"] = group };
-            JsonNode? result = await NodeClient.AskAsync(
-                pair.Socket(node), "takeover", arguments, AnswerTimeMax, cancellation);
-            foreach (JsonNode? one in result?["groups"] as JsonArray ?? [])
+            foreach (JsonObject check in await AskAsync(pair, node, group, cancellation))
             {
-                JsonObject check = one!.DeepClone().AsObject();
                 check.Insert(0, "node", node);
                 checks.Add(check);
             }
@@ -51,28 +48,60 @@ internal static class TakeoverCheck
         return good ? ExitCode.Good : ExitCode.Failed;
     }
 
+    /// <summary>What a node says; that it says nothing hinders it as much as anything.</summary>
+    private static async Task<IReadOnlyList<JsonObject>> AskAsync(
+        PairLayout pair, string node, int? group, CancellationToken cancellation)
+    {
+        JsonObject arguments = new() { ["check"] = true, ["group"] = group };
+        try
+        {
+            JsonNode? result = await NodeClient.AskAsync(
+                pair.Socket(node), "takeover", arguments, AnswerTimeMax, cancellation);
+            return [.. (result?["groups"] as JsonArray ?? []).Select(
+                one => one!.DeepClone().AsObject())];
+        }
+        catch (RefusedException refused)
+        {
+            return [new JsonObject
+            {
+                ["group"] = group,
+                ["serves"] = false,
+                ["possible"] = false,
+                ["hindrances"] = new JsonArray(new JsonObject
+                {
+                    ["group"] = group,
+                    ["code"] = "nodeUnreachable",
+                    ["what"] = refused.Refusal.ToString(),
+                    ["ageSeconds"] = null,
+                    ["remedy"] = "start it, or see its log",
+                }),
+            }];
+        }
+    }
+
     private static void Say(Output output, JsonNode check)
     {
-        string group = $"group {check["group"]}";
+        string group = check["group"] is { } number ? $"group {number}" : "anything";
         if (check["serves"]!.GetValue<bool>())
         {
             output.Say($"{check["node"]} serves {group}");
             return;
         }
 
-        JsonNode predicted = check["predicted"]!;
+        JsonNode? predicted = check["predicted"];
         output.Say(check["possible"]!.GetValue<bool>()
-            ? $"{check["node"]} could take {group} over in about {predicted["totalMs"]} ms;"
-                + $" clients would wait {predicted["pauseMs"]} ms"
+            ? $"{check["node"]} could take {group} over in about {predicted?["totalMs"]} ms;"
+                + $" clients would wait {predicted?["pauseMs"]} ms"
             : $"{check["node"]} could not take {group} over");
         foreach (JsonNode? one in check["hindrances"]!.AsArray())
         {
-            Text text = new($"{one!["what"]}, for {Age(one["ageSeconds"]!.GetValue<long>())};"
-                + $" {one["remedy"]}");
+            string age = one!["ageSeconds"] is { } seconds
+                ? $", for {Age(seconds.GetValue<long>())}" : "";
+            Text text = new($"{one["what"]}{age}; {one["remedy"]}");
             Output.Tables().Write(new Padder(text, new Padding(2, 0, 0, 0)));
         }
 
-        foreach (JsonNode? part in predicted["madeOf"]!.AsArray())
+        foreach (JsonNode? part in predicted?["madeOf"] as JsonArray ?? [])
         {
             output.Say($"  {part!["ms"],8} ms  {$"{part["step"]}",-7}  {part["from"]}");
         }
