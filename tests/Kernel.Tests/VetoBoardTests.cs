@@ -5,7 +5,9 @@ using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Tests;
 
-/// <summary>What the host keeps of vetoes: whose, since when, and no longer than its module.</summary>
+/// <summary>
+/// What the host keeps of vetoes: whose, since when, and no longer than the module lives.
+/// </summary>
 public sealed class VetoBoardTests
 {
     private readonly VetoBoard board = new(TimeProvider.System);

@@ -6,8 +6,8 @@ namespace StorageOs.FailoverMonitor.Core;
 // Who decides that a group goes home by itself? The node that has it away from home. It is the one
 // that lives while home dies, comes back and dies again, so what it remembers in memory alone is
 // enough to see that: when it restarts, home takes over anyway. Home only hears that the group is
-// offered, and asks for it as an operator would (S14). Nothing here bears on safety: what is offered
-// at the wrong time is refused, or moves in good order.
+// offered, and asks for it as an operator would (S14). Nothing here bears on safety: what is
+// offered at the wrong time is refused, or moves in good order.
 
 /// <summary>When a group that is away from home goes back by itself.</summary>
 /// <param name="After">How long nothing may stand against it first; zero for never.</param>

@@ -73,7 +73,7 @@ internal sealed partial class GroupCore
         }
     }
 
-    /// <summary>S14: the first veto of either node that the one that asks does not override.</summary>
+    /// <summary>S14: the first veto of either node that whoever asks does not override.</summary>
     private HandoverVeto? StandingVeto(string overridden) =>
         vetoes.Concat(PartnerVetoes).FirstOrDefault(veto => !IsOverridden(veto.Who, overridden));
 

@@ -18,7 +18,7 @@ namespace StorageOs.FailoverMonitor.Core;
 /// <param name="AnsweredRequest">Last request of the partner that was answered.</param>
 /// <param name="Answer">Why that request was not granted; empty when it was.</param>
 /// <param name="NoWitness">The node works without a witness (S13); both must, or neither.</param>
-/// <param name="Vetoes">What modules of the node have against a planned move; null for none.</param>
+/// <param name="Vetoes">What the node's modules have against a planned move; null for none.</param>
 /// <param name="Overrides">Vetoes that the request overrides, by name, with commas.</param>
 /// <param name="MayTake">Nothing on the node hinders a planned takeover by it.</param>
 /// <param name="Offers">The node has the group away from home, and offers it back.</param>

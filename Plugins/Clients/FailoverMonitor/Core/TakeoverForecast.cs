@@ -3,7 +3,7 @@ namespace StorageOs.FailoverMonitor.Core;
 /// <summary>Figures of now, and of the last planned takeover, that one more is told from.</summary>
 /// <param name="LookSteady">Between two looks of the owner's at this node's page.</param>
 /// <param name="LookWaiting">The same while something is waited for.</param>
-/// <param name="Witness">What a read of the register took last; null when none was answered.</param>
+/// <param name="Witness">What a read of the register took last; null before the first.</param>
 /// <param name="NoWitness">The register is in a file of each node (S13).</param>
 /// <param name="UnflushedBytes">What this node's copy holds that a fence has to read.</param>
 /// <param name="LastFence">What fence and reading took the last time; null before.</param>

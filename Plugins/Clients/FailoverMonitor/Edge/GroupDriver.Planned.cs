@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
-using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.FailoverMonitor.Core;
@@ -10,7 +8,7 @@ namespace StorageOs.FailoverMonitor.Edge;
 /// <summary>This part: planned moves, by an operator or by themselves.</summary>
 internal sealed partial class GroupDriver
 {
-    /// <summary>A copy with less room than this share of it counts as nearly full.</summary>
+    /// <summary>A copy with less room than one part in so many counts as nearly full.</summary>
     private const ulong NearlyFullShare = 8;
 
     /// <summary>What was refused or came to nothing is not asked for again at once.</summary>
@@ -36,13 +34,19 @@ internal sealed partial class GroupDriver
     /// <summary>The group's size in the log that a takeover has to read.</summary>
     public ulong UnflushedBytes => log.Summary.Tail.Value - log.Summary.Head.Value;
 
+    /// <summary>
+    /// Whether this node's own disk is so far behind. That its partner's is would be a reason to
+    /// move, not one against it.
+    /// </summary>
     private bool IsNearlyFull
     {
         get
         {
             LogSummary summary = log.Summary;
             ulong capacity = (ulong)summary.CapacityBytes;
-            return capacity - UnflushedBytes < capacity / NearlyFullShare;
+            Lsn flushed = log.Flushed;
+            ulong behind = summary.Tail > flushed ? summary.Tail.Value - flushed.Value : 0;
+            return behind > capacity - (capacity / NearlyFullShare);
         }
     }
 

@@ -9,15 +9,15 @@ namespace StorageOs.FailoverMonitor.Edge;
 /// <summary>
 /// <c>takeover</c>: makes this node own <c>group</c> (all by default). Planned by S14 while the
 /// partner is up, in spite of vetoes named in <c>override</c>; with <c>force</c> and the register's
-/// exact <c>term</c> by S12. With <c>check</c> nothing is moved: it says what would hinder that, and
-/// how long it would take.
+/// exact <c>term</c> by S12. With <c>check</c> nothing is moved: it says what would hinder that,
+/// and how long it would take.
 /// </summary>
 internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : IOperatorCommand
 {
     private static readonly TimeSpan LookPeriod = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(35);
 
-    // What is said of a session that has just begun, or of a swap that has just landed, may be late.
+    // What is said of a session or a swap of just now may be late.
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
     /// <inheritdoc/>

@@ -30,7 +30,7 @@ internal static class TakeoverReport
         return all;
     }
 
-    /// <summary>A rehearsal: what a planned takeover would meet, and how long it would take.</summary>
+    /// <summary>A rehearsal: what would hinder a planned takeover, how long it takes.</summary>
     public static JsonObject Check(GroupDriver driver, bool noWitness)
     {
         JsonArray hindrances = [];
