@@ -1,7 +1,5 @@
-using System.Diagnostics;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
-using StorageOs.Kernel.Cli.Drill;
+using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Tests;
 using Xunit.Abstractions;
 
@@ -133,8 +131,8 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
         Assert.Equal("notInSync", $"{Group(pair, "b", 0)["giveback"]!["state"]}");
         Assert.Equal(0, pair.Ask("start", "a").Code);
         await PairRun.UntilAsync(
-            () => $"{Group(pair, "b", 0)["giveback"]?["state"]}" == "waiting", "the delay runs");
-        Assert.Contains("giveback to a in", pair.Ask("status").Out);
+            () => $"{Group(pair, "b", 0)["giveback"]?["what"]}".StartsWith(
+                "giveback to a in ", StringComparison.Ordinal), "the delay runs");
         await PairRun.UntilAsync(() => pair.Owners("a") == "a b", "home by itself");
         pair.Compare(file);
 
@@ -160,6 +158,8 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
         await using PairRun pair = new();
         pair.Start();
         await pair.InSyncAsync();
+        // What this process itself makes a client wait for is not the pair's doing.
+        ThreadPool.SetMinThreads(32, 32);
         using CancellationTokenSource enough = new();
         SteadyWriter writer = new(pair.Port);
         Task writing = Task.Run(() => writer.RunAsync(enough.Token));
@@ -171,10 +171,9 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
                 await pair.InSyncAsync();
                 await Task.Delay(300);
                 writer.Reset();
-                string[] words = node == "b"
-                    ? ["takeover", "--node", "b", "--group", "0"] : ["giveback", "--group", "0"];
-                var (code, said, error) = pair.Ask(words);
-                Assert.True(code == 0, said + error);
+                _ = await NodeClient.AskAsync(
+                    PairLayout.At(pair.Folder).Socket(node), "takeover",
+                    new JsonObject { ["group"] = 0 }, PauseMax * 4, default);
                 await Task.Delay(300);
                 pauses.Add(writer.LongestPause);
             }
@@ -219,7 +218,9 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
             _ = await moving; // It may have come to nothing; it must have ended.
             Assert.Equal(0, pair.Ask("start", victim).Code);
             await pair.InSyncAsync();
-            Assert.Equal(0, pair.Ask("giveback").Code);
+            await PossibleAsync(pair); // Of both groups.
+            var (code, said, error) = pair.Ask("giveback");
+            Assert.True(code == 0, said + error);
         }
 
         await enough.CancelAsync();
