@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Tests;
 using Xunit.Abstractions;
@@ -206,16 +207,13 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
             await PossibleAsync(pair);
             int pid = pair.Pid(victim);
             string other = victim == "a" ? "b" : "a";
-            Task<(int, string, string)> moving = Task.Run(
-                () => pair.Ask("takeover", "--node", "b", "--group", "0"));
-            // A command takes a while to start; from there on anywhere in the move.
-            await PairRun.UntilAsync(
-                () => !pair.Node("b")["takeover"]!["possible"]!.GetValue<bool>()
-                    || pair.Owners("b") == "b b" || moving.IsCompleted, "it has begun");
-            await Task.Delay(after * 3);
+            Task<JsonNode?> moving = NodeClient.AskAsync(
+                PairLayout.At(pair.Folder).Socket("b"), "takeover",
+                new JsonObject { ["group"] = 0 }, PauseMax * 10, default);
+            await Task.Delay(after * 12); // A move takes some fifty.
             PairRun.Signal(pid, "KILL");
             await PairRun.UntilAsync(() => pair.Owners(other) == $"{other} {other}", "one server");
-            _ = await moving; // It may have come to nothing; it must have ended.
+            output.WriteLine(await EndAsync(moving));
             Assert.Equal(0, pair.Ask("start", victim).Code);
             await pair.InSyncAsync();
             await PossibleAsync(pair); // Of both groups.
@@ -233,6 +231,19 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
         () => new[] { "a", "b" }.All(
             node => pair.Node(node)["takeover"]?["possible"]?.GetValue<bool>() == true),
         "both could take over");
+
+    /// <summary>How a move ended that a kill may have cut off.</summary>
+    private static async Task<string> EndAsync(Task<JsonNode?> moving)
+    {
+        try
+        {
+            return $"{await moving}";
+        }
+        catch (RefusedException refused)
+        {
+            return refused.Refusal.ToString();
+        }
+    }
 
     private static JsonArray Check(PairRun pair, int exit, params string[] more)
     {
