@@ -24,7 +24,8 @@ public interface IPluginRegistry
     /// <summary>
     /// The plugin's own services; no other module sees them. The host has put in: logging
     /// (<c>ILogger&lt;T&gt;</c>), <see cref="IConfiguration"/> (the plugin's own section),
-    /// <see cref="NodeInfo"/>, the <see cref="Runtime.IReactor"/> the plugin was placed on, and
+    /// <see cref="NodeInfo"/>, the <see cref="Runtime.IReactor"/> the plugin was placed on,
+    /// <see cref="Services.IHandoverVetoes"/>, and
     /// each service its manifest requires of other modules. What the host looks for in it:
     /// <see cref="Transports.ITransportProvider"/>, <see cref="Clients.IClient"/>,
     /// <see cref="Services.IWitness"/>, <see cref="IStatusReporter"/>,

@@ -22,6 +22,7 @@ internal static class CommandLine
             StopCommand.Make(),
             StatusCommand.Make(),
             TakeoverCommand.Make(),
+            GivebackCommand.Make(),
             ScrubCommand.Make(),
             Timeline.TimelineCommand.Make(),
             WitnessCommand.Make(),

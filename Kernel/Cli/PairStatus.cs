@@ -16,6 +16,9 @@ internal sealed class PairStatus
     /// <summary>How far resyncs have come, a line each.</summary>
     internal IReadOnlyList<string> Resyncs => [.. Nodes.SelectMany(ResyncsOf)];
 
+    /// <summary>What hinders takeovers, and what becomes of groups away from home.</summary>
+    internal IReadOnlyList<string> Takeovers => [.. Nodes.SelectMany(TakeoversOf)];
+
     /// <summary>Asks every node at once.</summary>
     internal static async Task<PairStatus> AskAsync(
         IEnumerable<(string Name, string Socket)> nodes, CancellationToken cancellation) =>
@@ -43,6 +46,44 @@ internal sealed class PairStatus
 
     /// <summary>Whether a node is meant to work without a witness.</summary>
     internal static bool HasNoWitness(JsonObject node) => Witness(node) == "none";
+
+    /// <summary>Whether a node could take over, in a word or two; empty when nobody says.</summary>
+    internal static string Takeover(JsonObject node)
+    {
+        JsonNode? takeover = node["takeover"];
+        string first = $"{(takeover?["hindrances"] as JsonArray)?.FirstOrDefault()?["code"]}";
+        return takeover?["possible"]?.GetValue<bool>() switch
+        {
+            true => "possible",
+            false => first.Length == 0 ? "no" : $"no: {Spaced(first)}",
+            null => "",
+        };
+    }
+
+    private static string Spaced(string camel) => string.Concat(camel.Select(
+        letter => char.IsUpper(letter) ? $" {char.ToLowerInvariant(letter)}" : $"{letter}"));
+
+    private static IEnumerable<string> TakeoversOf(JsonObject node)
+    {
+        foreach (JsonNode? one in node["takeover"]?["hindrances"] as JsonArray ?? [])
+        {
+            string which = one?["planned"]?.GetValue<bool>() == true
+                ? one["failover"]?.GetValue<bool>() == true ? "no takeover" : "no planned takeover"
+                : "no takeover by itself";
+            yield return $"{node["name"]}: {which} of group {one?["group"]}: {one?["what"]}, for"
+                + $" {TakeoverCheck.Age(one?["ageSeconds"]?.GetValue<long>() ?? 0)};"
+                + $" {one?["remedy"]}";
+        }
+
+        JsonNode? ownership = node["sections"]?["ownership"];
+        foreach (JsonNode? group in (ownership as JsonObject)?["groups"] as JsonArray ?? [])
+        {
+            if (group?["giveback"]?["what"] is { } what)
+            {
+                yield return $"{node["name"]} has group {group["group"]}: {what}";
+            }
+        }
+    }
 
     private static IEnumerable<string> ResyncsOf(JsonObject node)
     {

@@ -19,6 +19,7 @@ internal static class StatusTable
         }
 
         parts.AddRange(status.Resyncs.Select(Note));
+        parts.AddRange(status.Takeovers.Select(Note));
         parts.AddRange(status.Lacks.Select(Note));
         if (status.Nodes.Select(node => node["transportTraits"]).FirstOrDefault(
             traits => traits?["oneSided"]?.GetValue<bool>() == false) is { } answered)
@@ -41,7 +42,6 @@ internal static class StatusTable
         foreach (JsonObject node in status.Nodes)
         {
             JsonNode? session = node["session"];
-            bool? takeover = node["takeover"]?["possible"]?.GetValue<bool>();
             table.AddRow(
                 Cell(node["name"]),
                 Cell(node["pid"]),
@@ -51,7 +51,7 @@ internal static class StatusTable
                 Coloured(
                     PairStatus.Witness(node),
                     PairStatus.HasNoWitness(node) ? "none" : "reachable"),
-                new Text(takeover switch { true => "possible", false => "no", null => "" }));
+                Coloured(PairStatus.Takeover(node), "possible"));
         }
 
         return table;

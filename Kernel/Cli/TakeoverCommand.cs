@@ -11,7 +11,7 @@ namespace StorageOs.Kernel.Cli;
 internal static class TakeoverCommand
 {
     private const string All = "all";
-    private static readonly TimeSpan TakeoverTimeMax = TimeSpan.FromMinutes(2);
+    internal static readonly TimeSpan TakeoverTimeMax = TimeSpan.FromMinutes(2);
 
     internal static Command Make()
     {
@@ -34,17 +34,39 @@ internal static class TakeoverCommand
         {
             Description = "the term that --force is meant for, as status shows it",
         };
+        Option<bool> check = new("--check")
+        {
+            Description = "only say what would hinder it, and how long it would take; of both"
+                + " nodes and all groups unless named",
+        };
+        Option<string[]> overrides = Override();
         Option<string?> directory = PairCommand.Directory();
         Command command = new("takeover", "Moves volumes to a node.")
         {
-            node, group, force, term, directory,
+            node, group, force, term, check, overrides, directory,
         };
         command.Validators.Add(result => CheckForce(
             result, result.GetValue(force), result.GetValue(group), result.GetValue(term)));
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(check) && result.GetValue(force))
+            {
+                result.AddError("Give --check or --force, not both.");
+            }
+        });
         command.SetAction((parsed, cancellation) =>
         {
             string name = parsed.GetValue(node)!;
-            JsonObject arguments = new() { ["force"] = parsed.GetValue(force) };
+            if (parsed.GetValue(check))
+            {
+                bool one = parsed.GetResult(node) is { Implicit: false };
+                return CheckAsync(
+                    Output.Of(parsed), PairLayout.At(parsed.GetValue(directory)),
+                    one ? [name] : PairLayout.Names, parsed.GetValue(group), cancellation);
+            }
+
+            JsonObject arguments = Arguments(parsed.GetValue(overrides) ?? []);
+            arguments["force"] = parsed.GetValue(force);
             if (GroupOf(name, parsed.GetValue(group)) is { } chosen)
             {
                 arguments["group"] = chosen;
@@ -60,6 +82,27 @@ internal static class TakeoverCommand
             return RunAsync(Output.Of(parsed), pair, name, arguments, cancellation);
         });
         return command;
+    }
+
+    /// <summary>The option that names whose vetoes are overridden.</summary>
+    internal static Option<string[]> Override() => new("--override")
+    {
+        Description = "name of a module whose veto is overridden; may be given again",
+    };
+
+    /// <summary>Arguments of the module's command, with whose vetoes are overridden.</summary>
+    internal static JsonObject Arguments(IReadOnlyList<string> overrides) => new()
+    {
+        ["override"] = new JsonArray([.. overrides.Select(name => (JsonNode)name)]),
+    };
+
+    private static Task<int> CheckAsync(
+        Output output, PairLayout pair, IReadOnlyList<string> nodes, string? group,
+        CancellationToken cancellation)
+    {
+        pair.Require();
+        int? one = group is null or All ? null : group[0] - '0';
+        return TakeoverCheck.RunAsync(output, pair, nodes, one, cancellation);
     }
 
     /// <summary>A force is for exactly one group in exactly one term (rule S12).</summary>

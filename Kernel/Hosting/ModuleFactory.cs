@@ -18,6 +18,8 @@ internal sealed class ModuleFactory(
     IConfiguration settings,
     ILoggerFactory logs)
 {
+    private readonly VetoBoard vetoes = new(TimeProvider.System);
+
     /// <summary>Loads, registers and constructs; the providers have been constructed.</summary>
     /// <param name="module">The module; its manifest is good.</param>
     /// <param name="fault">What to do when a callback of the module throws later.</param>
@@ -61,7 +63,9 @@ internal sealed class ModuleFactory(
 
     /// <summary>Services that hold what the host gives to each module.</summary>
     internal PluginRegistry NewRegistry(Module module) =>
-        new(settings.GetSection(module.Id), node, module.View!, logs);
+        new(
+            settings.GetSection(module.Id), node, module.View!, logs,
+            () => vetoes.Of(module.Id));
 
     /// <summary>Makes what the host looks for in a module's services, on its reactor.</summary>
     internal static Task ConstructAsync(

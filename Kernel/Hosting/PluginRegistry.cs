@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
 
 namespace StorageOs.Kernel.Hosting;
 
@@ -14,13 +15,16 @@ internal sealed class PluginRegistry : IPluginRegistry
     private readonly HashSet<Type> provided = [];
 
     internal PluginRegistry(
-        IConfiguration section, NodeInfo node, IReactor reactor, ILoggerFactory logs)
+        IConfiguration section, NodeInfo node, IReactor reactor, ILoggerFactory logs,
+        Func<IHandoverVetoes> vetoes)
     {
         Services.AddSingleton(logs);
         Services.AddSingleton(typeof(ILogger<>), typeof(Logger<>));
         Services.AddSingleton(section);
         Services.AddSingleton(node);
         Services.AddSingleton(reactor);
+        // By a factory: what the container makes it disposes, and the module's vetoes with it.
+        Services.AddSingleton(_ => vetoes());
     }
 
     /// <inheritdoc/>

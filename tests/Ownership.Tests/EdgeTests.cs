@@ -65,7 +65,15 @@ public sealed class EdgeTests : IDisposable
         ViewPage? read = ViewPage.Decode(bytes);
         Assert.NotNull(read);
         Assert.Equal(page.Session, read.Session);
-        Assert.Equal(page.Groups[1] with { Answer = "" }, read.Groups[1] with { Answer = "" });
+        GroupView theirs = read.Groups[1];
+        Assert.Equal(
+            page.Groups[1] with { Answer = "", Vetoes = null },
+            theirs with { Answer = "", Vetoes = null });
+        Assert.Equal(page.Groups[1].Vetoes![0], theirs.Vetoes![0]);
+        Assert.Equal(page.Groups[1].Vetoes![1].Who, theirs.Vetoes[1].Who);
+        Assert.StartsWith("öö", theirs.Vetoes[1].Why, StringComparison.Ordinal);
+        Assert.Equal(2, theirs.Vetoes.Count); // The third is told by the answer alone.
+        Assert.Empty(read.Groups[0].Vetoes!);
         Assert.StartsWith("ää", read.Groups[1].Answer, StringComparison.Ordinal);
         for (int cut = 8; cut < ViewPage.Bytes; cut += 8)
         {
@@ -76,6 +84,13 @@ public sealed class EdgeTests : IDisposable
         Assert.Null(ViewPage.Decode(new byte[ViewPage.Bytes]));
     }
 
+    private static readonly HandoverVeto[] Vetoes =
+    [
+        new("volumes", null, "a resync", "wait", DateTimeOffset.FromUnixTimeSeconds(1_700_000_000)),
+        new(new string('n', 64), null, new string('ö', 300), new string('ü', 300), default),
+        new("third", null, "x", "y", default),
+    ];
+
     private static ViewPage Page(LogRole role, string answer)
     {
         RegisterEntry entry = new(
@@ -83,8 +98,8 @@ public sealed class EdgeTests : IDisposable
             Guid.NewGuid());
         GroupView view = new(
             entry.RegisterId, entry, role, SwapIntent.Mark, new Term(6), true, 3, 4,
-            answer);
+            answer, false, Vetoes, "volumes,scrub", MayTake: true, Offers: true);
         return new ViewPage(
-            new SessionId(1, 2, 3, 4), 1, [view with { Entry = null }, view]);
+            new SessionId(1, 2, 3, 4), 1, [view with { Entry = null, Vetoes = null }, view]);
     }
 }

@@ -19,6 +19,7 @@ public sealed class ScrubTests
         using TestPair pair = Written();
         Pass(pair);
         Assert.Equal(0, Number(pair, "repaired") + Number(pair, "unresolved"));
+        Assert.Empty(pair.A.Vetoes.All);
         pair.B.Disk.Bytes[140_000] ^= 16;
         Pass(pair);
         Assert.Equal((1, 0), (Number(pair, "repaired"), Number(pair, "unresolved")));
@@ -48,6 +49,15 @@ public sealed class ScrubTests
         Assert.InRange(140_000, at["offset"]!.GetValue<long>(),
             at["offset"]!.GetValue<long>() + at["length"]!.GetValue<long>());
         Assert.NotEqual(pair.A.Disk.Bytes, pair.B.Disk.Bytes);
+
+        // A planned move would let clients read the other side's: not without a person's word.
+        HandoverVeto veto = Assert.Single(pair.A.Vetoes.All);
+        Assert.Equal(Group, veto.Group);
+        Assert.Contains("differ", veto.Why, StringComparison.Ordinal);
+        Assert.Empty(pair.B.Vetoes.All);
+        pair.A.Disk.Bytes.CopyTo(pair.B.Disk.Bytes, 0); // A person has looked.
+        Pass(pair);
+        Assert.Empty(pair.A.Vetoes.All);
     }
 
     [Fact]

@@ -32,9 +32,16 @@ internal sealed partial class GroupStore
     private bool scrubTouched; // Its extent was written since.
     private long scrubRepaired;
     private long scrubUnresolved;
+    private int scrubFound; // Not resolved in the pass under way.
 
     private bool MayScrub => log.Role == LogRole.Mirrored && log.PartnerHoldsAll
         && entry is { Sync: SyncState.InSync };
+
+    /// <summary>
+    /// Whether this node, as owner, knows of extents that differ and cannot tell which are right: a
+    /// move would let clients read other bytes than before.
+    /// </summary>
+    public bool CopiesDiffer { get; private set; }
 
     /// <summary>Begins a pass now.</summary>
     /// <returns>Why not; empty when it has begun, or runs already.</returns>
@@ -98,6 +105,7 @@ internal sealed partial class GroupStore
             scrub = null; // Whoever is in sync next begins anew.
             scrubAsked = null;
             scrubbing = false;
+            CopiesDiffer = false;
             return;
         }
 
@@ -127,6 +135,7 @@ internal sealed partial class GroupStore
     {
         scrub!.Begin();
         scrubbing = true;
+        scrubFound = 0;
         scrubDue = DueIn(scrubSettings.Every);
         scrubExtent = scrubExtent.Length == pieceBytes ? scrubExtent : new byte[pieceBytes];
     }
@@ -140,6 +149,7 @@ internal sealed partial class GroupStore
         if (!scrub!.Next(out scrubCurrent))
         {
             scrubbing = false;
+            CopiesDiffer = scrubFound > 0;
             LogScrubbed(Group, scrubRepaired, scrubUnresolved);
             return;
         }
@@ -232,6 +242,8 @@ internal sealed partial class GroupStore
                 break;
             case ScrubVerdict.OursChanged or ScrubVerdict.CannotTell:
                 scrubUnresolved++;
+                scrubFound++;
+                CopiesDiffer = true;
                 if (unresolved.Count < UnresolvedMax)
                 {
                     unresolved.Add(scrubCurrent);

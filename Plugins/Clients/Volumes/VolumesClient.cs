@@ -31,15 +31,17 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     private readonly List<IWorker> workers = [];
     private readonly List<Volume> volumes = [];
     private readonly RegisterEntry?[] entries = new RegisterEntry?[GroupId.Count];
+    private readonly IHandoverVetoes? vetoes;
+    private readonly IDisposable?[] vetoed = new IDisposable?[GroupId.Count];
     private GroupStore[] stores = [];
     private IDisposable? ticking;
 
     /// <summary>Made by the host's container.</summary>
     public VolumesClient(
         IConfiguration settings, NodeInfo node, IReactor reactor, IMirroredLogs logs,
-        ILogger<VolumesClient> logger)
+        ILogger<VolumesClient> logger, IHandoverVetoes vetoes)
         : this(settings, node, reactor, logs, VolumeFile.Open,
-            name => new ThreadWorker(reactor, name), StableFile.Open, logger)
+            name => new ThreadWorker(reactor, name), StableFile.Open, logger, vetoes)
     {
     }
 
@@ -47,8 +49,10 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     internal VolumesClient(
         IConfiguration settings, NodeInfo node, IReactor reactor, IMirroredLogs logs,
         Func<VolumeSettings, string, IVolumeFile> openFile, Func<string, IWorker> makeWorker,
-        Func<string, IStableFile>? openRecord = null, ILogger? logger = null)
+        Func<string, IStableFile>? openRecord = null, ILogger? logger = null,
+        IHandoverVetoes? vetoes = null)
     {
+        this.vetoes = vetoes;
         this.openRecord = openRecord ?? StableFile.Open;
         this.logger = logger ?? NullLogger.Instance;
         resync = ResyncSettings.From(settings);
@@ -206,6 +210,26 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         foreach (GroupStore store in stores)
         {
             store.OnTick();
+            Veto(store);
+        }
+    }
+
+    /// <summary>
+    /// Copies that differ, nobody knows which way, are not swapped under clients by themselves.
+    /// </summary>
+    private void Veto(GroupStore store)
+    {
+        ref IDisposable? veto = ref vetoed[store.Group.Value];
+        if (store.CopiesDiffer && veto is null)
+        {
+            veto = vetoes?.Veto(
+                store.Group, "scrub found extents that differ, and cannot tell which are right",
+                "look at both copies, see Scrub in docs/OPERATIONS.md");
+        }
+        else if (!store.CopiesDiffer && veto is not null)
+        {
+            veto.Dispose();
+            veto = null;
         }
     }
 }

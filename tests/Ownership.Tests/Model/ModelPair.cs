@@ -39,6 +39,9 @@ internal sealed class ModelPair
 
     public ModelNode[] Nodes { get; }
 
+    /// <summary>Called between any two things that happen while all is quiet.</summary>
+    public Action Between { get; set; } = static () => { };
+
     /// <summary>S13: each node keeps the register itself.</summary>
     public bool NoWitness { get; }
 
@@ -184,12 +187,16 @@ internal sealed class ModelPair
             foreach (ModelNode node in Nodes)
             {
                 node.Run();
+                Between();
                 node.Look();
+                Between();
                 Tick(node);
             }
 
             Register.Advance();
+            Between();
             Land();
+            Between();
             Next?.Advance();
             if (Next is not null)
             {

@@ -83,6 +83,9 @@ internal sealed class TestNode : IDisposable, IClientServices
 
     public PartnerView Partner => throw new NotSupportedException();
 
+    /// <summary>What the volumes have against planned moves.</summary>
+    public TestVetoes Vetoes { get; } = new();
+
     public void Boot()
     {
         boots++;
@@ -109,7 +112,7 @@ internal sealed class TestNode : IDisposable, IClientServices
             (one, _) => DiskOf(one.Name + ".img", one.SizeBytes),
             name => workers[name] = new TestWorker(
                 Reactor, () => !Up || boots != boot, () => HeldWorkers.Contains(name)),
-            FileOf);
+            FileOf, vetoes: Vetoes);
         Assert.True(Mirror.StartAsync(this, default).AsTask().IsCompletedSuccessfully);
         Assert.True(Store.StartAsync(this, default).AsTask().IsCompletedSuccessfully);
     }

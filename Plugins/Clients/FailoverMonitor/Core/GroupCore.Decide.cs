@@ -231,12 +231,15 @@ internal sealed partial class GroupCore
         {
             bool unanswered = asked == OwnWish || asked != answeredRequest;
             if (asked != 0 && unanswered && !Undecided && LogFree
-                && partner is { Role: LogRole.Passive, Forgot: false })
+                && partner is { Role: LogRole.Passive, Forgot: false } asking)
             {
-                handingOver = true;
                 answeredRequest = asked;
-                answer = "";
-                effects.Add(new Drain(Begin(LogOperation.Drain)));
+                answer = asked == OwnWish ? "" : VetoOf(asking);
+                handingOver = answer.Length == 0;
+                if (handingOver)
+                {
+                    effects.Add(new Drain(Begin(LogOperation.Drain)));
+                }
             }
 
             return;
@@ -261,6 +264,11 @@ internal sealed partial class GroupCore
             SwapTo(SwapIntent.Handover, GiveAway);
         }
     }
+
+    /// <summary>What a module of either node has against a request; empty for nothing.</summary>
+    private string VetoOf(GroupView asking) => StandingVeto(asking.Overrides) is { } veto
+        ? $"{veto.Who} has a veto: {veto.Why}; {veto.Remedy}, or --override {veto.Who}"
+        : "";
 
     private void EndHandover()
     {

@@ -82,15 +82,7 @@ internal sealed partial class GroupCore
                 condition = seen.Condition;
                 break;
             case LogChanged log:
-                offered = log.PartnerOffered;
-                partnerFlushed = log.PartnerFlushed;
-                partnerHoldsAll = log.PartnerHoldsAll;
-                forgot = log.Forgot;
-                clearing = false;
-                diskFailed = log.DiskFailed;
-                failedSince = !log.PartnerFailed || Role is not (LogRole.Mirrored or LogRole.Frozen)
-                    ? null : session is null ? failedSince : failedSince ?? now;
-                mirrorFailed = log.PartnerFailed;
+                TakeLog(log);
                 break;
             case ReadDone read when read.Operation == registerNumber:
                 TakeReading(read.Reading);
@@ -110,8 +102,12 @@ internal sealed partial class GroupCore
                 break;
             case TakeoverAsked asked:
                 Request = asked.Request;
+                overrides = asked.Overrides;
                 RequestRefused = "";
                 requestedAt = now;
+                break;
+            case VetoesChanged changed:
+                vetoes = changed.Vetoes;
                 break;
             case ForceAsked force:
                 forceTerm = force.Term;
@@ -123,6 +119,20 @@ internal sealed partial class GroupCore
             default:
                 break; // A tick, or an answer to something given up meanwhile.
         }
+    }
+
+    private void TakeLog(LogChanged log)
+    {
+        offered = log.PartnerOffered;
+        partnerFlushed = log.PartnerFlushed;
+        partnerHoldsAll = log.PartnerHoldsAll;
+        forgot = log.Forgot;
+        clearing = false;
+        diskFailed = log.DiskFailed;
+        logNearlyFull = log.NearlyFull;
+        failedSince = !log.PartnerFailed || Role is not (LogRole.Mirrored or LogRole.Frozen)
+            ? null : session is null ? failedSince : failedSince ?? now;
+        mirrorFailed = log.PartnerFailed;
     }
 
     /// <summary>

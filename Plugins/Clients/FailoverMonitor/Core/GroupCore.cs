@@ -105,35 +105,10 @@ internal sealed partial class GroupCore
         Request,
         answeredRequest,
         answer,
-        options.NoWitness);
-
-    /// <summary>Why this node could not take the group over now; empty when it could.</summary>
-    public IReadOnlyList<string> TakeoverHindrances()
-    {
-        List<string> reasons = [];
-        Add(distrust.Length > 0, distrust);
-        Add(Known is null, $"register not read: {WitnessDetail}");
-        Add(Witness == ReadOutcome.Unavailable, $"the witness does not answer: {WitnessDetail}");
-        Add(forgot, "this node's log may lack what it once acknowledged");
-        Add(Undecided, $"a swap to term {memory.IntentTerm} is undecided");
-        Add(
-            Known?.Sync == SyncState.New,
-            "the register is new, both nodes have never been in sync");
-        Add(
-            Known?.Sync == SyncState.Stale && Known.StaleNode == options.Self,
-            "this node is stale");
-        Add(recordFault.Length > 0, recordFault);
-        Add(fenceFault.Length > 0, fenceFault);
-        return reasons;
-
-        void Add(bool holds, string reason)
-        {
-            if (holds)
-            {
-                reasons.Add(reason);
-            }
-        }
-    }
+        options.NoWitness,
+        vetoes,
+        Request == 0 ? "" : overrides,
+        mayTake);
 
     /// <summary>
     /// Takes one event and says what is to be done, in order. The list is valid until the next
@@ -159,6 +134,7 @@ internal sealed partial class GroupCore
             PollRegister();
         }
 
+        NoteHindrances();
         return effects;
     }
 

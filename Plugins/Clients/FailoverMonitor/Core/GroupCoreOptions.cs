@@ -11,6 +11,9 @@ internal sealed record GroupCoreOptions(
     /// </summary>
     public bool NoWitness { get; init; }
 
+    /// <summary>S13: this node knows where its partner's record is.</summary>
+    public bool CanReadPartner { get; init; } = true;
+
     /// <summary>
     /// S13: time before a dead partner's record that could not be read is read again.
     /// </summary>

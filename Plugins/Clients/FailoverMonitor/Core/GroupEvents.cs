@@ -27,9 +27,10 @@ internal sealed record PartnerSeen(PartnerCondition Condition) : GroupEvent;
 /// </param>
 /// <param name="Forgot">The log's forgot mark (L7); set at run time, too.</param>
 /// <param name="DiskFailed">A write or flush of this node's disk failed (L3).</param>
+/// <param name="NearlyFull">This node's copy has little room left.</param>
 internal sealed record LogChanged(
     bool PartnerOffered, bool PartnerFailed, Lsn PartnerFlushed, bool PartnerHoldsAll,
-    bool Forgot, bool DiskFailed)
+    bool Forgot, bool DiskFailed, bool NearlyFull = false)
     : GroupEvent;
 
 /// <summary>The register was read, or was not.</summary>
@@ -54,8 +55,13 @@ internal sealed record LogDone(ulong Operation, bool Ok, string Why = "") : Grou
 /// <summary>What should be durable is not: nothing may be swapped until the next success.</summary>
 internal sealed record RecordFailed(string Why) : GroupEvent;
 
-/// <summary>The operator asks for a planned takeover (S14) by this node.</summary>
-internal sealed record TakeoverAsked(ulong Request) : GroupEvent;
+/// <summary>A planned takeover (S14) by this node is asked for.</summary>
+/// <param name="Request">Its number.</param>
+/// <param name="Overrides">Names whose vetoes it overrides, with commas.</param>
+internal sealed record TakeoverAsked(ulong Request, string Overrides = "") : GroupEvent;
+
+/// <summary>What modules of this node have against a planned move of the group, now.</summary>
+internal sealed record VetoesChanged(IReadOnlyList<HandoverVeto> Vetoes) : GroupEvent;
 
 /// <summary>The operator forces a takeover under exactly this term (S12).</summary>
 internal sealed record ForceAsked(Term Term) : GroupEvent;

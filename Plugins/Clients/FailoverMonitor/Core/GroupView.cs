@@ -18,6 +18,10 @@ namespace StorageOs.FailoverMonitor.Core;
 /// <param name="AnsweredRequest">Last request of the partner that was answered.</param>
 /// <param name="Answer">Why that request was not granted; empty when it was.</param>
 /// <param name="NoWitness">The node works without a witness (S13); both must, or neither.</param>
+/// <param name="Vetoes">What the node's modules have against a planned move; null for none.</param>
+/// <param name="Overrides">Vetoes that the request overrides, by name, with commas.</param>
+/// <param name="MayTake">Nothing on the node hinders a planned takeover by it.</param>
+/// <param name="Offers">The node has the group away from home, and offers it back.</param>
 internal readonly record struct GroupView(
     Guid RecordedRegister,
     RegisterEntry? Entry,
@@ -28,4 +32,8 @@ internal readonly record struct GroupView(
     ulong Request,
     ulong AnsweredRequest,
     string Answer,
-    bool NoWitness = false);
+    bool NoWitness = false,
+    IReadOnlyList<HandoverVeto>? Vetoes = null,
+    string Overrides = "",
+    bool MayTake = false,
+    bool Offers = false);

@@ -15,6 +15,7 @@ internal sealed partial class GroupDriver : IDisposable
 {
     private static readonly Tick TimePassed = new();
     private readonly Queue<GroupEvent> inbox = new();
+    private readonly GroupCoreOptions options;
     private readonly GroupCore core;
     private readonly IGroupLog log;
     private readonly IVolumes volumes;
@@ -38,9 +39,12 @@ internal sealed partial class GroupDriver : IDisposable
     public GroupDriver(
         GroupCoreOptions options, IGroupLog log, IVolumes volumes, IWitness? witness,
         OwnRegister? register, MemoryFile memory, IReactor reactor, ILogger logger, NodeInfo node,
-        Action changed)
+        Action changed, GivebackSettings? givebackSettings = null)
     {
         this.node = node;
+        this.options = options;
+        giveback = new Giveback(
+            givebackSettings ?? GivebackSettings.Off, options.Self, options.Home);
         this.register = register;
         this.log = log;
         this.volumes = volumes;
@@ -75,7 +79,8 @@ internal sealed partial class GroupDriver : IDisposable
     public LogSummary Summary => log.Summary;
 
     /// <summary>What the partner is told.</summary>
-    public GroupView View => core.View;
+    public GroupView View =>
+        core.View with { Offers = giveback.State == GivebackState.Offered };
 
     /// <summary>Takes an event now, or after the one under way.</summary>
     public void Feed(GroupEvent news)
@@ -122,20 +127,27 @@ internal sealed partial class GroupDriver : IDisposable
 
     private LogChanged LogFacts() => new(
         log.PartnerOffered, log.PartnerFailed, log.PartnerFlushed, log.PartnerHoldsAll,
-        log.Summary.Forgot, volumes.DiskFault(Group) is not null);
+        log.Summary.Forgot, volumes.DiskFault(Group) is not null, nearlyFull);
 
     /// <summary>Time has passed; the disk, too, may have something to say.</summary>
     public void Tick()
     {
         bool failed = volumes.DiskFault(Group) is not null;
-        if (failed != diskFailed)
+        bool full = IsNearlyFull;
+        if (failed != diskFailed || full != nearlyFull)
         {
+            if (failed != diskFailed)
+            {
+                LogDisk(Group, volumes.DiskFault(Group)?.ToString() ?? "good again");
+            }
+
             diskFailed = failed;
-            LogDisk(Group, volumes.DiskFault(Group)?.ToString() ?? "good again");
+            nearlyFull = full;
             OnLogChanged();
         }
 
         Feed(TimePassed);
+        TickPlanned();
     }
 
     /// <summary>Before anything is done about it: see <see cref="IVolumes.TakeEntry"/>.</summary>
@@ -144,6 +156,7 @@ internal sealed partial class GroupDriver : IDisposable
         if (core.Known is { } entry && entry != told)
         {
             told = entry;
+            NotePlanned(entry);
             volumes.TakeEntry(entry);
             if (entry.SwapId != lastWon)
             {
@@ -221,6 +234,7 @@ internal sealed partial class GroupDriver : IDisposable
                 break;
             case ServeWithPartner serve:
                 log.ServeWithPartner(serve.Term, serve.AcknowledgeOnBoth);
+                Planned.Mark(PlannedStep.Serving);
                 break;
             case Freeze when log.Role is LogRole.Mirrored or LogRole.Idle:
                 log.Freeze();
@@ -244,6 +258,7 @@ internal sealed partial class GroupDriver : IDisposable
         {
             FenceReport report = log.Fence();
             Mark(TakeoverStep.Fenced);
+            Planned.Mark(PlannedStep.Fenced);
             Feed(new LogDone(
                 fence.Operation, report.ProbeRejected,
                 report.ProbeRejected ? "" : "the old key is not dead"));
@@ -283,6 +298,7 @@ internal sealed partial class GroupDriver : IDisposable
     private async Task ReadAsync(ulong operation)
     {
         WitnessReading reading;
+        long from = Stopwatch.GetTimestamp();
         try
         {
             reading = register is not null ? register.Read()
@@ -293,6 +309,11 @@ internal sealed partial class GroupDriver : IDisposable
         catch (Exception failure)
         {
             reading = new WitnessReading(ReadOutcome.Unavailable, null, failure.Message);
+        }
+
+        if (reading.Outcome != ReadOutcome.Unavailable)
+        {
+            WitnessTook = Stopwatch.GetElapsedTime(from);
         }
 
         Mark(TakeoverStep.Read);

@@ -20,11 +20,13 @@ internal sealed class MonitorClient(
     IVolumes volumes,
     ILogger<MonitorClient> logger,
     MovableWitness? witness = null,
-    MonitorSeams? seams = null) : IClient, IOwnership
+    MonitorSeams? seams = null,
+    IHandoverVetoes? vetoes = null) : IClient, IOwnership
 {
     private const string PortName = "control";
     private const string RegionName = "view";
-    private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(5);
+    /// <summary>Between two looks at everything.</summary>
+    public static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(5);
 
     private readonly MonitorSeams seams = seams ?? MonitorSeams.Machine;
     private readonly GroupView[] views = new GroupView[GroupId.Count];
@@ -45,7 +47,7 @@ internal sealed class MonitorClient(
     /// <inheritdoc/>
     public ClientNeeds Needs { get; } = new(
         "failover-monitor",
-        new VersionRange(1, 1),
+        new VersionRange(2, 2), // 2: the page tells vetoes, and whether a group is offered.
         [new PortNeed(PortName, 8, PortClass.Control)],
         [new RegionNeed(RegionName, Size.Page, RemoteAccess.Read)],
         Critical: true);
@@ -73,6 +75,9 @@ internal sealed class MonitorClient(
     /// <summary>S13: whether this node knows where its partner's record is.</summary>
     public bool CanReadPartner => settings.PartnerRecord is not null;
 
+    /// <summary>What modules of this node have against planned moves.</summary>
+    public IReadOnlyList<HandoverVeto> Vetoes => vetoes?.All ?? [];
+
     /// <summary>Whether a session with the partner is up.</summary>
     public bool InSession => exchange is not null;
 
@@ -96,7 +101,7 @@ internal sealed class MonitorClient(
             MemoryFile memory = new(seams.OpenFile(path), path, node.Persistence);
             GroupDriver driver = new(
                 OptionsOf(group), logs.Log(group), volumes, witness, RegisterOf(group), memory,
-                reactor, logger, node, () => Publish(group));
+                reactor, logger, node, () => Publish(group), settings.Giveback);
             drivers = [.. drivers, driver];
         }
 
@@ -135,6 +140,7 @@ internal sealed class MonitorClient(
         foreach (GroupDriver driver in drivers)
         {
             driver.Times.Begin(services!.Partner.DetectedAfter);
+            driver.Planned.Abandon();
             driver.Feed(new SessionLost(session, end.Reason));
         }
     }
@@ -168,6 +174,7 @@ internal sealed class MonitorClient(
     {
         AwayGrace = settings.AwayGrace,
         NoWitness = settings.NoWitness,
+        CanReadPartner = CanReadPartner,
     };
 
     private OwnRegister? RegisterOf(GroupId group) => !settings.NoWitness ? null : new OwnRegister(
@@ -186,6 +193,7 @@ internal sealed class MonitorClient(
                 driver.Feed(new PartnerSeen(condition));
             }
 
+            driver.TakeVetoes(Vetoes);
             driver.Tick();
         }
 
@@ -205,7 +213,8 @@ internal sealed class MonitorClient(
         foreach (GroupDriver driver in drivers)
         {
             views[driver.Group.Value] = driver.View;
-            steady &= driver.Core.Why.Length == 0;
+            // Clients wait between the owner's swap and this node's looking at it.
+            steady &= driver.Core.Why.Length == 0 && driver.Core.Request == 0;
         }
 
         exchange.Publish(views);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Runtime;
+using StorageOs.FailoverMonitor.Core;
 
 namespace StorageOs.FailoverMonitor.Edge;
 
@@ -27,10 +28,14 @@ internal sealed record MonitorSettings(
     TimeSpan AwayGrace, bool NoWitness = false, string? PartnerRecord = null,
     string? Witness = null, string? NextWitness = null)
 {
+    /// <summary>When a group goes home by itself (section <c>giveback</c>).</summary>
+    public GivebackSettings Giveback { get; init; } = GivebackSettings.Off;
+
     private const string None = "none";
 
     private const int AwayGraceMsDefault = 5000;
     private const int AwayGraceMsMax = 3_600_000;
+    private const long GivebackSecondsMax = 31_536_000; // A year.
 
     /// <summary>Reads and checks them.</summary>
     public static MonitorSettings Read(IConfiguration configuration)
@@ -58,8 +63,37 @@ internal sealed record MonitorSettings(
 
         return new MonitorSettings(
             ReadGrace(configuration), witness == None, record, witness == None ? null : witness,
-            next);
+            next)
+        {
+            Giveback = ReadGiveback(configuration.GetSection("giveback")),
+        };
     }
+
+    /// <summary>
+    /// On by default: a pair that is left with all its work on one node has to be noticed by a
+    /// person, and ten minutes are enough to see that home stays up.
+    /// </summary>
+    private static GivebackSettings ReadGiveback(IConfiguration section)
+    {
+        GivebackSettings usual = GivebackSettings.Off;
+        return new GivebackSettings(
+            Seconds("afterSeconds", TimeSpan.FromMinutes(10), 0),
+            Seconds("windowSeconds", usual.Window, 0),
+            (int)ReadNumber(section, "giveback:rounds", "rounds", usual.RoundsMax, 1, 10),
+            Seconds("latchSeconds", usual.Latch, 1));
+
+        TimeSpan Seconds(string key, TimeSpan value, long least) => TimeSpan.FromSeconds(
+            ReadNumber(
+                section, $"giveback:{key}", key, (long)value.TotalSeconds, least,
+                GivebackSecondsMax));
+    }
+
+    private static long ReadNumber(
+        IConfiguration section, string name, string key, long value, long least, long most) =>
+        section[key] is not { } text ? value
+        : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long read)
+            && read >= least && read <= most ? read
+        : throw Refused(name, $"{least} to {most}", text);
 
     private static TimeSpan ReadGrace(IConfiguration configuration)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
 namespace StorageOs.FailoverMonitor.Edge;
@@ -8,7 +9,7 @@ namespace StorageOs.FailoverMonitor.Edge;
 /// Section <c>ownership</c>: per group owner, term, sync and state; whether a takeover is possible,
 /// and if not why; the witness; times of the last takeover.
 /// </summary>
-internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
+internal sealed class OwnershipStatus(MonitorClient client, IReactor reactor) : IStatusReporter
 {
     /// <inheritdoc/>
     public string Section => "ownership";
@@ -17,32 +18,49 @@ internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
     public JsonNode? Report()
     {
         JsonArray groups = [];
-        JsonArray reasons = [];
         foreach (GroupDriver driver in client.Drivers)
         {
             groups.Add(ReportGroup(driver));
-            foreach (string reason in driver.Core.Serves ? [] : driver.Core.TakeoverHindrances())
-            {
-                reasons.Add($"{driver.Group}: {reason}");
-            }
         }
 
         GroupDriver? any = client.Drivers.Count > 0 ? client.Drivers[0] : null;
-        if (client.NoWitness && !client.CanReadPartner)
+        return new JsonObject
         {
-            reasons.Add("no `partnerRecord`: never by itself, for nobody tells who went on alone");
+            ["groups"] = groups,
+            ["takeover"] = ReportTakeover(),
+            ["vetoes"] = TakeoverReport.Vetoes(
+                client.Vetoes, TimeProvider.System.GetUtcNow()),
+            ["witness"] = ReportWitness(any),
+            ["falseTakeovers"] = client.FalseTakeovers,
+        };
+    }
+
+    /// <summary>Of every group that this node does not serve.</summary>
+    private JsonObject ReportTakeover()
+    {
+        JsonArray reasons = [];
+        JsonArray hindrances = [];
+        bool started = client.Drivers.Count > 0;
+        bool planned = started;
+        bool failover = started;
+        foreach (GroupDriver driver in client.Drivers)
+        {
+            foreach (JsonNode? one in driver.Core.Serves ? [] : TakeoverReport.Hindrances(driver))
+            {
+                reasons.Add($"{driver.Group}: {one!["what"]}");
+                hindrances.Add(one.DeepClone());
+                planned &= !one["planned"]!.GetValue<bool>();
+                failover &= !one["failover"]!.GetValue<bool>();
+            }
         }
 
         return new JsonObject
         {
-            ["groups"] = groups,
-            ["takeover"] = new JsonObject
-            {
-                ["possible"] = any is not null && reasons.Count == 0,
-                ["reasons"] = reasons,
-            },
-            ["witness"] = ReportWitness(any),
-            ["falseTakeovers"] = client.FalseTakeovers,
+            ["possible"] = planned && failover,
+            ["planned"] = planned,
+            ["failover"] = failover,
+            ["reasons"] = reasons,
+            ["hindrances"] = hindrances,
         };
     }
 
@@ -78,6 +96,9 @@ internal sealed class OwnershipStatus(MonitorClient client) : IStatusReporter
             ["why"] = driver.Core.Why,
             ["serves"] = driver.Core.Serves,
             ["lastTakeover"] = driver.Times.Report(),
+            ["lastPlanned"] = driver.Planned.Report(),
+            ["giveback"] = TakeoverReport.Giveback(
+                driver, client.Node.PartnerName, reactor.Now),
         };
         if (driver.Progress is CopyProgress progress)
         {

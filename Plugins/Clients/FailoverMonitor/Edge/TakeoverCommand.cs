@@ -8,12 +8,17 @@ namespace StorageOs.FailoverMonitor.Edge;
 
 /// <summary>
 /// <c>takeover</c>: makes this node own <c>group</c> (all by default). Planned by S14 while the
-/// partner is up; with <c>force</c> and the register's exact <c>term</c> by S12.
+/// partner is up, in spite of vetoes named in <c>override</c>; with <c>force</c> and the register's
+/// exact <c>term</c> by S12. With <c>check</c> nothing is moved: it says what would hinder that,
+/// and how long it would take.
 /// </summary>
 internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : IOperatorCommand
 {
     private static readonly TimeSpan LookPeriod = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(35);
+
+    // What is said of a session or a swap of just now may be late.
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
     /// <inheritdoc/>
     public string Name => "takeover";
@@ -31,20 +36,35 @@ internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : 
             throw Refused("group", "0 or 1", $"{only}");
         }
 
-        JsonArray results = [];
-        foreach (GroupDriver driver in client.Drivers.ToArray())
+        GroupDriver[] chosen =
+            [.. client.Drivers.Where(driver => only is null || only == driver.Group.Value)];
+        if (Read<bool>(arguments, "check") ?? false)
         {
-            if ((only is null || only == driver.Group.Value) && !driver.Core.Serves)
+            return new JsonObject
             {
-                results.Add(await TakeAsync(driver, force, term, cancellation));
+                ["groups"] = new JsonArray(
+                    [.. chosen.Select(driver => TakeoverReport.Check(driver, client.NoWitness))]),
+            };
+        }
+
+        string overrides = ReadOverrides(arguments);
+        JsonArray results = [];
+        foreach (GroupDriver driver in chosen)
+        {
+            if (!driver.Core.Serves)
+            {
+                results.Add(await TakeAsync(driver, force, term, overrides, cancellation));
             }
+
+            driver.Hold(); // Whoever wants it here does not want it given back by itself.
         }
 
         return new JsonObject { ["groups"] = results };
     }
 
     private async Task<JsonObject> TakeAsync(
-        GroupDriver driver, bool force, ulong? term, CancellationToken cancellation)
+        GroupDriver driver, bool force, ulong? term, string overrides,
+        CancellationToken cancellation)
     {
         JsonObject result = new() { ["group"] = driver.Group.Value };
         if (force)
@@ -53,11 +73,16 @@ internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : 
         }
         else
         {
-            Ask(driver);
+            await UntilAsync(
+                () => driver.Core.Serves
+                    || !Hindering(driver, overrides).Any(one => one.Who.Length == 0),
+                Patience, cancellation);
+            Ask(driver, overrides);
         }
 
         await UntilAsync(
-            () => driver.Core.Serves || (!force && Refusal(driver).Length > 0), cancellation);
+            () => driver.Core.Serves || (!force && Refusal(driver).Length > 0), Limit,
+            cancellation);
         if (!driver.Core.Serves)
         {
             string why = Refusal(driver);
@@ -70,16 +95,41 @@ internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : 
         return result;
     }
 
-    private static void Ask(GroupDriver driver)
+    private static Hindrance[] Hindering(GroupDriver driver, string overrides) =>
+    [
+        .. driver.Core.TakeoverHindrances(TimeProvider.System.GetUtcNow()).Where(one =>
+            one.OfPlanned
+            && !(one.Who.Length > 0 && GroupCore.IsOverridden(one.Who, overrides))),
+    ];
+
+    private static void Ask(GroupDriver driver, string overrides)
     {
-        IReadOnlyList<string> hindrances = driver.Core.TakeoverHindrances();
-        if (hindrances.Count > 0)
+        if (driver.Core.Serves)
         {
-            throw Refused(
-                "takeover", $"{driver.Group} ready to move", string.Join("; ", hindrances));
+            return; // Its partner was lost a moment ago.
         }
 
-        driver.Feed(new TakeoverAsked(BitConverter.ToUInt64(Guid.NewGuid().ToByteArray(), 0) | 1));
+        Hindrance[] hindrances = Hindering(driver, overrides);
+        if (hindrances.Length > 0)
+        {
+            throw Refused(
+                "takeover", $"{driver.Group} ready to move",
+                string.Join("; ", hindrances.Select(one => one.What)), hindrances[0].Remedy);
+        }
+
+        driver.Ask(overrides);
+    }
+
+    private static string ReadOverrides(JsonObject arguments)
+    {
+        JsonArray names = arguments["override"] as JsonArray ?? [];
+        string text = string.Join(',', names.Select(name => $"{name}"));
+        return text.Length <= ViewPage.OverridesBytesMax
+            && text.All(letter => char.IsAsciiLetterOrDigit(letter) || ",._-".Contains(letter))
+            ? text
+            : throw Refused(
+                "takeover: override",
+                $"names of modules, {ViewPage.OverridesBytesMax} letters together", $"\"{text}\"");
     }
 
     private string Force(GroupDriver driver, ulong? term)
@@ -113,13 +163,19 @@ internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : 
     private static string Refusal(GroupDriver driver) =>
         driver.Core.Request == 0 ? driver.Core.RequestRefused : "";
 
-    private async Task UntilAsync(Func<bool> holds, CancellationToken cancellation)
+    private async Task UntilAsync(
+        Func<bool> holds, TimeSpan limit, CancellationToken cancellation)
     {
+        if (holds())
+        {
+            return;
+        }
+
         TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Instant start = reactor.Now;
         using IDisposable look = reactor.Every(LookPeriod, () =>
         {
-            if (holds() || reactor.Now - start > Limit)
+            if (holds() || reactor.Now - start > limit)
             {
                 done.TrySetResult();
             }

@@ -20,7 +20,8 @@ internal sealed class ViewExchange(
 {
     // The first half is ours to tell, this one to read into.
     private const int LandingOffset = 2048;
-    private static readonly TimeSpan PeriodSteady = TimeSpan.FromMilliseconds(25);
+    /// <summary>Between two looks while all is well.</summary>
+    public static readonly TimeSpan PeriodSteady = TimeSpan.FromMilliseconds(25);
     private readonly Completion[] completions = new Completion[8];
     private readonly byte[] page = new byte[ViewPage.Bytes];
     private IPort port = port;

@@ -17,15 +17,25 @@ namespace StorageOs.FailoverMonitor.Edge;
 internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<GroupView> Groups)
 {
     /// <summary>Bytes that are read and written; the region is a page.</summary>
-    public const int Bytes = 1024;
+    public const int Bytes = 2048;
 
-    private const ulong Magic = 0x3130_5749_5653_4F53; // "SOSVIW01"
+    private const ulong Magic = 0x3230_5749_5653_4F53; // "SOSVIW02"
     private const int GroupStart = 64;
-    private const int GroupBytes = 384;
+    private const int GroupBytes = 960;
+    private const int OverridesBytesOffset = 22;
+    private const int FlagsOffset = 23;
     private const int AnswerBytesOffset = 112;
     private const int AnswerOffset = 116;
+    private const int AnswerBytesMax = OverridesOffset - AnswerOffset;
+    private const int OverridesOffset = 320;
+    private const byte MayTakeFlag = 1;
+    private const byte OffersFlag = 2;
+    private const int VetoesOffset = OverridesOffset + OverridesBytesMax;
     private const int CrcOffset = Bytes - 16;
     private const int EndOffset = Bytes - 8;
+
+    /// <summary>Most bytes of the names whose vetoes a request overrides.</summary>
+    public const int OverridesBytesMax = 64;
 
     /// <summary>Writes the page with a sequence number at both ends and a checksum.</summary>
     public void Encode(Span<byte> bytes, ulong sequence)
@@ -97,9 +107,20 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
         Put(bytes, 88, view.UndecidedTerm.Value);
         Put(bytes, 96, view.Request);
         Put(bytes, 104, view.AnsweredRequest);
-        // What does not fit is cut between two characters.
-        _ = Utf8.FromUtf16(view.Answer, bytes[AnswerOffset..], out _, out int written);
+        int written = PutText(view.Answer, bytes.Slice(AnswerOffset, AnswerBytesMax));
         BinaryPrimitives.WriteInt32LittleEndian(bytes[AnswerBytesOffset..], written);
+        bytes[OverridesBytesOffset] = (byte)PutText(
+            view.Overrides, bytes.Slice(OverridesOffset, OverridesBytesMax));
+        bytes[FlagsOffset] = (byte)(
+            (view.MayTake ? MayTakeFlag : 0) | (view.Offers ? OffersFlag : 0));
+        VetoSlots.Encode(bytes[VetoesOffset..], view.Vetoes ?? []);
+    }
+
+    /// <summary>What does not fit is cut between two characters.</summary>
+    internal static int PutText(string text, Span<byte> bytes)
+    {
+        _ = Utf8.FromUtf16(text, bytes, out _, out int written);
+        return written;
     }
 
     private static GroupView? DecodeGroup(ReadOnlySpan<byte> bytes, GroupId group)
@@ -108,7 +129,9 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
         if (bytes[16] > 1 || bytes[17] > (byte)LogRole.Alone
             || bytes[18] > (byte)SwapIntent.Handover
             || bytes[19] > 1 || bytes[21] > 1 || bytes[20] > (byte)SyncState.Stale
-            || answer < 0 || answer > GroupBytes - AnswerOffset)
+            || answer < 0 || answer > AnswerBytesMax
+            || bytes[OverridesBytesOffset] > OverridesBytesMax
+            || VetoSlots.Decode(bytes[VetoesOffset..]) is not { } vetoes)
         {
             return null;
         }
@@ -121,7 +144,11 @@ internal sealed record ViewPage(SessionId Session, ulong Epoch, IReadOnlyList<Gr
             new Guid(bytes[..16]), entry, (LogRole)bytes[17], (SwapIntent)bytes[18],
             new Term(Get(bytes, 88)), bytes[19] == 1, Get(bytes, 96), Get(bytes, 104),
             Encoding.UTF8.GetString(bytes.Slice(AnswerOffset, answer)),
-            bytes[21] == 1);
+            bytes[21] == 1,
+            vetoes,
+            Encoding.UTF8.GetString(bytes.Slice(OverridesOffset, bytes[OverridesBytesOffset])),
+            (bytes[FlagsOffset] & MayTakeFlag) != 0,
+            (bytes[FlagsOffset] & OffersFlag) != 0);
     }
 
     private static void Put(Span<byte> bytes, int offset, ulong value) =>
