@@ -151,7 +151,7 @@ internal static class Corpus
         ? Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)
         : [];
 
-    /// <summary>Puts inputs in place of what a folder has, by names that follow from them.</summary>
+    /// <summary>Puts inputs in place of what a folder has.</summary>
     public static void Replace(string folder, IEnumerable<byte[]> inputs)
     {
         if (Directory.Exists(folder))

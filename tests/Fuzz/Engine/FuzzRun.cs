@@ -24,7 +24,7 @@ internal sealed record Finding(byte[] Input, Exception Failure, long Execution)
     }
 }
 
-/// <summary>Runs one target: a loop of choosing an input, changing it and looking for news.</summary>
+/// <summary>Runs one target: chooses an input, changes it, looks for news, again.</summary>
 internal sealed class FuzzRun
 {
     private const int FindingsMax = 8;
@@ -53,7 +53,7 @@ internal sealed class FuzzRun
     /// <summary>Executions so far.</summary>
     public long Executions { get; private set; }
 
-    /// <summary>Inputs that are kept, each for a branch or a count that it was first to reach.</summary>
+    /// <summary>Inputs that are kept, each for something that it was first to reach.</summary>
     public IReadOnlyList<byte[]> Corpus => corpus;
 
     /// <summary>What was found, one input for each kind.</summary>

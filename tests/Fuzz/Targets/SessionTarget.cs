@@ -218,7 +218,8 @@ internal sealed class SessionPartner : IDisposable
         bytes[..Math.Max(0, count)].CopyTo(head.AsSpan(offset));
         if ((offset & 1) == 0)
         {
-            BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(60), Crc32C.Of(head.AsSpan(0, 60)));
+            BinaryPrimitives.WriteUInt32LittleEndian(
+                head.AsSpan(60), Crc32C.Of(head.AsSpan(0, 60)));
         }
     }
 

@@ -95,7 +95,8 @@ internal sealed class ConfigurationTarget : Target
         """
         {"node":{"name":"a","systemId":"a","dataDirectory":"data","nvramDirectory":"nvram",
         "persistence":"process","beatMs":2},
-        "partner":{"name":"b","systemId":"b","address":"fc:1","port":2,"memoryAddress":"5000000000"},
+        "partner":{"name":"b","systemId":"b","address":"fc:1","port":2,
+        "memoryAddress":"5000000000"},
         "transport":{"name":"loopback","address":"fc:2","port":1,"memoryAddress":"4000000000",
         "options":{"fabric":"/f","tcp.tls":"on"}},
         "pair":{"id":"6f8d8a04-52b7-4a5c-9d0a-1f2e3d4c5b6a","keyFile":"pair.key"},
