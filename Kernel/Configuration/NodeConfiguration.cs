@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
@@ -28,16 +29,36 @@ public static class NodeConfiguration
             return [refusal];
         }
 
+        try
+        {
+            using FileStream text = File.OpenRead(path);
+            return Parse(text, path, overrides, out settings);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return
+            [
+                new Refusal($"configuration {path}", "a file that can be read", failure.Message),
+            ];
+        }
+    }
+
+    /// <summary>Reads and checks what stands in the file of that path.</summary>
+    internal static IReadOnlyList<Refusal> Parse(
+        Stream text, string path, IEnumerable<string> overrides, out NodeSettings? settings)
+    {
+        settings = null;
         IConfigurationRoot root;
         try
         {
             root = new ConfigurationBuilder()
-                .AddJsonFile(path, optional: false, reloadOnChange: false)
+                .AddJsonStream(text)
                 .AddEnvironmentVariables(EnvironmentPrefix)
                 .Add(new NamedSource("--set", Split(overrides)))
                 .Build();
         }
-        catch (Exception failure) when (failure is InvalidDataException or FormatException)
+        catch (Exception failure) when (failure is JsonException
+            or FormatException or InvalidOperationException)
         {
             string found = failure.InnerException?.Message ?? failure.Message;
             return [new Refusal($"configuration {path}", "JSON with unique keys", found)];

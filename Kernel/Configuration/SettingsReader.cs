@@ -33,6 +33,7 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
         if (value.Length == 0 || value.Length > charsMax || value.Any(char.IsControl))
         {
             Refuse(key, $"1 to {charsMax} printable characters", Shown(value));
+            return "";
         }
 
         return value;
@@ -273,7 +274,7 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
         foreach (IConfigurationProvider provider in root.Providers.Reverse())
         {
             bool holds = provider.TryGet(key, out _) || provider.GetChildKeys([], key).Any();
-            if (holds && provider is not JsonConfigurationProvider)
+            if (holds && provider is not JsonStreamConfigurationProvider)
             {
                 return provider is NamedSource named ? named.Name : "environment";
             }

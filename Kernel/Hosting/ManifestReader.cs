@@ -51,21 +51,34 @@ internal sealed class ManifestReader
                     info.Exists ? $"{info.Length} bytes" : "nothing");
             }
 
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
-            manifest = new ManifestReader(folder, file, document.RootElement).Read();
-            return null;
-        }
-        catch (JsonException wrong)
-        {
-            return new Refusal(subject, "JSON", wrong.Message);
-        }
-        catch (RefusedException refused)
-        {
-            return refused.Refusal;
+            return TryParse(File.ReadAllBytes(file), folder, out manifest);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             return new Refusal(subject, "a file that can be read", failure.Message);
+        }
+    }
+
+    /// <summary>Reads what stands in a folder's manifest.</summary>
+    internal static Refusal? TryParse(
+        ReadOnlyMemory<byte> text, string folder, out PluginManifest? manifest)
+    {
+        manifest = null;
+        string file = Path.Combine(folder, FileName);
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(text);
+            manifest = new ManifestReader(folder, file, document.RootElement).Read();
+            return null;
+        }
+        catch (Exception wrong) when (wrong is JsonException or InvalidOperationException)
+        {
+            // The latter of a text that is no Unicode, which only shows when it is taken.
+            return new Refusal($"manifest {file}", "JSON", wrong.Message);
+        }
+        catch (RefusedException refused)
+        {
+            return refused.Refusal;
         }
     }
 

@@ -14,7 +14,22 @@ internal sealed class ManagementCommands(Node node)
     /// <exception cref="RefusedException">The request, or what it asks for, is refused.</exception>
     internal async Task<JsonNode?> RunAsync(JsonObject request, CancellationToken cancellation)
     {
-        if (request["command"] is not JsonValue value || !value.TryGetValue(out string? name))
+        (string name, JsonObject arguments) = Read(request);
+        return name switch
+        {
+            "status" => await StatusDocument.OfAsync(node),
+            "plugins" => StatusDocument.Plugins(node.Modules),
+            "events" => node.Events,
+            "stop" => Stop(),
+            _ => await RunOfModuleAsync(name, arguments, cancellation),
+        };
+    }
+
+    /// <summary>What a request asks for.</summary>
+    /// <exception cref="RefusedException">It does not say.</exception>
+    internal static (string Name, JsonObject Arguments) Read(JsonObject request)
+    {
+        if (request["command"] is not JsonValue value || Text(value) is not { } name)
         {
             throw new RefusedException(
                 new Refusal("request", "\"command\" with a command's name", "none"));
@@ -26,15 +41,19 @@ internal sealed class ManagementCommands(Node node)
                 new Refusal("request", "\"arguments\" to be an object", "something else"));
         }
 
-        JsonObject arguments = request["arguments"]?.DeepClone().AsObject() ?? [];
-        return name switch
+        return (name, request["arguments"]?.DeepClone().AsObject() ?? []);
+    }
+
+    private static string? Text(JsonValue value)
+    {
+        try
         {
-            "status" => await StatusDocument.OfAsync(node),
-            "plugins" => StatusDocument.Plugins(node.Modules),
-            "events" => node.Events,
-            "stop" => Stop(),
-            _ => await RunOfModuleAsync(name, arguments, cancellation),
-        };
+            return value.TryGetValue(out string? text) ? text : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null; // Half a character, by an escape.
+        }
     }
 
     private JsonObject Stop()

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Configuration;
@@ -15,6 +16,9 @@ namespace StorageOs.Kernel.Management;
 /// <summary>Serves a node's management socket.</summary>
 internal sealed class ManagementServer : IAsyncDisposable
 {
+    private static readonly JsonDocumentOptions EachKeyOnce =
+        new() { AllowDuplicateProperties = false };
+
     private readonly Socket listener;
     private readonly string? path;
     private readonly ReadOnlyMemory<byte>? key;
@@ -219,11 +223,15 @@ internal sealed class ManagementServer : IAsyncDisposable
         }
     }
 
-    private static JsonObject Parse(ReadOnlyMemory<byte> line)
+    /// <summary>A request's line as an object.</summary>
+    /// <exception cref="RefusedException">It is anything else.</exception>
+    internal static JsonObject Parse(ReadOnlyMemory<byte> line)
     {
         try
         {
-            if (JsonNode.Parse(line.Span) is JsonObject request)
+            // What is no Unicode shows only when it is taken, and then as another exception.
+            if (Utf8.IsValid(line.Span)
+                && JsonNode.Parse(line.Span, documentOptions: EachKeyOnce) is JsonObject request)
             {
                 return request;
             }

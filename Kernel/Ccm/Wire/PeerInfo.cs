@@ -34,6 +34,13 @@ public sealed record PeerInfo(
     public static Refusal? Agree(PeerInfo ours, PeerInfo theirs, out ushort version)
     {
         version = 0;
+
+        // Bytes of the partner make this record: what is declared never to be null may be.
+        if (theirs.Name is null || theirs.Build is null || theirs.Nonce is null)
+        {
+            return new("partner's peer info", "a name, a build and a nonce", "one of them missing");
+        }
+
         if (theirs.SystemId == ours.SystemId)
         {
             return new(

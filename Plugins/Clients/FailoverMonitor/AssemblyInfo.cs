@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 
+[assembly: InternalsVisibleTo("StorageOs.Fuzz")]
 [assembly: InternalsVisibleTo("StorageOs.Ownership.Tests")]
 [assembly: InternalsVisibleTo("StorageOs.Simulator")]
 [assembly: InternalsVisibleTo("StorageOs.Simulation.Tests")]

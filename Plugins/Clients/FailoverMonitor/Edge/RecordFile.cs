@@ -21,7 +21,7 @@ internal sealed class RecordFile : IDisposable
 {
     private const ulong Magic = 0x3130_4352_4F53_4F53; // "SOSORC01"
     private const int WouldBlock = 11;
-    private const int SlotBytes = 512;
+    internal const int SlotBytes = 512;
     private const int CrcOffset = 128;
     private const int LockTriesMax = 50;
     private static readonly TimeSpan LockAgain = TimeSpan.FromMilliseconds(20);
@@ -180,7 +180,8 @@ internal sealed class RecordFile : IDisposable
         (Entry, slotOfEntry) = (entry, slot);
     }
 
-    private static byte[] Encode(RegisterEntry entry, ulong number)
+    /// <summary>The bytes of one slot.</summary>
+    internal static byte[] Encode(RegisterEntry entry, ulong number)
     {
         byte[] bytes = new byte[SlotBytes];
         Span<byte> slot = bytes;
@@ -199,7 +200,8 @@ internal sealed class RecordFile : IDisposable
         return bytes;
     }
 
-    private static Slot? Best(ReadOnlySpan<byte> bytes, GroupId group)
+    /// <summary>The later of the good slots; null when neither is.</summary>
+    internal static Slot? Best(ReadOnlySpan<byte> bytes, GroupId group)
     {
         Slot? first = Decode(bytes[..SlotBytes], group, 0);
         Slot? second = Decode(bytes[SlotBytes..], group, 1);
@@ -229,5 +231,6 @@ internal sealed class RecordFile : IDisposable
         return new Slot(entry, BinaryPrimitives.ReadUInt64LittleEndian(slot[8..]), index);
     }
 
-    private sealed record Slot(RegisterEntry Entry, ulong Number, int Index);
+    /// <summary>A good slot.</summary>
+    internal sealed record Slot(RegisterEntry Entry, ulong Number, int Index);
 }

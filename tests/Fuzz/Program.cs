@@ -1,0 +1,3 @@
+using StorageOs.Fuzz;
+
+return FuzzCommand.Make().Parse(args).Invoke();
