@@ -31,20 +31,29 @@ internal sealed record PairShape(
     /// <summary>Logs that are full most of the time: what waits for room goes on from within.</summary>
     public static readonly PairShape Filling = Usual with
     {
-        Name = "filling", Haste = 10, WideOneIn = 1, DiskDelayMax = 100 * World.Millisecond,
+        Name = "filling",
+        Haste = 10,
+        WideOneIn = 1,
+        DiskDelayMax = 100 * World.Millisecond,
         Always = FaultKinds.Disk,
     };
 
     /// <summary>Volumes of which a resync compares a sample only.</summary>
     public static readonly PairShape Wide = Usual with
     {
-        Name = "wide", VolumeBytes = 4 * Size.MiB, BlocksUsed = 128, Always = FaultKinds.Kill,
+        Name = "wide",
+        VolumeBytes = 4 * Size.MiB,
+        BlocksUsed = 128,
+        Always = FaultKinds.Kill,
     };
 
     /// <summary>Clients that have gone to the partner before a paused owner wakes.</summary>
     public static readonly PairShape Impatient = Usual with
     {
-        Name = "impatient", Haste = 5, Patience = 300 * World.Millisecond, BlocksUsed = 3,
+        Name = "impatient",
+        Haste = 5,
+        Patience = 300 * World.Millisecond,
+        BlocksUsed = 3,
         Always = FaultKinds.Pause,
     };
 
