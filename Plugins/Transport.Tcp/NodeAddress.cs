@@ -19,10 +19,13 @@ internal static class NodeAddress
         // An address with dots left out or written as a number is more likely a mistake.
         if (IPAddress.TryParse(text, out IPAddress? address)
             && (address.AddressFamily == AddressFamily.InterNetworkV6
-                || address.ToString() == text)
-            && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any))
+                || address.ToString() == text))
         {
-            return address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+            address = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+            if (!address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any))
+            {
+                return address;
+            }
         }
 
         throw new RefusedException(new Refusal(

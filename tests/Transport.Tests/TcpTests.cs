@@ -21,6 +21,7 @@ public sealed class TcpTests
     [InlineData("127.1")]
     [InlineData("2130706433")]
     [InlineData("0.0.0.0")]
+    [InlineData("::ffff:0.0.0.0")]
     [InlineData("::")]
     [InlineData("fc:010203x")]
     [InlineData("10.0.0.1:80")]

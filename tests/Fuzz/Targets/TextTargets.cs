@@ -148,7 +148,7 @@ internal sealed class ManagementTarget : Target
     public override IReadOnlyList<string> Types => ["StorageOs.Kernel.Management"];
 
     /// <inheritdoc/>
-    public override long AllocatedMax(int bytes) => 64_000 + (1_024L * bytes);
+    public override long AllocatedMax(int bytes) => 64_000 + (4_096L * bytes);
 
     /// <inheritdoc/>
     public override IEnumerable<byte[]> Seeds() =>
