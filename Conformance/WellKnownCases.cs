@@ -99,8 +99,9 @@ internal static class WellKnownCases
         }
 
         (int files, int maps) after = ProcessUse.Now();
+        // Twice as much is what one that is leaked each time comes to; the rest is the runtime.
         Check.That(after.files <= before.files + 16, $"descriptors {before} then {after}");
-        Check.That(after.maps <= before.maps + 40, $"mappings {before} then {after}");
+        Check.That(after.maps <= before.maps + 100, $"mappings {before} then {after}");
     }
 
     private static void Old_keys_are_dead_after_reconnecting(ITransportPair pair)

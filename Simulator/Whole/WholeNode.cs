@@ -414,7 +414,10 @@ internal sealed class WholeNode : IDisposable
         Volumes = new(
             settings, info, Reactor, Mirror,
             (one, _) => new NodeVolumeFile(this, boot, DiskOf(one.Name, (int)one.SizeBytes)),
-            _ => new NodeWorker(this, boot), OpenRecord);
+            _ => new NodeWorker(this, boot), OpenRecord)
+        {
+            NewDiskId = () => World.Random.Next() | 1, // Never 0, which says none.
+        };
         Monitor = new(
             info, new MonitorSettings(TimeSpan.FromSeconds(5)), Reactor, Mirror, Volumes,
             new NodeLog<MonitorClient>(this),

@@ -309,7 +309,7 @@ internal sealed class WholePair
 
     private bool IsInSync() => GroupId.All.All(group =>
         Register.Entry(group) is { Sync: SyncState.InSync } entry
-        && Nodes.All(static node => node.IsUp && node.HasStarted)
+        && Nodes.All(static node => node is { IsUp: true, HasStarted: true, IsToDie: false })
         && Nodes.All(node => node.Mirror.Log(group).Role
             == (node.Id == entry.Owner ? LogRole.Mirrored : LogRole.Passive)));
 

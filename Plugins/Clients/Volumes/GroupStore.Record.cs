@@ -21,6 +21,9 @@ internal sealed partial class GroupStore
     private bool adopted; // An owner made this node's log anew since it last served.
     private bool renewing;
 
+    /// <summary>Makes the id of a disk.</summary>
+    public Func<ulong> NewDiskId { get; init; } = ChangeRecord.NewDiskId;
+
     /// <summary>What was changed, for status.</summary>
     public ChangeRecord Record => record;
 
@@ -45,7 +48,7 @@ internal sealed partial class GroupStore
         job.Marks = new RecordWrite(file, power);
         record = job.Marks.Load(
             new Granules([.. volumes.Select(volume => volume.SizeBytes)]), node.MachineBootId,
-            ChangeRecord.NewDiskId());
+            NewDiskId());
         if (record.Why.Length > 0)
         {
             LogRecordWhy(Group, record.Why);
@@ -146,7 +149,7 @@ internal sealed partial class GroupStore
     /// <summary>A disk that failed is not the one any more that the partner knows.</summary>
     private void RenewDisk()
     {
-        record.Renew(ChangeRecord.NewDiskId(), "its disk has failed");
+        record.Renew(NewDiskId(), "its disk has failed");
         TellDisk();
         job.Clear();
         job.Marks!.Take(record, evenLazy: false);

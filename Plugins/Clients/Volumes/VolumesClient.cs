@@ -6,6 +6,7 @@ using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
+using StorageOs.Volumes.Core;
 
 namespace StorageOs.Volumes;
 
@@ -68,6 +69,9 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
 
     /// <inheritdoc/>
     public event Action? ServingChanged;
+
+    /// <summary>Makes the id of a disk.</summary>
+    internal Func<ulong> NewDiskId { get; init; } = ChangeRecord.NewDiskId;
 
     /// <inheritdoc/>
     public ClientNeeds Needs { get; } = new("volumes", new VersionRange(1, 1), [], []);
@@ -202,7 +206,10 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         workers.Add(reader);
         workers.Add(writer);
         return new GroupStore(
-            logs.Log(group), node, resync, scrub, reactor, reader, writer, logger);
+            logs.Log(group), node, resync, scrub, reactor, reader, writer, logger)
+        {
+            NewDiskId = NewDiskId,
+        };
     }
 
     private void OnTick()

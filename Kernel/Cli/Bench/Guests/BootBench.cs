@@ -32,7 +32,7 @@ internal sealed class BootBench(BenchGuests guests, BenchView view)
 
         long from = Stopwatch.GetTimestamp();
         foreach ((string name, Task<JsonObject> boot) in PairLayout.Names.Select(
-            name => (name, WatchAsync(name, from, cancellation))).ToArray())
+            name => (name, WatchAsync(name, 0, from, cancellation))).ToArray())
         {
             result[name] = await boot;
         }
@@ -40,17 +40,25 @@ internal sealed class BootBench(BenchGuests guests, BenchView view)
         return result;
     }
 
+    /// <summary>How much a guest's console has said: its boots follow each other there.</summary>
+    internal int Said(string name) => Console(name).Length;
+
     /// <summary>
     /// Watches the console of a guest that was just started, until it serves.
     /// </summary>
+    /// <param name="name">The guest.</param>
+    /// <param name="said">What its console had said before.</param>
+    /// <param name="from">When it was started.</param>
+    /// <param name="cancellation">Ends the watch.</param>
     internal async Task<JsonObject> WatchAsync(
-        string name, long from, CancellationToken cancellation)
+        string name, int said, long from, CancellationToken cancellation)
     {
         using PeriodicTimer timer = new(LookAgain);
         double? connected = null;
         while (true)
         {
             string console = Console(name);
+            console = console[Math.Min(said, console.Length)..];
             double now = Math.Round(Stopwatch.GetElapsedTime(from).TotalMilliseconds);
             int at = console.IndexOf(Connected, StringComparison.Ordinal);
             connected ??= at >= 0 ? now : null;

@@ -84,7 +84,10 @@ internal sealed class LossBench(BenchGuests guests, BenchView view, int times)
         long from = Stopwatch.GetTimestamp();
         if (how == Violence.Cut)
         {
-            await JoinAsync(up: false, cancellation);
+            // QEMU takes its time to hear of it; the link is down when it has answered.
+            await GuestMonitor.SetInterconnectAsync(pair, Owner, up: false, cancellation);
+            from = Stopwatch.GetTimestamp();
+            await GuestMonitor.SetInterconnectAsync(pair, Survivor, up: false, cancellation);
         }
         else
         {
@@ -104,24 +107,21 @@ internal sealed class LossBench(BenchGuests guests, BenchView view, int times)
         switch (how)
         {
             case Violence.Cut:
-                await JoinAsync(up: true, cancellation);
+                foreach (string name in PairLayout.Names)
+                {
+                    await GuestMonitor.SetInterconnectAsync(pair, name, up: true, cancellation);
+                }
+
                 break;
             case Violence.Stop:
                 Signal(Libc.SIGCONT);
                 break;
             default:
+                int said = boots.Said(Owner);
                 long from = Stopwatch.GetTimestamp();
                 _ = await NodeProcess.StartAsync(pair, Owner, cancellation);
-                booted.Add(await boots.WatchAsync(Owner, from, cancellation));
+                booted.Add(await boots.WatchAsync(Owner, said, from, cancellation));
                 break;
-        }
-    }
-
-    private async Task JoinAsync(bool up, CancellationToken cancellation)
-    {
-        foreach (string name in PairLayout.Names)
-        {
-            await GuestMonitor.SetInterconnectAsync(pair, name, up, cancellation);
         }
     }
 
