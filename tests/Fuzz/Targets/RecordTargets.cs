@@ -167,11 +167,26 @@ internal sealed class ViewPageTarget() : FixedTarget(ViewPage.Bytes)
         {
             (GroupView first, GroupView next) = (page.Groups[group], second!.Groups[group]);
             Promise.Require(
-                next == first with { Answer = next.Answer }
-                    && first.Answer.StartsWith(next.Answer, StringComparison.Ordinal),
+                next == first with
+                {
+                    Answer = next.Answer, Overrides = next.Overrides, Vetoes = next.Vetoes,
+                }
+                    && IsCut(first.Answer, next.Answer) && IsCut(first.Overrides, next.Overrides)
+                    && AreSame(first.Vetoes ?? [], next.Vetoes ?? []),
                 "a view that was read is read again when it was written");
         }
     }
+
+    /// <summary>Text of bytes that are none grows when it is written, and is cut.</summary>
+    private static bool IsCut(string whole, string cut) =>
+        whole.StartsWith(cut, StringComparison.Ordinal);
+
+    private static bool AreSame(
+        IReadOnlyList<HandoverVeto> first, IReadOnlyList<HandoverVeto> next) =>
+        first.Count == next.Count && first.Zip(next).All(static both =>
+            both.First.Since == both.Second.Since && IsCut(both.First.Who, both.Second.Who)
+            && IsCut(both.First.Why, both.Second.Why)
+            && IsCut(both.First.Remedy, both.Second.Remedy));
 }
 
 /// <summary>A monitor's own file of the swaps it has under way.</summary>
