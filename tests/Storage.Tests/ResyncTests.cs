@@ -8,6 +8,27 @@ namespace StorageOs.Storage.Tests;
 /// <summary>S11: a stale partner is copied to, compared with, and only then in sync.</summary>
 public sealed class ResyncTests
 {
+    /// <summary>Found by the simulation, seed 784.</summary>
+    [Fact]
+    public void S11_ACopyToAPartnerLostJustAfterItsPushComesToNothing()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.B.Crash();
+        pair.Disconnect();
+        pair.GoAlone(pair.A);
+        pair.B.Boot();
+        pair.Connect();
+        pair.B.Log.BecomePassive();
+        pair.Reactor.Run(1);
+        Assert.True(pair.Reactor.Await(() => pair.A.Log.PushAsync(pair.Term, format: true)));
+        pair.B.Crash();
+        pair.Disconnect();
+        pair.A.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: false);
+        Assert.Equal(LogRole.Alone, pair.A.Log.Role);
+        Assert.False(pair.Reactor.Await(
+            () => pair.A.Store.ResyncAsync(new GroupId(0), pair.Copied, default)));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -42,7 +42,12 @@ internal sealed partial class GroupStore
     public ValueTask<bool> ResyncAsync(
         IProgress<CopyProgress> report, CancellationToken cancellation)
     {
-        Invariant.Require(log.Role == LogRole.Resyncing && copy is null);
+        Invariant.Require(copy is null);
+        if (log.Role != LogRole.Resyncing)
+        {
+            return new(false); // The partner was lost between its push and this.
+        }
+
         copy = new(TaskCreationOptions.RunContinuationsAsynchronously);
         ValueTask<bool> result = new(copy.Task);
         progress = report;
