@@ -169,7 +169,9 @@ internal sealed class ViewPageTarget() : FixedTarget(ViewPage.Bytes)
             Promise.Require(
                 next == first with
                 {
-                    Answer = next.Answer, Overrides = next.Overrides, Vetoes = next.Vetoes,
+                    Answer = next.Answer,
+                    Overrides = next.Overrides,
+                    Vetoes = next.Vetoes,
                 }
                     && IsCut(first.Answer, next.Answer) && IsCut(first.Overrides, next.Overrides)
                     && AreSame(first.Vetoes ?? [], next.Vetoes ?? []),

@@ -79,8 +79,7 @@ internal sealed partial class GroupCore
 
     private void NoteHindrances()
     {
-        mayTake = Known is not null && !OwnerBy(Known)
-            && !HasVetoes;
+        mayTake = Known is not null && !OwnerBy(Known) && !HasVetoes;
         foreach (HindranceCode code in Codes)
         {
             bool holds = Hinders(code);
