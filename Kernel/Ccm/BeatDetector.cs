@@ -12,8 +12,9 @@ internal sealed class BeatDetector(BeatLimits limits)
     private TimeSpan recentGap;
     private TimeSpan olderGap;
     private Instant recentSince;
-    private Instant settledAt;
-    private bool settling = true;
+    private Instant firstSeen;
+    private TimeSpan assumed = limits.GapAssumed;
+    private bool fresh = true;
     private ulong boot;
     private ulong last;
     private bool seen;
@@ -29,9 +30,7 @@ internal sealed class BeatDetector(BeatLimits limits)
     {
         get
         {
-            TimeSpan gap = settling && limits.GapAssumed > LargestGap
-                ? limits.GapAssumed
-                : LargestGap;
+            TimeSpan gap = assumed > LargestGap ? assumed : LargestGap;
             TimeSpan adapted = (gap * limits.GapFactor) + limits.Slack;
             return adapted < limits.Floor ? limits.Floor
                 : adapted > limits.Ceiling ? limits.Ceiling
@@ -45,12 +44,12 @@ internal sealed class BeatDetector(BeatLimits limits)
     /// <summary>Takes one reading; true when the beat has stood still past the limit.</summary>
     public bool Observe(ulong beat, Instant now)
     {
-        if (!seen && settling)
+        if (fresh)
         {
-            settledAt = now + limits.SettleTime;
+            (firstSeen, fresh) = (now, false);
         }
 
-        settling = settling && now < settledAt;
+        assumed = Assumed(now - firstSeen);
         if (!seen || beat != last)
         {
             if (seen)
@@ -81,9 +80,20 @@ internal sealed class BeatDetector(BeatLimits limits)
     /// </summary>
     public void Restart(ulong bootEpoch)
     {
-        settling = settling || boot != bootEpoch;
+        if (boot != bootEpoch)
+        {
+            (fresh, assumed) = (true, limits.GapAssumed);
+        }
+
         (seen, boot, still) = (false, bootEpoch, TimeSpan.Zero);
     }
+
+    // What comes once in a minute is not seen in a second: the longer a partner was watched, the
+    // more what was seen of it says, and the less has to be assumed.
+    private TimeSpan Assumed(TimeSpan watched) =>
+        watched < limits.SettleTime ? limits.GapAssumed
+        : limits.SettleTime == TimeSpan.Zero ? TimeSpan.Zero
+        : limits.GapAssumed * (limits.SettleTime / watched);
 
     private void Remember(Instant now, TimeSpan gap)
     {
@@ -114,10 +124,11 @@ internal sealed class BeatDetector(BeatLimits limits)
 /// The most that one of our own turns may count as the partner's stillness.
 /// </param>
 /// <param name="GapAssumed">
-/// Until enough was seen, the gap that is assumed to be usual: nodes that boot are busy.
+/// The gap that is assumed to be usual, whatever was seen: nodes that boot are busy.
 /// </param>
 /// <param name="SettleTime">
-/// How long after its first beat a partner counts as not seen enough.
+/// How long after a partner's first beat that holds in full; at twice the time half of the gap is
+/// assumed, and so on.
 /// </param>
 /// <param name="Memory">
 /// A gap is remembered for at least half of this and at most all of it.

@@ -80,7 +80,8 @@ public sealed class EtcdPairTests
         });
         for (int pause = 0; pause < 3; pause++)
         {
-            await Task.Delay(200);
+            string before = Acknowledged(pair);
+            await PairRun.UntilAsync(() => Acknowledged(pair) != before, "writes go on");
             PairRun.Signal(process, "STOP");
             await PairRun.UntilAsync(() => pair.Session(other) != "Ready", $"{other} is alone");
             PairRun.Signal(process, "CONT");
@@ -234,6 +235,9 @@ public sealed class EtcdPairTests
     }
 
     private static JsonNode Witness(PairRun pair, string node) => pair.Node(node)["witness"]!;
+
+    private static string Acknowledged(PairRun pair) =>
+        $"{pair.Node("a")["sections"]!["log"]![0]!["acknowledged"]}";
 
     private static bool Possible(PairRun pair, string node) =>
         pair.Node(node)["takeover"]!["possible"]!.GetValue<bool>();

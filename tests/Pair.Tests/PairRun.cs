@@ -147,12 +147,20 @@ internal sealed class PairRun : IAsyncDisposable
     }
 
     /// <summary>Looks all the while that it holds, and goes on holding.</summary>
-    public static async Task HoldsAsync(Func<bool> condition, TimeSpan time, string what)
+    public static Task HoldsAsync(Func<bool> condition, TimeSpan time, string what) =>
+        HoldsAsync(true, condition, time, what);
+
+    /// <summary>The same with what is read, for a failure to show.</summary>
+    public static async Task HoldsAsync<T>(
+        T expected, Func<T> read, TimeSpan time, string what)
     {
         using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(50));
         for (long from = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(from) < time;)
         {
-            Assert.True(condition(), $"no longer after {Stopwatch.GetElapsedTime(from)}: {what}");
+            T found = read();
+            Assert.True(
+                Equals(expected, found),
+                $"{found} instead of {expected} after {Stopwatch.GetElapsedTime(from)}: {what}");
             _ = await timer.WaitForNextTickAsync();
         }
     }

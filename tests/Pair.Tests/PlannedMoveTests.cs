@@ -143,7 +143,7 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
         Assert.True(code == 0, said + error);
         await pair.InSyncAsync();
         await PairRun.HoldsAsync(
-            () => pair.Owners("b") == "b b", TimeSpan.FromSeconds(6), "it stays with b");
+            "b b", () => pair.Owners("b"), TimeSpan.FromSeconds(6), "it stays with b");
         Assert.Equal("held", $"{Group(pair, "b", 0)["giveback"]!["state"]}");
         (code, said, error) = pair.Ask("giveback", "--group", "0");
         Assert.True(code == 0, said + error);

@@ -83,6 +83,8 @@ public sealed class ScrubPairTests
 
     private static async Task PassAsync(PairRun pair)
     {
+        // There is nothing to begin before the owner has looked at what it owns.
+        await PairRun.UntilAsync(() => $"{Report(pair)["state"]}" == "Waiting", "it may begin");
         long passes = Scrub(pair, "passes");
         Assert.Equal(0, pair.Ask("scrub").Code);
         await PairRun.UntilAsync(() => Scrub(pair, "passes") > passes, "a pass");

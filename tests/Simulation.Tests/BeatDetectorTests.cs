@@ -99,6 +99,21 @@ public sealed class BeatDetectorTests
     }
 
     [Fact]
+    public void The_longer_a_partner_was_watched_the_less_is_assumed_of_it()
+    {
+        detector.Restart(1);
+        Beat(Limits.SettleTime * 2);
+        Assert.InRange(
+            detector.Limit, Limits.GapAssumed + Limits.Slack,
+            (Limits.GapAssumed * 1.01) + Limits.Slack);
+        detector.Restart(1);
+        Beat(Limits.SettleTime * 2);
+        Assert.InRange(
+            detector.Limit, (Limits.GapAssumed / 2) + Limits.Slack,
+            (Limits.GapAssumed * 0.51) + Limits.Slack);
+    }
+
+    [Fact]
     public void A_pause_of_our_own_is_not_read_as_the_partners()
     {
         Settle();
@@ -108,11 +123,12 @@ public sealed class BeatDetectorTests
 
     private static TimeSpan Turn(int count) => TimeSpan.FromMilliseconds(2 * count);
 
-    /// <summary>A partner that has been up for longer than it takes to settle.</summary>
+    /// <summary>A partner that has been up for so long that nothing is assumed of it.</summary>
     private void Settle()
     {
         detector.Restart(1);
-        Beat(Limits.SettleTime + Turn(2));
+        TimeSpan gap = (Limits.Floor - Limits.Slack) / Limits.GapFactor;
+        Beat((Limits.SettleTime * (Limits.GapAssumed / gap)) + Turn(2));
     }
 
     private void Beat(TimeSpan time)

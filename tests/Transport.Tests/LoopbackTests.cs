@@ -73,7 +73,7 @@ public sealed class LoopbackTests
             new(Path.Combine(pair.Fabric, "010204", "vi-2.socket"));
         byte[] good = new Greeting(new FabricId(0x010203), 1, 1, 2, 3, 4, 5, 6).Encode();
         Random random = new(5);
-        int filesBefore = Directory.GetFileSystemEntries("/proc/self/fd").Length;
+        int socketsBefore = PeerProcess.OpenSockets();
         List<Socket> silent = [];
         for (int i = 0; i < 200; i++)
         {
@@ -88,7 +88,7 @@ public sealed class LoopbackTests
 
         silent.ForEach(s => s.Dispose());
         PeerProcess.Await(() => listening.Poll() == WellKnownState.Connecting
-            && Directory.GetFileSystemEntries("/proc/self/fd").Length <= filesBefore + 10);
+            && PeerProcess.OpenSockets() <= socketsBefore + 10);
         using IRegion firstPage = pair.First.Map(new RegionNeed("page", 1, RemoteAccess.Read));
         using IRegion firstInbox = pair.First.Map(new RegionNeed("inbox", 1, Both));
         using IWellKnownPort connecting = pair.First.OpenWellKnown(new WellKnownNeed(

@@ -108,6 +108,14 @@ internal sealed class PeerProcess : IDisposable
 
     public void Kill() => process.Kill();
 
+    /// <summary>
+    /// Open sockets of this process; not all open files, for an assembly that is loaded meanwhile
+    /// stays open, too.
+    /// </summary>
+    public static int OpenSockets() => Directory.GetFileSystemEntries("/proc/self/fd")
+        .Count(path => new FileInfo(path).LinkTarget?.StartsWith(
+            "socket:", StringComparison.Ordinal) == true);
+
     public static void Await(Func<bool> condition)
     {
         long start = Stopwatch.GetTimestamp();

@@ -42,7 +42,7 @@ public sealed class TcpTests
     {
         using TcpPair pair = new();
         using ConnectedPair nodes = new(pair);
-        int filesBefore = Directory.GetFileSystemEntries("/proc/self/fd").Length;
+        int socketsBefore = PeerProcess.OpenSockets();
         Random random = new(5);
         byte[] good = new Hello(HelloKind.Requests, 7).Encode();
         List<Socket> strangers = [];
@@ -58,8 +58,7 @@ public sealed class TcpTests
         using IRemoteMemory memory = nodes.First.Import(remote.Offer(Both));
         Check(port, memory);
         strangers.ForEach(s => s.Dispose());
-        PeerProcess.Await(() =>
-            Directory.GetFileSystemEntries("/proc/self/fd").Length <= filesBefore + 10);
+        PeerProcess.Await(() => PeerProcess.OpenSockets() <= socketsBefore + 10);
         Assert.Equal(PortState.Open, nodes.SecondWellKnown.Port.State);
     }
 

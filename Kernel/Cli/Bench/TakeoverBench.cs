@@ -16,8 +16,8 @@ internal sealed class TakeoverBench(BenchView view, int times)
     private const double KillAimWorstMs = 50;
     private static readonly TimeSpan Before = TimeSpan.FromMilliseconds(700);
 
-    // A node that was just booted is given time to settle; both have been up for a while here.
-    private static readonly TimeSpan Settle = TimeSpan.FromSeconds(4);
+    // Of a node that was just booted the detector knows little; both have been up for a while here.
+    private static readonly TimeSpan Settle = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan After = TimeSpan.FromMilliseconds(100);
 
     // Long enough for the detector to take it for a stop and not for a hiccup to be learnt from.

@@ -99,9 +99,9 @@ internal static class InstrumentedCopy
                 return new FileStream(
                     path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (IOException)
+            catch (IOException) when (File.Exists(path))
             {
-                Thread.Sleep(100); // Another process makes it.
+                Thread.Sleep(100); // Another process holds it, and makes the copy.
             }
         }
     }
