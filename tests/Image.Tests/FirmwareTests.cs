@@ -29,7 +29,8 @@ public sealed class FirmwareTests
                 () => Task.FromResult(File.Exists(console)
                     && File.ReadAllText(console).Contains(
                         "no /state/config.json", StringComparison.Ordinal)),
-                BootTimeMax, "the image asks for its configuration");
+                BootTimeMax, "the image asks for its configuration",
+                () => File.Exists(console) ? Guests.Tail(File.ReadAllText(console)) : "");
         }
         finally
         {

@@ -136,7 +136,7 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
         Assert.True(guests.Shell("b", "kill -STOP $(pidof StorageOs.Kernel)").Good);
 
         // Who reads a still beat reads: the stopped process serves its memory all the same.
-        await Guests.UntilAsync(
+        await guests.UntilAsync(
             async () => (await guests.StatusAsync("a"))["partner"] is { } partner
                 && $"{partner["lastEnd"]}".StartsWith("BeatStill", StringComparison.Ordinal)
                 && $"{partner["condition"]}" == "Stuck",
@@ -146,7 +146,7 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
         await guests.WellAsync();
     }
 
-    private Task ServesAsync(string name, string what) => Guests.UntilAsync(
+    private Task ServesAsync(string name, string what) => guests.UntilAsync(
         async () => $"{(await guests.StatusAsync(name))["phase"]}" == "Serving",
         RestartTimeMax, what);
 

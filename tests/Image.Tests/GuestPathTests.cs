@@ -27,7 +27,7 @@ public sealed class GuestPathTests(Guests guests) : IClassFixture<Guests>
         string other = first ? GuestNetwork.Lan("b") : GuestNetwork.Interconnect("b");
         string used = first ? "interconnect" : "lan";
         await EachLinkAsync(used, up: false);
-        await Guests.UntilAsync(
+        await guests.UntilAsync(
             () => Task.FromResult(Regex.IsMatch(
                 guests.Shell("a", "rdma resource show cm_id").Output,
                 $"state CONNECT .*dst-addr {Regex.Escape(other)}:7471")),

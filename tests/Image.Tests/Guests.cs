@@ -16,6 +16,7 @@ public sealed class Guests : IAsyncLifetime
     /// <summary>Size of each volume.</summary>
     internal const long VolumeBytes = 64L * Size.MiB;
 
+    private const int TailLines = 60;
     private static readonly TimeSpan BootTimeMax = TimeSpan.FromMinutes(6);
     private static readonly TimeSpan WellTimeMax = TimeSpan.FromMinutes(4);
     private readonly string folder = Directory.CreateTempSubdirectory("guests-").FullName;
@@ -78,16 +79,28 @@ public sealed class Guests : IAsyncLifetime
         await UntilAsync(IsWellAsync, WellTimeMax, "both in sync, at home");
     }
 
+    /// <summary>Waits; a failure shows what both guests have said last.</summary>
+    internal Task UntilAsync(Func<Task<bool>> condition, TimeSpan limit, string what) =>
+        UntilAsync(
+            condition, limit, what,
+            () => $"a:\n{Tail(Console("a"))}\nb:\n{Tail(Console("b"))}");
+
     internal static async Task UntilAsync(
-        Func<Task<bool>> condition, TimeSpan limit, string what)
+        Func<Task<bool>> condition, TimeSpan limit, string what, Func<string> details)
     {
         using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(200));
         for (long from = Stopwatch.GetTimestamp(); !await condition();)
         {
-            Assert.True(Stopwatch.GetElapsedTime(from) < limit, $"not in time: {what}");
+            Assert.True(
+                Stopwatch.GetElapsedTime(from) < limit,
+                $"not in time: {what}\n{details()}");
             _ = await timer.WaitForNextTickAsync();
         }
     }
+
+    /// <summary>The last lines of what a guest has said.</summary>
+    internal static string Tail(string console) =>
+        string.Join('\n', console.Split('\n').TakeLast(TailLines));
 
     private async Task<bool> IsWellAsync()
     {
