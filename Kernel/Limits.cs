@@ -75,7 +75,10 @@ public static class Limits
     /// <summary>How long who connects over TCP may take to prove the key.</summary>
     public static readonly TimeSpan ManagementProofTimeMax = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a management connection may stay silent.</summary>
+    /// <summary>How long a module may take to carry out an operator's command.</summary>
+    public static readonly TimeSpan CommandTimeMax = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long a management connection may stay silent, or leave a reply unread.</summary>
     public static readonly TimeSpan ManagementSilenceMax = TimeSpan.FromSeconds(30);
 
     static Limits()

@@ -487,8 +487,9 @@ internal sealed partial class CcmCore
         LastEnd = end;
         DetectedAfter = now - beat.LastMove;
         DropClients(ended, end);
+        bool proven = sealIn is not null;
         ForgetExchange();
-        effects.Add(new CcmEffect.SessionEnded(ended, end));
+        effects.Add(new CcmEffect.SessionEnded(ended, end, proven));
         Leave(by ?? end.Reason switch
         {
             SessionEndReason.BeatStill => Trigger.BeatStood,

@@ -165,9 +165,11 @@ internal abstract record CcmEffect
     public sealed record ChangeMemory(string Client, string Region, RegionOffer? Offer) : CcmEffect;
 
     /// <summary>
-    /// For log and transcript: the session ended, with its reason; told once per session.
+    /// For log and transcript: the session ended, with its reason; told once per session. A
+    /// partner that was never proven may be anybody.
     /// </summary>
-    public sealed record SessionEnded(SessionId Session, SessionEnd End) : CcmEffect;
+    public sealed record SessionEnded(SessionId Session, SessionEnd End, bool PartnerProven)
+        : CcmEffect;
 
     /// <summary>For log and transcript: the handshake moved.</summary>
     public sealed record Moved(HandshakeState From, Trigger By, HandshakeState To) : CcmEffect;

@@ -28,6 +28,7 @@ internal sealed class ClientEdge : IClientServices
     private KeyValuePair<string, IPort>[] openPorts = [];
     private Dictionary<string, IRemoteMemory> imports = [];
     private SessionId? session;
+    private Instant? closedSince;
 
     // Owned by the reactor.
     private Dictionary<string, IRemoteMemory> onRequest = [];
@@ -127,20 +128,28 @@ internal sealed class ClientEdge : IClientServices
         manager.FromClient(new CcmEvent.ReconnectAsked($"{name}: {why}"));
 
     /// <summary>
-    /// The first granted port that failed by itself; null when none did. Manager's thread.
+    /// The first granted port that failed by itself, or that the partner has closed for
+    /// <paramref name="patience"/> without a word why; null when none did. Manager's thread.
     /// </summary>
-    public (string Port, PortState State)? FailedPort()
+    public (string Port, PortState State)? FailedPort(Instant now, TimeSpan patience)
     {
+        string? closed = null;
         KeyValuePair<string, IPort>[] open = openPorts; // An array: this runs on every turn.
         for (int i = 0; i < open.Length; i++)
         {
-            if (open[i].Value.State is var state and (PortState.Failed or PortState.PartnerGone))
+            PortState state = open[i].Value.State;
+            if (state is PortState.Failed or PortState.PartnerGone)
             {
                 return (open[i].Key, state);
             }
+
+            closed ??= state == PortState.ClosedByPartner ? open[i].Key : null;
         }
 
-        return null;
+        closedSince = closed is null ? null : closedSince ?? now;
+        return closed is not null && now - closedSince > patience
+            ? (closed, PortState.ClosedByPartner)
+            : null;
     }
 
     /// <summary>Carries out one effect for this client. Manager's thread.</summary>
@@ -183,8 +192,8 @@ internal sealed class ClientEdge : IClientServices
         for (int i = 0; i < needs.Ports.Count; i++)
         {
             string port = needs.Ports[i].Name;
-            _ = prepared.Remove(port, out IPreparedPort? ready);
-            open[port] = ready!.Connect(grant.Theirs.Ports[i]);
+            open[port] = prepared[port].Connect(grant.Theirs.Ports[i]);
+            _ = prepared.Remove(port); // One that could not be connected is dropped with the rest.
             SetPorts(new Dictionary<string, IPort>(open));
         }
 

@@ -12,6 +12,10 @@ namespace StorageOs.Kernel.Ccm;
 
 internal sealed partial class ConnectionManager
 {
+    // How long a client's port may be closed by the partner alone: its word that it closes one by
+    // intent, or leaves, takes a record.
+    private const int ClosedPortPeriods = 500;
+
     private readonly Lock admission = new();
     private readonly Dictionary<string, ClientNeeds> admitted = [];
     private readonly ConcurrentDictionary<string, ClientEdge> edges = new();
@@ -109,11 +113,11 @@ internal sealed partial class ConnectionManager
     /// <summary>
     /// A client's port that failed ends the session, for no other path can take it over.
     /// </summary>
-    private void CheckClientPorts()
+    private void CheckClientPorts(Instant now)
     {
         foreach ((string name, ClientEdge edge) in edgesToCheck)
         {
-            if (edge.FailedPort() is { } failed)
+            if (edge.FailedPort(now, settings.Beat.Period * ClosedPortPeriods) is { } failed)
             {
                 FailPort(
                     SessionEndReason.EndpointGone, $"port {failed.Port} of {name}: {failed.State}");

@@ -117,12 +117,8 @@ internal sealed partial class ConnectionManager
             return false;
         }
 
-        WellKnownState state = port.Poll();
-        if (state == WellKnownState.Connected && !portConnected)
+        if (!TryPollWellKnown(port, out WellKnownState state))
         {
-            portConnected = true;
-            UseChannel(port.Port as ICompletionChannel);
-            inbox.Enqueue(new CcmEvent.PortConnected(portAttempt));
             return true;
         }
 
@@ -144,8 +140,35 @@ internal sealed partial class ConnectionManager
             return true;
         }
 
-        CheckClientPorts();
+        CheckClientPorts(now);
         return progress || portFailed;
+    }
+
+    /// <summary>
+    /// Makes progress on the port; false when it connected or failed, which the core is told.
+    /// </summary>
+    private bool TryPollWellKnown(IWellKnownPort of, out WellKnownState state)
+    {
+        state = WellKnownState.Failed;
+        try
+        {
+            state = of.Poll();
+            if (state != WellKnownState.Connected || portConnected)
+            {
+                return true;
+            }
+
+            UseChannel(of.Port as ICompletionChannel);
+            portConnected = true;
+            inbox.Enqueue(new CcmEvent.PortConnected(portAttempt));
+        }
+        catch (RefusedException refused)
+        {
+            // No descriptor left, the address gone in mid-dial: this attempt's matter alone.
+            FailPort(SessionEndReason.EndpointGone, refused.Message, refused.Refusal);
+        }
+
+        return false;
     }
 
     private static SessionEndReason ReasonOf(PortState state) =>

@@ -260,8 +260,9 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
                 LogMove(e);
                 break;
             case CcmEffect.SessionEnded e:
+                // Of a stranger's, which may come every second, the flight recorder keeps a few only.
                 log.LogWarning(
-                    new EventId(0, EventNames.SessionEnded),
+                    e.PartnerProven ? new EventId(0, EventNames.SessionEnded) : default,
                     "session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason,
                     e.End.Detail);
                 KeepRing();

@@ -63,7 +63,19 @@ internal static class ResourcePlan
                 client, "a version range whose first is not above its last", $"{needs.Versions}");
         }
 
-        return Ports(client, needs) ?? Regions(client, needs, admitted);
+        return Ports(client, needs) ?? Regions(client, needs, admitted)
+            ?? Edition(client, [.. admitted, needs]);
+    }
+
+    /// <summary>All clients' needs travel to the partner in one record.</summary>
+    private static Refusal? Edition(string client, IReadOnlyList<ClientNeeds> all)
+    {
+        const int Max = Record.PayloadBytesMax - Sealer.Overhead;
+        ClientInfo[] clients = [.. all.Select(needs => Info(needs, uint.MaxValue))];
+        int bytes = Codec.Write<Message>(new ClientEdition(uint.MaxValue, clients)).Length;
+        return bytes <= Max ? null : new(
+            client, $"the needs of all clients in {Max} bytes of one record", $"{bytes} bytes",
+            "shorten the names of ports and regions, or run fewer clients");
     }
 
     /// <summary>

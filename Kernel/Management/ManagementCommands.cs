@@ -62,6 +62,25 @@ internal sealed class ManagementCommands(Node node)
         return new JsonObject { ["pid"] = Environment.ProcessId };
     }
 
+    // A module that has ended meanwhile answers nothing any more.
+    private static async Task<JsonNode?> RunAsync(
+        Module module, IOperatorCommand command, JsonObject arguments,
+        CancellationToken cancellation)
+    {
+        try
+        {
+            return await module.View!
+                .CallAsync(() => command.RunAsync(arguments, cancellation))
+                .WaitAsync(Limits.CommandTimeMax, cancellation);
+        }
+        catch (TimeoutException)
+        {
+            throw new RefusedException(new Refusal(
+                command.Name, $"an answer within {Limits.CommandTimeMax.TotalMinutes} minutes",
+                "none", "see the status for whether its module runs"));
+        }
+    }
+
     private async Task<JsonNode?> RunOfModuleAsync(
         string name, JsonObject arguments, CancellationToken cancellation)
     {
@@ -72,8 +91,7 @@ internal sealed class ManagementCommands(Node node)
             {
                 if (command.Name == name)
                 {
-                    return await module.View!.CallAsync(
-                        () => command.RunAsync(arguments, cancellation));
+                    return await RunAsync(module, command, arguments, cancellation);
                 }
 
                 known.Add(command.Name);

@@ -172,10 +172,13 @@ internal sealed class ManagementServer : IAsyncDisposable
                     return;
                 }
 
+                silence.CancelAfter(Timeout.InfiniteTimeSpan);
+
                 JsonObject reply = await AnswerAsync(line);
                 byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(reply);
-                await stream.WriteAsync(bytes, ending.Token);
-                await stream.WriteAsync("\n"u8.ToArray(), ending.Token);
+                silence.CancelAfter(Limits.ManagementSilenceMax);
+                await stream.WriteAsync(bytes, silence.Token);
+                await stream.WriteAsync("\n"u8.ToArray(), silence.Token);
             }
         }
         catch (RefusedException refused)

@@ -78,7 +78,21 @@ internal sealed class Link : Served, IDisposable
     public override void End()
     {
         wire.Dispose();
-        if (!closed && !Volatile.Read(ref left))
+        if (Volatile.Read(ref left))
+        {
+            return;
+        }
+
+        if (closed)
+        {
+            // A partner that leaves closes its ports, too. One whose connections never came has no
+            // other way to hear of it.
+            foreach (PortEnd end in ends.Keys.Where(end => end.Requests is null))
+            {
+                end.PartnerSaidBye();
+            }
+        }
+        else
         {
             Volatile.Write(ref gone, true);
             foreach (PortEnd end in ends.Keys)

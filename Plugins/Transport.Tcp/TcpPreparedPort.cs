@@ -54,20 +54,20 @@ internal sealed class TcpPreparedPort : IPreparedPort
     public TcpPort Join(UInt128 partnerSecret, Link link)
     {
         Invariant.Require(!handedOn);
-        handedOn = true;
         byte[] hello = [];
         if (link.Dials)
         {
             hello = new Hello(HelloKind.Requests, partnerSecret).Encode();
-            Wire requests = transport.Dial(link.Partner, link.Port);
-            Wire served = transport.Dial(link.Partner, link.Port);
-            Invariant.Require(End.TryTakeRequests(requests));
+            Invariant.Require(End.TryTakeRequests(transport.Dial(link.Partner, link.Port)));
             Invariant.Require(End.TryTakeServed(
-                served, new Hello(HelloKind.Served, partnerSecret).Encode()));
+                transport.Dial(link.Partner, link.Port),
+                new Hello(HelloKind.Served, partnerSecret).Encode()));
         }
 
         End.Join(link);
-        return new TcpPort(transport, End, postsInFlightMax, hello);
+        TcpPort port = new(transport, End, postsInFlightMax, hello);
+        handedOn = true; // Until here whatever there is of it ends with this.
+        return port;
     }
 
     /// <inheritdoc/>

@@ -316,6 +316,50 @@ public sealed class ClientClaims
         Assert.Equal(3, b.Told.Count);
     }
 
+    [Fact]
+    public async Task A_port_that_is_gone_without_a_word_of_the_partner_ends_the_session()
+    {
+        await using TwoManagers pair = new();
+        pair.StartA();
+        pair.StartB();
+        TestClient a = await pair.LoadAsync(pair.A, Small());
+        TestClient b = await pair.LoadAsync(pair.B, Small());
+        await ReadyAsync(a, b);
+        SessionId first = a.Grant!.Session;
+        pair.WireOfB.ClientPorts.First().Dispose(); // Behind the back of b's manager.
+        await TwoManagers.UntilAsync(
+            () => a.Grant.Session != first && b.Grant!.Session == a.Grant.Session, "a new session");
+        Assert.Equal(CompletionStatus.Success, a.Write("words", "anew"));
+    }
+
+    [Fact]
+    public async Task Needs_that_would_not_fit_into_one_record_are_refused_and_the_rest_connects()
+    {
+        await using TwoManagers pair = new();
+        pair.StartA();
+        pair.StartB();
+        TestClient? refused = null;
+        for (int i = 0; refused is null && i < ClientLimits.ClientsMax; i++)
+        {
+            TestClient next = await pair.LoadAsync(pair.A, new TestClient(Largest($"client-{i}")));
+            refused = next.Refusal is null ? null : next;
+        }
+
+        Assert.Contains("one record", refused!.Refusal!.Expected);
+        await pair.BothReadyAsync();
+    }
+
+    private static ClientNeeds Largest(string name)
+    {
+        static string Long(int i) => $"{i:D2}".PadRight(ClientLimits.NameCharactersMax, 'x');
+        return new(
+            name.PadRight(ClientLimits.NameCharactersMax, 'x'), new VersionRange(1, 1),
+            [.. Enumerable.Range(0, ClientLimits.PortsPerClientMax)
+                .Select(i => new PortNeed(Long(i), 8))],
+            [.. Enumerable.Range(0, ClientLimits.RegionsPerClientMax)
+                .Select(i => new RegionNeed(Long(i), Size.Page, RemoteAccess.Read))]);
+    }
+
     private static bool IsOpen(TestClient client) =>
         client.Ports["words"] is { State: PortState.Open };
 

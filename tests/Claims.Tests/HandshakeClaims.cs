@@ -1,4 +1,5 @@
 using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Ccm;
 
@@ -73,6 +74,29 @@ public sealed class HandshakeClaims
         await TwoManagers.UntilAsync(() => pair.WireOfA.Opened.Count > 2, "more attempts");
         Assert.NotEqual("Ready", pair.A.Status.State);
         Assert.DoesNotContain("write", pair.WireOfA.Wire.Select(o => o.Kind));
+    }
+
+    [Fact]
+    public async Task What_the_transport_refuses_in_mid_connect_costs_that_attempt_alone()
+    {
+        await using TwoManagers pair = new();
+        pair.WireOfA.PollsToRefuse = 1;
+        pair.StartA();
+        pair.StartB();
+        await pair.BothReadyAsync();
+        Assert.True(pair.WireOfA.Opened.Count > 1, "it was refused nothing");
+    }
+
+    [Fact]
+    public async Task A_stranger_that_is_refused_leaves_no_named_event()
+    {
+        await using TwoManagers strangers = new();
+        strangers.StartA(1, 1);
+        strangers.StartB(2, 3);
+        await TwoManagers.UntilAsync(
+            () => strangers.Log.Any(line => line.StartsWith("a: session ", StringComparison.Ordinal)
+                && line.Contains("ended", StringComparison.Ordinal)), "a session that ended");
+        Assert.DoesNotContain(EventNames.SessionEnded, strangers.Named);
     }
 
     [Fact]

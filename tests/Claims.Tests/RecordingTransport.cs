@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Claims.Tests;
@@ -27,6 +28,12 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
     /// </summary>
     public int HoldAt { get; set; } = -1;
 
+    /// <summary>How many polls of the well-known port are refused from now on.</summary>
+    public int PollsToRefuse;
+
+    /// <summary>The clients' ports, as they were connected.</summary>
+    public ConcurrentQueue<IPort> ClientPorts { get; } = new();
+
     /// <summary>Transport settings it was opened with.</summary>
     public TransportSettings? Settings { get; private set; }
 
@@ -48,7 +55,7 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
             return new WellKnown(owner, inner.OpenWellKnown(need));
         }
 
-        public IPreparedPort Prepare(PortNeed need) => inner.Prepare(need);
+        public IPreparedPort Prepare(PortNeed need) => new Prepared(owner, inner.Prepare(need));
 
         public IRemoteMemory Import(RemoteRegion offer) => inner.Import(offer);
 
@@ -67,7 +74,23 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
 
         public IRemoteMemory PartnerInbox => inner.PartnerInbox;
 
-        public WellKnownState Poll() => inner.Poll();
+        public WellKnownState Poll() => Interlocked.Decrement(ref owner.PollsToRefuse) >= 0
+            ? throw new RefusedException(new("a socket", "a free descriptor", "none"))
+            : inner.Poll();
+
+        public void Dispose() => inner.Dispose();
+    }
+
+    private sealed class Prepared(RecordingProvider owner, IPreparedPort inner) : IPreparedPort
+    {
+        public ReadOnlyMemory<byte> Address => inner.Address;
+
+        public IPort Connect(ReadOnlySpan<byte> partnerAddress)
+        {
+            IPort port = inner.Connect(partnerAddress);
+            owner.ClientPorts.Enqueue(port);
+            return port;
+        }
 
         public void Dispose() => inner.Dispose();
     }

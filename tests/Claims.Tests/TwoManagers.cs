@@ -34,6 +34,9 @@ internal sealed class TwoManagers : IAsyncDisposable
     /// <summary>What both managers log, in order of saying it: <c>a: …</c>.</summary>
     public ConcurrentQueue<string> Log { get; } = new();
 
+    /// <summary>Names of the events that both log.</summary>
+    public ConcurrentQueue<string> Named { get; } = new();
+
     public ConnectionManager StartA(
         ushort versionMin = 1, ushort versionMax = 1, ulong partnerMemory = MemoryOfB) =>
         A = Start(
@@ -123,7 +126,7 @@ internal sealed class TwoManagers : IAsyncDisposable
                     own.Address, new Dictionary<string, string> { ["fabric"] = fabric }),
                 own.Port, own.Memory, partner.Address, partner.Port, partner.Memory),
             wire,
-            LoggerFactory.Create(builder => builder.AddProvider(new LogTo(name, Log))));
+            LoggerFactory.Create(builder => builder.AddProvider(new LogTo(name, Log, Named))));
         manager.Start();
         manager.SetBootPhase(BootPhase.Connecting);
         started.Add(manager);
@@ -131,7 +134,8 @@ internal sealed class TwoManagers : IAsyncDisposable
     }
 
     private sealed class LogTo(
-        string node, ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
+        string node, ConcurrentQueue<string> lines, ConcurrentQueue<string> named)
+        : ILoggerProvider, ILogger
     {
         public ILogger CreateLogger(string categoryName) => this;
 
@@ -142,8 +146,14 @@ internal sealed class TwoManagers : IAsyncDisposable
 
         public void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception,
-            Func<TState, Exception?, string> formatter) =>
+            Func<TState, Exception?, string> formatter)
+        {
             lines.Enqueue($"{node}: {formatter(state, exception)}");
+            if (eventId.Name is { } name)
+            {
+                named.Enqueue(name);
+            }
+        }
 
         public void Dispose()
         {

@@ -19,6 +19,16 @@ public sealed class StoryTests
         { 0, 0 }, { 0, 3 }, { 3, 0 }, { -7, 0 }, { 0, -7 }, { 24 * 365, -24 * 90 },
     };
 
+    [Fact]
+    public void An_age_before_all_time_is_all_there_is()
+    {
+        DateTimeOffset now = DateTimeOffset.UnixEpoch.AddYears(50);
+        Assert.Equal(now.AddHours(-1), TimelineCommand.Back(now, TimeSpan.FromHours(1)));
+        Assert.Equal(
+            DateTimeOffset.UnixEpoch,
+            TimelineCommand.Back(now, TimelineCommand.Age("999999d")!.Value));
+    }
+
     [Theory]
     [MemberData(nameof(Hours))]
     public void A_takeover_and_a_return_are_in_order_whatever_the_clocks_say(

@@ -67,7 +67,7 @@ public sealed class GivebackTests
         giveback.Hold(); // Told before this node has looked at what it owns.
         Pass(giveback, Clear, 1000);
         Assert.Equal(GivebackState.Held, giveback.State);
-        Pass(giveback, Clear with { Entry = Of(1) }, 1);
+        Pass(giveback, Clear with { Entry = Of(1) }, 110);
         Pass(giveback, Clear, 11);
         Assert.Equal(GivebackState.Offered, giveback.State);
     }
@@ -97,15 +97,22 @@ public sealed class GivebackTests
     }
 
     [Theory]
-    [InlineData(SyncState.Stale, 90, 1)]
-    [InlineData(SyncState.Stale, 110, 0)]
-    [InlineData(SyncState.InSync, 10, 0)]
-    public void Only_a_loss_of_home_soon_after_counts(SyncState came, int seconds, int rounds)
+    [InlineData(SyncState.Stale, 90, false, 1)]
+    [InlineData(SyncState.Stale, 110, false, 0)]
+    [InlineData(SyncState.InSync, 10, false, 1)] // Home's disk fails, and it handed over.
+    [InlineData(SyncState.InSync, 10, true, 0)]
+    public void Only_what_nobody_asked_for_soon_after_counts(
+        SyncState came, int seconds, bool asked, int rounds)
     {
         Giveback giveback = New();
         Pass(giveback, Clear, 11);
         Pass(giveback, Clear with { Entry = Of(1) }, seconds);
         Pass(giveback, Clear with { Entry = Of(2, came) }, 1);
+        if (asked)
+        {
+            giveback.Hold();
+        }
+
         Assert.Equal(rounds, giveback.Rounds);
     }
 

@@ -164,6 +164,37 @@ public sealed class HindranceTests
         Assert.Contains(effects, static effect => effect is Fence);
     }
 
+    [Fact]
+    public void A_fence_that_failed_hinders_nothing_once_there_is_a_new_session()
+    {
+        GroupCore core = Follower();
+        ulong fence = Fencing(core);
+        _ = core.Step(new LogDone(fence, false, "no device"), At(0));
+        Assert.Contains(
+            core.TakeoverHindrances(Clock), one => one.Code == HindranceCode.FenceFault);
+
+        SessionId next = Session with { LowAttempt = 2 };
+        _ = core.Step(new SessionUp(next), At(1));
+        _ = core.Step(Well, At(1));
+        _ = core.Step(new ViewArrived(next, Owner), At(1));
+        Assert.DoesNotContain(
+            core.TakeoverHindrances(Clock), one => one.Code == HindranceCode.FenceFault);
+    }
+
+    /// <summary>Loses the partner and is asked to fence it.</summary>
+    private static ulong Fencing(GroupCore core)
+    {
+        IReadOnlyList<GroupEffect> effects =
+            core.Step(new SessionLost(Session, SessionEndReason.PartnerExited), At(0));
+        if (effects.OfType<ReadRegister>().SingleOrDefault() is { } read)
+        {
+            effects = core.Step(
+                new ReadDone(read.Operation, new(ReadOutcome.Found, Entry)), At(0));
+        }
+
+        return effects.OfType<Fence>().Single().Operation;
+    }
+
     /// <summary>Node b, passive, in sync, in a session with a, the owner.</summary>
     private static GroupCore Follower()
     {

@@ -130,6 +130,56 @@ public sealed class StaleViewTests
         Assert.Equal(LogRole.Passive, core.Role);
     }
 
+    /// <summary>
+    /// A force that found no witness must not strike later, when the partner has come back, copies,
+    /// and is lost for a moment: the copy is half made, and what may be lost was judged before.
+    /// </summary>
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(60, false)]
+    public void S12_a_force_holds_for_the_partner_that_was_gone_and_not_for_long(
+        int seconds, bool session)
+    {
+        GroupCore core = PassiveNode();
+        RegisterEntry stale = InSync with { Sync = SyncState.Stale, StaleNode = 2 };
+        ulong asked = Asked(core, TimeSpan.FromSeconds(1));
+        _ = core.Step(new ReadDone(asked, new(ReadOutcome.Found, stale)), At(1));
+        _ = core.Step(new SessionLost(Session, SessionEndReason.BeatStill), At(1));
+        asked = core.Step(new ForceAsked(stale.Term), At(1)).OfType<ReadRegister>().Single()
+            .Operation;
+        _ = core.Step(new ReadDone(asked, new(ReadOutcome.Unavailable, null)), At(1));
+
+        if (session)
+        {
+            SessionId next = Session with { LowAttempt = 2 };
+            _ = core.Step(new SessionUp(next), At(seconds));
+            _ = core.Step(new SessionLost(next, SessionEndReason.BeatStill), At(seconds));
+        }
+
+        asked = Asked(core, TimeSpan.FromSeconds(seconds + 5));
+        IReadOnlyList<GroupEffect> effects = core.Step(
+            new ReadDone(asked, new(ReadOutcome.Found, stale)), At(seconds + 5));
+
+        Assert.DoesNotContain(effects, static effect => effect is Fence or Swap);
+    }
+
+    [Fact]
+    public void S12_a_force_that_waits_for_the_witness_strikes_when_it_answers()
+    {
+        GroupCore core = PassiveNode();
+        RegisterEntry stale = InSync with { Sync = SyncState.Stale, StaleNode = 2 };
+        ulong asked = Asked(core, TimeSpan.FromSeconds(1));
+        _ = core.Step(new ReadDone(asked, new(ReadOutcome.Found, stale)), At(1));
+        _ = core.Step(new SessionLost(Session, SessionEndReason.BeatStill), At(1));
+        asked = core.Step(new ForceAsked(stale.Term), At(1)).OfType<ReadRegister>().Single()
+            .Operation;
+        _ = core.Step(new ReadDone(asked, new(ReadOutcome.Unavailable, null)), At(1));
+        asked = Asked(core, TimeSpan.FromSeconds(6));
+        Assert.Contains(
+            core.Step(new ReadDone(asked, new(ReadOutcome.Found, stale)), At(6)),
+            static effect => effect is Fence);
+    }
+
     private static GroupCore PassiveNode()
     {
         DurableMemory memory = DurableMemory.Empty with

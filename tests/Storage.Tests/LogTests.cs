@@ -81,6 +81,31 @@ public sealed class LogTests
         Assert.Equal(VolumeStatus.Ok, write.Status);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ACopyThatCannotBeReclaimedNowIsOfferedLater(bool steppedDown)
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.Disconnect();
+        pair.B.LogRegion.ProbeFails = true;
+        if (steppedDown)
+        {
+            pair.B.Log.StepDown();
+        }
+
+        pair.Connect();
+        pair.B.Log.BecomePassive();
+        pair.Reactor.Run(10);
+        Assert.False(pair.A.Log.PartnerOffered);
+        Assert.Contains("a completion", pair.B.Inner.Report().ToJsonString(),
+            StringComparison.Ordinal);
+
+        pair.B.LogRegion.ProbeFails = false;
+        pair.Reactor.Run(31_000);
+        pair.Join(pair.A, pair.B, format: false);
+    }
+
     [Fact]
     public void S5_OneBeatServesAllThatWait()
     {

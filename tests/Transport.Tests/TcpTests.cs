@@ -63,6 +63,25 @@ public sealed class TcpTests
     }
 
     [Fact]
+    public void A_partner_that_leaves_before_its_ports_have_come_makes_room_for_the_next()
+    {
+        using TcpPair pair = new();
+        using IRegion page = pair.Second.Map(new RegionNeed("page", 1, RemoteAccess.Read));
+        using IRegion inbox = pair.Second.Map(new RegionNeed("inbox", 1, Both));
+        using IWellKnownPort listening = pair.Second.OpenWellKnown(new WellKnownNeed(
+            pair.SecondPort, pair.FirstAddress, pair.FirstPort, 0, Connects: false, page, inbox));
+        using Socket half = Stranger(pair);
+        half.Send(new Hello(
+            HelloKind.Link, 7, (ushort)pair.FirstPort, (ushort)pair.SecondPort, 1, 2, 0,
+            Size.Page, Size.Page).Encode());
+        PeerProcess.Await(() => listening.Poll() == WellKnownState.Connected);
+
+        half.Send([3]); // Leaves, in good order.
+        PeerProcess.Await(() => listening.Poll() == WellKnownState.Failed);
+        Assert.Equal(PortState.ClosedByPartner, listening.Port.State);
+    }
+
+    [Fact]
     public void Strangers_that_say_nothing_are_few_and_not_for_long()
     {
         using TcpPair pair = new();

@@ -59,6 +59,10 @@ internal static class TimelineCommand
         };
     }
 
+    /// <summary>So long before a time; what is older than any event is the beginning.</summary>
+    internal static DateTimeOffset Back(DateTimeOffset from, TimeSpan age) =>
+        from - DateTimeOffset.UnixEpoch > age ? from - age : DateTimeOffset.UnixEpoch;
+
     private static async Task<int> RunAsync(
         Output output, PairLayout pair, TimeSpan? since, string? node,
         CancellationToken cancellation)
@@ -71,7 +75,7 @@ internal static class TimelineCommand
         DateTimeOffset from = since is { } age
             ? sources.Where(source => source.Now is not null)
                 .Select(source => story.Clock.Place(source.Name, source.Now!).Time)
-                .DefaultIfEmpty(DateTimeOffset.UnixEpoch + age).Max() - age
+                .Select(time => Back(time, age)).DefaultIfEmpty(DateTimeOffset.UnixEpoch).Max()
             : DateTimeOffset.UnixEpoch;
         TimelineView view = new(
             story, sources, of => of.Time >= from && (node is null || of.Node == node));

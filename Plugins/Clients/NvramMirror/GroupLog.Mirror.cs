@@ -112,6 +112,7 @@ internal sealed partial class GroupLog
     /// <summary>Rule L4: gives up a partner whose disk stands still while the log fills.</summary>
     public void WatchPartner(Instant now)
     {
+        OfferAgain(now);
         if (heldOff <= now)
         {
             heldOff = null;
@@ -140,8 +141,10 @@ internal sealed partial class GroupLog
         PartnerDisk = default; // Until its page was read in this session.
         if (Role == LogRole.Passive && region is not null)
         {
-            Reclaim();
-            OfferCopy();
+            if (TryReclaim())
+            {
+                OfferCopy();
+            }
         }
 
         Raise(Notice.Changed);

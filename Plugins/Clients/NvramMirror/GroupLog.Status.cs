@@ -22,6 +22,7 @@ internal sealed partial class GroupLog
         ["usedBytes"] = cursor.End - head,
         ["forgot"] = facts?.Forgot ?? true,
         ["forgotWhy"] = facts?.ForgotWhy ?? "not started",
+        ["offerFault"] = offerFault,
         ["partnerOffered"] = PartnerOffered,
         ["partnerHeldOff"] = heldOff is not null,
         ["partnerFailed"] = PartnerFailed,

@@ -28,6 +28,8 @@ internal sealed partial class GroupLog : IGroupLog
     private ulong acked;
     private Term term;
     private bool needsReclaim; // The partner was given this copy since it was last reclaimed.
+    private string offerFault = ""; // Why the copy is not offered though the partner might have it.
+    private Instant? offerDue;
     private bool generationStarted;
     private bool powerCycled; // The machine was booted since the facts were written.
     private FenceReport? fenced;
@@ -124,11 +126,15 @@ internal sealed partial class GroupLog : IGroupLog
         Invariant.Require(Role is LogRole.Idle or LogRole.Passive);
         if (Role == LogRole.Idle)
         {
-            Reclaim();
+            bool reclaimed = TryReclaim();
             Recover();
             generationStarted = false;
             Role = LogRole.Passive;
-            OfferCopy();
+            if (reclaimed)
+            {
+                OfferCopy();
+            }
+
             PublishPage();
             Raise(Notice.Reset | Notice.Changed);
         }
@@ -243,6 +249,42 @@ internal sealed partial class GroupLog : IGroupLog
         {
             needsReclaim = true;
             host.Offer(regionName);
+        }
+    }
+
+    /// <summary>
+    /// Reclaims to offer anew, which serves nothing yet: what hinders it now, such as a card that
+    /// does not answer, is told and tried again.
+    /// </summary>
+    private bool TryReclaim()
+    {
+        try
+        {
+            Reclaim();
+            offerFault = "";
+            return true;
+        }
+        catch (RefusedException refused)
+        {
+            offerFault = refused.Refusal.ToString();
+            offerDue = null;
+            return false;
+        }
+    }
+
+    /// <summary>Offers a copy again that could not be offered.</summary>
+    private void OfferAgain(Instant now)
+    {
+        if (offerFault.Length == 0 || Role != LogRole.Passive || region is null)
+        {
+            return;
+        }
+
+        offerDue ??= now + Limits.OfferRetry;
+        if (offerDue <= now && TryReclaim())
+        {
+            OfferCopy();
+            Raise(Notice.Changed);
         }
     }
 

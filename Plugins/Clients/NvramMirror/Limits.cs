@@ -26,4 +26,10 @@ internal static class Limits
     /// is copied to it anew: a disk that stays broken must not stop the owner each time.
     /// </summary>
     public static readonly TimeSpan PartnerHoldOff = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// Between two tries to offer a copy: a card that hangs holds up the reactor for two seconds
+    /// each time.
+    /// </summary>
+    public static readonly TimeSpan OfferRetry = TimeSpan.FromSeconds(30);
 }

@@ -1,3 +1,4 @@
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 
 namespace StorageOs.Storage.Tests.Harness;
@@ -66,7 +67,11 @@ internal sealed class TestRegion(RegionNeed need, byte[] memory) : IRegion
         Moved?.Invoke(fresh);
     }
 
-    public bool ProbeRevoked() => Offered is null;
+    /// <summary>A card that does not answer.</summary>
+    public bool ProbeFails { get; set; }
+
+    public bool ProbeRevoked() => !ProbeFails ? Offered is null
+        : throw new RefusedException(new("a write to itself", "a completion", "none"));
 
     public void Dispose()
     {

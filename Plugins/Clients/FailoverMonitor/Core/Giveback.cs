@@ -91,7 +91,7 @@ internal sealed class Giveback(GivebackSettings settings, ulong self, ulong home
     /// <summary>
     /// An operator moved the group here: it stays until it is moved again, whoever asks.
     /// </summary>
-    public void Hold() => held = true;
+    public void Hold() => (held, Rounds, latchedUntil) = (true, 0, null);
 
     /// <summary>Looks at the facts; to be called at least a few times a second.</summary>
     public void Step(in GivebackFacts facts, Instant now)
@@ -102,7 +102,7 @@ internal sealed class Giveback(GivebackSettings settings, ulong self, ulong home
             owned = away;
             if (away)
             {
-                Took(facts.Entry!, now);
+                Took(now);
             }
             else
             {
@@ -135,12 +135,14 @@ internal sealed class Giveback(GivebackSettings settings, ulong self, ulong home
         : !facts.HomeMayTake ? GivebackState.HomeHindered
         : GivebackState.Waiting;
 
-    /// <summary>A takeover from a lost node makes it stale; a planned move does not.</summary>
-    private void Took(RegisterEntry entry, Instant now)
+    /// <summary>
+    /// Taken from a home that was lost, or handed over by one whose disk fails: either says that it
+    /// is not well, and only <see cref="Hold"/> that somebody wanted it so.
+    /// </summary>
+    private void Took(Instant now)
     {
-        bool unplanned = entry.Sync == SyncState.Stale;
         bool soon = gaveAt is { } gave && now - gave <= settings.Window;
-        Rounds = unplanned && soon ? Rounds + 1 : 0;
+        Rounds = soon && !held ? Rounds + 1 : 0;
         if (Rounds >= settings.RoundsMax)
         {
             latchedUntil = now + settings.Latch;

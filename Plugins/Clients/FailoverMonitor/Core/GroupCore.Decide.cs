@@ -41,6 +41,12 @@ internal sealed partial class GroupCore
             EndRequest("the owner has not handed over in time");
         }
 
+        // S12: what may be lost was judged by how things stood when it was asked for.
+        if (!Undecided && now - forcedAt >= options.RequestLimit)
+        {
+            forceTerm = null;
+        }
+
         bool changed = OwnerBy(Known) ? DecideOwner(Known) : DecidePassive(Known);
         HoldsAddress = OwnerBy(Known) && (HoldsAddress || Serves);
         if (!changed && Undecided)

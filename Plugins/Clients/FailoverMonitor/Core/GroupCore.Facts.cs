@@ -17,6 +17,7 @@ internal sealed partial class GroupCore
     private bool excused;
     private bool forced;
     private Term? forceTerm;
+    private Instant forcedAt;
     private bool stopped;
 
     private SessionId? session;
@@ -64,6 +65,8 @@ internal sealed partial class GroupCore
             case SessionUp up:
                 session = up.Session;
                 lostBy = null;
+                fenceFault = ""; // Of a partner that was gone; the next fence is a new one.
+                forceTerm = Undecided ? forceTerm : null; // S12: of a partner that is gone.
                 ForgetDeath();
                 ForgetPartner();
                 break;
@@ -111,6 +114,7 @@ internal sealed partial class GroupCore
                 break;
             case ForceAsked force:
                 forceTerm = force.Term;
+                forcedAt = now;
                 freshUntil = now;
                 break;
             case Stopping:

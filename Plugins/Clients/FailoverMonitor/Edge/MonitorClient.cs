@@ -87,6 +87,17 @@ internal sealed class MonitorClient(
         : new GroupOwnership(
             group, null, false, "starting", "the failover monitor has not started", false);
 
+    /// <summary>Refuses what needs every group's driver, before there are any.</summary>
+    public void RequireStarted(string what)
+    {
+        if (drivers.Length < GroupId.Count)
+        {
+            throw new RefusedException(new Refusal(
+                what, "the failover monitor to have started", "a node that boots or stops",
+                "wait until its phase is Serving"));
+        }
+    }
+
     /// <summary>The driver of a group; null before the start.</summary>
     public GroupDriver? Driver(GroupId group) =>
         group.Value < drivers.Length ? drivers[group.Value] : null;

@@ -36,6 +36,7 @@ internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : 
             throw Refused("group", "0 or 1", $"{only}");
         }
 
+        client.RequireStarted("takeover");
         GroupDriver[] chosen =
             [.. client.Drivers.Where(driver => only is null || only == driver.Group.Value)];
         if (Read<bool>(arguments, "check") ?? false)
