@@ -78,7 +78,7 @@ public static class Limits
     /// <summary>How long a module may take to carry out an operator's command.</summary>
     public static readonly TimeSpan CommandTimeMax = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long a management connection may stay silent, or leave a reply unread.</summary>
+    /// <summary>How long a management connection may be silent, or leave a reply unread.</summary>
     public static readonly TimeSpan ManagementSilenceMax = TimeSpan.FromSeconds(30);
 
     static Limits()

@@ -260,7 +260,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
                 LogMove(e);
                 break;
             case CcmEffect.SessionEnded e:
-                // Of a stranger's, which may come every second, the flight recorder keeps a few only.
+                // A stranger's may come every second: the flight recorder keeps a few of those.
                 log.LogWarning(
                     e.PartnerProven ? new EventId(0, EventNames.SessionEnded) : default,
                     "session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason,
