@@ -41,8 +41,9 @@ internal sealed partial class GroupCore
             EndRequest("the owner has not handed over in time");
         }
 
-        // S12: what may be lost was judged by how things stood when it was asked for.
-        if (!Undecided && now - forcedAt >= options.RequestLimit)
+        // S12: what may be lost was judged by how things stood when it was asked for. One whose swap
+        // was made is carried through.
+        if (forceTerm == Known.Term && !Undecided && now - forcedAt >= options.RequestLimit)
         {
             forceTerm = null;
         }
