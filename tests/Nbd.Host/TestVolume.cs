@@ -48,6 +48,11 @@ internal sealed class TestVolume : IVolume
     /// <summary>Whether requests wait.</summary>
     public bool Frozen { get; set; }
 
+    /// <summary>
+    /// Whether what waits is answered by a commit and by nothing else, as a lone owner's log does.
+    /// </summary>
+    public bool AnswersInCommit { get; set; }
+
     /// <summary>What requests are answered with.</summary>
     public VolumeStatus Status { get; set; }
 
@@ -88,7 +93,15 @@ internal sealed class TestVolume : IVolume
     }
 
     /// <inheritdoc/>
-    public void Commit() => Commits++;
+    public void Commit()
+    {
+        Commits++;
+        for (int left = AnswersInCommit ? held.Count : 0; left > 0; left--)
+        {
+            VolumeRequest request = held.Dequeue();
+            request.Complete(VolumeStatus.Ok);
+        }
+    }
 
     /// <inheritdoc/>
     public void Extents(long offset, long length, Action<long, bool> extent)

@@ -94,6 +94,18 @@ public sealed class ConnectionTests
     }
 
     [Fact]
+    public void A_request_of_several_parts_is_carried_through_by_a_lone_owner()
+    {
+        using Rig rig = new(4L << 30);
+        using RawClient client = RawClient.Transmitting(rig.Port);
+        rig.Node.Reactor.Invoke(() => rig.Node.Volume.Frozen = true);
+        rig.Node.Reactor.Invoke(() => rig.Node.Volume.AnswersInCommit = true);
+        client.Send(RawClient.Request(4, 7, 0, 3u << 30)); // A trim, that no other request follows.
+        Assert.Equal(7, client.Receive(16)[15]);
+        Assert.True(rig.Node.Reactor.Invoke(() => rig.Node.Volume.Requests) > 1);
+    }
+
+    [Fact]
     public async Task A_client_that_does_not_read_is_not_read_from()
     {
         using var rig = new Rig();

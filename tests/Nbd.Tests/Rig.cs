@@ -18,7 +18,8 @@ internal sealed class Rig : IDisposable
     {
         Port = FreePort();
         Node = new("a", "b", Port, directory,
-            new TestVolume("vol0", new GroupId(0), volumeBytes, null), new LogTo(Log.Enqueue));
+            new TestVolume("vol0", new GroupId(0), volumeBytes,
+                volumeBytes > int.MaxValue ? Path("volume") : null), new LogTo(Log.Enqueue));
         Node.Own(true);
     }
 

@@ -58,6 +58,44 @@ public sealed class CopyPlanTests
         Assert.InRange(found, 60, 290); // Five granules at one in ten.
     }
 
+    /// <summary>
+    /// An answer may come while the next extent is being read: what lies before that must be
+    /// compared all the same.
+    /// </summary>
+    [Fact]
+    public void S11_AWideningWhileAnExtentIsReadSkipsNothing()
+    {
+        for (int seed = 0; seed < 100; seed++)
+        {
+            ChangeRecord record = Opened();
+            record.Mark(0, 0, 1, mirrored: false);
+            CopyPlan plan = new(record, false, new VerifySample((ulong)seed, Cut.Count, 10), 1 << 20);
+            HashSet<int> compared = [];
+            Extent? asked = null;
+            while (plan.Next(out Extent next))
+            {
+                if (asked is { } earlier && !plan.Widened)
+                {
+                    Assert.True(plan.TakeAnswer(earlier, yes: true));
+                    if (plan.Widened)
+                    {
+                        compared.Clear();
+                    }
+                }
+
+                plan.Took(next, next.Length);
+                int first = Cut.At(next.Volume, next.Offset);
+                int last = Cut.At(next.Volume, next.Offset + next.Length - 1);
+                compared.UnionWith(next.Step == CopyStep.Copy
+                    ? [] : Enumerable.Range(first, last - first + 1));
+                asked = next.Step == CopyStep.Compare && first > 0 ? next : asked;
+            }
+
+            Assert.True(plan.Widened);
+            Assert.Equal(Cut.Count, compared.Count);
+        }
+    }
+
     [Fact]
     public void S11_AnExtentThatDiffersHoweverOftenItIsCopiedEndsTheResync()
     {

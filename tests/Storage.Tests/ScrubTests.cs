@@ -61,6 +61,18 @@ public sealed class ScrubTests
     }
 
     [Fact]
+    public void WhatTheOwnerCannotReadIsReportedAndTheRestCompared()
+    {
+        using TestPair pair = Written();
+        Pass(pair);
+        pair.A.Disk.UnreadableAt = 70_000;
+        pair.B.Disk.Bytes[140_000] ^= 16;
+        Pass(pair);
+        Assert.Equal((1, 1), (Number(pair, "repaired"), Number(pair, "unresolved")));
+        Assert.Empty(pair.A.Vetoes.All); // The partner's copy may be the better one.
+    }
+
+    [Fact]
     public void ClientsWriteOnAndNothingTheyWroteIsTakenForADifference()
     {
         using TestPair pair = Written();

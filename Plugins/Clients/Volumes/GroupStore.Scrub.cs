@@ -168,9 +168,18 @@ internal sealed partial class GroupStore
         scrubReading = false;
         EndRead(read);
         bool current = scrub is not null && scrub == scrubReadFor && MayScrub;
-        if (!current || read.Result != DiskResult.Ok || IsBeingWritten())
+        if (!current || IsBeingWritten())
         {
             return; // Read again by a later turn.
+        }
+
+        if (read.Result != DiskResult.Ok)
+        {
+            scrub!.Skip();
+            NoteUnresolved();
+            LogUnreadable(
+                Group, read.Volume.Name, scrubCurrent.Offset, scrubCurrent.Length);
+            return;
         }
 
         log.Commit();
@@ -241,14 +250,9 @@ internal sealed partial class GroupStore
                 RepairPartner();
                 break;
             case ScrubVerdict.OursChanged or ScrubVerdict.CannotTell:
-                scrubUnresolved++;
                 scrubFound++;
                 CopiesDiffer = true;
-                if (unresolved.Count < UnresolvedMax)
-                {
-                    unresolved.Add(scrubCurrent);
-                }
-
+                NoteUnresolved();
                 LogScrub(
                     Group, volumes[scrubCurrent.Volume].Name, scrubCurrent.Offset,
                     scrubCurrent.Length, verdict == ScrubVerdict.OursChanged
@@ -260,6 +264,15 @@ internal sealed partial class GroupStore
         }
 
         return true;
+    }
+
+    private void NoteUnresolved()
+    {
+        scrubUnresolved++;
+        if (unresolved.Count < UnresolvedMax)
+        {
+            unresolved.Add(scrubCurrent);
+        }
     }
 
     /// <summary>What was compared is what both were; the partner's is not any more.</summary>
@@ -286,6 +299,12 @@ internal sealed partial class GroupStore
         Message = "{Group}: scrub: {Volume} differs at {Offset}, {Length} bytes; {Done}")]
     private partial void LogScrub(
         GroupId group, string volume, long offset, long length, string done);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "{Group}: scrub: {Volume} cannot be read here at {Offset}, {Length} bytes: not"
+            + " compared; look at this node's disk")]
+    private partial void LogUnreadable(GroupId group, string volume, long offset, long length);
 
     [LoggerMessage(
         Level = LogLevel.Information,

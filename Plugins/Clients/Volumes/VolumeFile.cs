@@ -11,6 +11,7 @@ namespace StorageOs.Volumes;
 /// </summary>
 internal sealed class VolumeFile : IVolumeFile
 {
+    private static readonly byte[] Zeros = new byte[Size.MiB];
     private readonly SafeFileHandle file;
     private readonly long sizeBytes;
 
@@ -129,11 +130,33 @@ internal sealed class VolumeFile : IVolumeFile
     public DiskResult Punch(long offset, long length)
     {
         const int Mode = Libc.FallocKeepSize | Libc.FallocPunchHole;
-        return length == 0 || Libc.fallocate(file, Mode, offset, length) == 0
-            ? DiskResult.Ok
-            : Marshal.GetLastPInvokeError() is Libc.ENOSPC or Libc.EDQUOT
-                ? DiskResult.NoSpace
-                : DiskResult.Failed;
+        if (length == 0 || Libc.fallocate(file, Mode, offset, length) == 0)
+        {
+            return DiskResult.Ok;
+        }
+
+        // A block device punches whole blocks only, and some devices and file systems no holes at
+        // all (fallocate(2)): what was asked for reads as zeros either way.
+        return Marshal.GetLastPInvokeError() switch
+        {
+            Libc.ENOSPC or Libc.EDQUOT => DiskResult.NoSpace,
+            Libc.EINVAL or Libc.EOPNOTSUPP => WriteZeros(offset, length),
+            _ => DiskResult.Failed,
+        };
+    }
+
+    /// <summary>Zeros a range by writing it.</summary>
+    internal DiskResult WriteZeros(long offset, long length)
+    {
+        DiskResult result = DiskResult.Ok;
+        for (long end = offset + length; offset < end && result == DiskResult.Ok;)
+        {
+            int piece = (int)Math.Min(Zeros.Length, end - offset);
+            result = Write([Zeros.AsMemory(0, piece)], offset);
+            offset += piece;
+        }
+
+        return result;
     }
 
     /// <inheritdoc/>

@@ -14,6 +14,9 @@ internal sealed class TestDisk(long size) : IVolumeFile
 
     public DiskResult Flushes { get; set; } = DiskResult.Ok;
 
+    /// <summary>A byte that cannot be read; below zero for none.</summary>
+    public long UnreadableAt { get; set; } = -1;
+
     /// <summary>How often anything was written.</summary>
     public int Changes { get; private set; }
 
@@ -24,19 +27,28 @@ internal sealed class TestDisk(long size) : IVolumeFile
 
     public bool TryReadNow(Span<byte> into, long offset)
     {
-        if (Cached)
+        bool now = Cached && !IsUnreadable(offset, into.Length);
+        if (now)
         {
             Bytes.AsSpan((int)offset, into.Length).CopyTo(into);
         }
 
-        return Cached;
+        return now;
     }
 
     public DiskResult Read(Span<byte> into, long offset)
     {
+        if (IsUnreadable(offset, into.Length))
+        {
+            return DiskResult.Failed;
+        }
+
         Bytes.AsSpan((int)offset, into.Length).CopyTo(into);
         return DiskResult.Ok;
     }
+
+    private bool IsUnreadable(long offset, int length) =>
+        UnreadableAt >= offset && UnreadableAt < offset + length;
 
     public DiskResult Write(IReadOnlyList<ReadOnlyMemory<byte>> buffers, long offset)
     {

@@ -41,8 +41,8 @@ internal sealed partial class GroupCore
             EndRequest("the owner has not handed over in time");
         }
 
-        // S12: what may be lost was judged by how things stood when it was asked for. One whose swap
-        // was made is carried through.
+        // S12: what may be lost was judged by how things stood when it was asked for. One whose
+        // swap was made is carried through.
         if (forceTerm == Known.Term && !Undecided && now - forcedAt >= options.RequestLimit)
         {
             forceTerm = null;

@@ -418,7 +418,8 @@ internal sealed class NbdConnection
 
     private void Commit()
     {
-        if (uncommitted && !Closed)
+        // A part that is answered within the commit has the next part of its request submitted.
+        while (uncommitted && !Closed)
         {
             uncommitted = false;
             volume!.Commit();

@@ -129,11 +129,13 @@ internal sealed class ChangeRecord
         long bytes = Granules.Bytes;
         long end = offset + length;
         bool goesOn = volume == run.Volume && offset == run.End;
-        offset = goesOn ? run.Start : offset;
-        run = (volume, offset, end);
+        long start = goesOn ? run.Start : offset;
+        run = (volume, start, end);
         bool toEnd = end == Granules.Volumes[volume];
-        for (long at = (offset + bytes - 1) / bytes * bytes;
-            at < end && (at + bytes <= end || toEnd); at += bytes)
+
+        // From the granule in which this piece begins: those before it counted with theirs.
+        long from = Math.Max((start + bytes - 1) / bytes * bytes, offset / bytes * bytes);
+        for (long at = from; at < end && (at + bytes <= end || toEnd); at += bytes)
         {
             int granule = Granules.At(volume, at);
             if (changed[granule] && copied.Add(granule))

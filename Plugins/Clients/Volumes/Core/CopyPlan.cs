@@ -120,8 +120,10 @@ internal sealed class CopyPlan
         }
 
         asking = false;
-        return NextOf(round == CopyStep.Copy ? toCopy : toCompare, out next)
+        overtaken = false;
+        handedOut = NextOf(round == CopyStep.Copy ? toCopy : toCompare, out next)
             || (round == CopyStep.Copy && BeginComparing() && NextOf(toCompare, out next));
+        return handedOut;
     }
 
     /// <summary>How far from its start an extent may reach when it is all zeros.</summary>
@@ -181,6 +183,8 @@ internal sealed class CopyPlan
     }
 
     private bool asking;
+    private bool handedOut; // An extent that Next gave and that was not taken yet.
+    private bool overtaken; // By a widening.
 
     private void AskAll()
     {
@@ -255,6 +259,7 @@ internal sealed class CopyPlan
         CompareTotal = CompareDone + granules.TotalBytes;
         granule = 0;
         within = 0;
+        overtaken = handedOut;
     }
 
     private bool BeginComparing()
@@ -287,6 +292,15 @@ internal sealed class CopyPlan
     {
         CopyDone += extent.Step == CopyStep.Copy ? length : 0;
         CompareDone += extent.Step == CopyStep.Compare ? length : 0;
+        handedOut = false;
+        if (overtaken)
+        {
+            // It was being read when everything began anew: what lies before it comes first.
+            CompareTotal += length;
+            overtaken = false;
+            return;
+        }
+
         long end = extent.Offset + length;
         if (end >= granules.Volumes[extent.Volume])
         {

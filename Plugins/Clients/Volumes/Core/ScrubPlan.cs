@@ -136,5 +136,12 @@ internal sealed class ScrubPlan
             : ScrubVerdict.OursChanged;
     }
 
+    /// <summary>The extent that was next cannot be compared in this pass.</summary>
+    public void Skip()
+    {
+        again = false;
+        Passes += ++next == Parts ? 1 : 0;
+    }
+
     private int PartAt(int volume, long offset) => first[volume] + (int)(offset / extentBytes);
 }

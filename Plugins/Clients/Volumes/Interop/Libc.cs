@@ -43,6 +43,12 @@ internal static unsafe partial class Libc
     /// <summary>No space left.</summary>
     public const int ENOSPC = 28;
 
+    /// <summary>An argument that does not fit: a range that is not of whole blocks.</summary>
+    public const int EINVAL = 22;
+
+    /// <summary>Not for this kind of file.</summary>
+    public const int EOPNOTSUPP = 95;
+
     /// <summary>Over the quota.</summary>
     public const int EDQUOT = 122;
 
