@@ -18,6 +18,9 @@ public sealed class StaleViewTests
     private static readonly RegisterEntry InSync =
         New with { Term = new Term(2), Sync = SyncState.InSync, SwapId = Guid.NewGuid() };
 
+    private static readonly RegisterEntry Stale =
+        InSync with { Sync = SyncState.Stale, StaleNode = 2 };
+
     [Fact]
     public void L7_an_owner_that_forgot_before_it_was_made_good_is_not_taken_over()
     {
@@ -140,14 +143,7 @@ public sealed class StaleViewTests
     public void S12_a_force_holds_for_the_partner_that_was_gone_and_not_for_long(
         int seconds, bool session)
     {
-        GroupCore core = PassiveNode();
-        RegisterEntry stale = InSync with { Sync = SyncState.Stale, StaleNode = 2 };
-        ulong asked = Asked(core, TimeSpan.FromSeconds(1));
-        _ = core.Step(new ReadDone(asked, new(ReadOutcome.Found, stale)), At(1));
-        _ = core.Step(new SessionLost(Session, SessionEndReason.BeatStill), At(1));
-        asked = core.Step(new ForceAsked(stale.Term), At(1)).OfType<ReadRegister>().Single()
-            .Operation;
-        _ = core.Step(new ReadDone(asked, new(ReadOutcome.Unavailable, null)), At(1));
+        GroupCore core = ForcedInVain();
 
         if (session)
         {
@@ -156,9 +152,9 @@ public sealed class StaleViewTests
             _ = core.Step(new SessionLost(next, SessionEndReason.BeatStill), At(seconds));
         }
 
-        asked = Asked(core, TimeSpan.FromSeconds(seconds + 5));
+        ulong asked = Asked(core, TimeSpan.FromSeconds(seconds + 5));
         IReadOnlyList<GroupEffect> effects = core.Step(
-            new ReadDone(asked, new(ReadOutcome.Found, stale)), At(seconds + 5));
+            new ReadDone(asked, new(ReadOutcome.Found, Stale)), At(seconds + 5));
 
         Assert.DoesNotContain(effects, static effect => effect is Fence or Swap);
     }
@@ -166,18 +162,24 @@ public sealed class StaleViewTests
     [Fact]
     public void S12_a_force_that_waits_for_the_witness_strikes_when_it_answers()
     {
+        GroupCore core = ForcedInVain();
+        ulong asked = Asked(core, TimeSpan.FromSeconds(6));
+        Assert.Contains(
+            core.Step(new ReadDone(asked, new(ReadOutcome.Found, Stale)), At(6)),
+            static effect => effect is Fence);
+    }
+
+    /// <summary>Stale and alone, forced, and the witness does not answer.</summary>
+    private static GroupCore ForcedInVain()
+    {
         GroupCore core = PassiveNode();
-        RegisterEntry stale = InSync with { Sync = SyncState.Stale, StaleNode = 2 };
         ulong asked = Asked(core, TimeSpan.FromSeconds(1));
-        _ = core.Step(new ReadDone(asked, new(ReadOutcome.Found, stale)), At(1));
+        _ = core.Step(new ReadDone(asked, new(ReadOutcome.Found, Stale)), At(1));
         _ = core.Step(new SessionLost(Session, SessionEndReason.BeatStill), At(1));
-        asked = core.Step(new ForceAsked(stale.Term), At(1)).OfType<ReadRegister>().Single()
+        asked = core.Step(new ForceAsked(Stale.Term), At(1)).OfType<ReadRegister>().Single()
             .Operation;
         _ = core.Step(new ReadDone(asked, new(ReadOutcome.Unavailable, null)), At(1));
-        asked = Asked(core, TimeSpan.FromSeconds(6));
-        Assert.Contains(
-            core.Step(new ReadDone(asked, new(ReadOutcome.Found, stale)), At(6)),
-            static effect => effect is Fence);
+        return core;
     }
 
     private static GroupCore PassiveNode()
