@@ -110,17 +110,22 @@ internal sealed class Attempt(VerbsTransport transport, nint id, HardwareAddress
         }
 
         disposed = true;
-        Link?.Close();
-        Port?.Dispose();
+        Cleanup.All(
+            () => Link?.Close(),
+            () => Port?.Dispose(),
+            Disconnect,
+            () => main?.Dispose(),
+            () => control?.Dispose(),
+            () => CmChannel.Destroy(Id));
+    }
+
+    private void Disconnect()
+    {
         if (Link is not null)
         {
             // May fail when the partner was first: then there is nothing left to tell it.
             _ = RdmaCm.rdma_disconnect(Id);
         }
-
-        main?.Dispose();
-        control?.Dispose();
-        CmChannel.Destroy(Id);
     }
 
     private IbvQpAttr Attributes(uint state)

@@ -69,6 +69,9 @@ internal static class Limits
     /// <summary>Revocations tried again while the card says that memory is in use.</summary>
     public const int RevocationTriesMax = 20;
 
+    /// <summary>Queue pairs that may wait for being destroyed.</summary>
+    public const int RetiringMax = 1024;
+
     /// <summary>How long rdma_cm may take to find an address or a route.</summary>
     public const int ResolveTimeMs = 1000;
 
@@ -86,6 +89,9 @@ internal static class Limits
 
     /// <summary>How long closing waits for the partner's card to take the last word.</summary>
     public static readonly TimeSpan GoodbyeWait = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>How long a failed queue pair may take to complete what was in flight.</summary>
+    public static readonly TimeSpan FlushWait = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How long a write to oneself may take.</summary>
     public static readonly TimeSpan LoopTime = TimeSpan.FromSeconds(2);

@@ -17,7 +17,7 @@ internal sealed class Link
     private readonly Greeting theirs;
     private readonly Lock gate = new();
     private volatile int state = (int)PortState.Open;
-    private int goodbyesInFlight;
+    private readonly Goodbyes goodbyes = new();
     private bool released;
 
     /// <summary>Takes over a connected control pair.</summary>
@@ -101,7 +101,7 @@ internal sealed class Link
                 return;
             }
 
-            failed = goodbyesInFlight < Limits.GoodbyesMax || Await(Limits.GoodbyesMax - 1)
+            failed = goodbyes.InFlight < Limits.GoodbyesMax || IsDownTo(Limits.GoodbyesMax - 1)
                 ? Post(partnerId)
                 : "the partner's card takes no goodbye";
         }
@@ -122,70 +122,88 @@ internal sealed class Link
         {
             if (!released && state == (int)PortState.Open)
             {
-                _ = Await(0); // In vain when the partner is gone; it will see that by itself.
+                _ = IsDownTo(0); // In vain when the partner is gone; it will see that by itself.
             }
         }
 
         End(PortState.Disposed, "closed here");
+        bool flushed;
         lock (gate)
         {
-            if (!released)
+            if (released)
             {
-                released = true;
-                control.Dispose();
+                return;
             }
+
+            released = true;
+            flushed = IsFlushed();
         }
+
+        if (flushed)
+        {
+            transport.Retirement.Take(control);
+        }
+        else
+        {
+            control.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// Waits a little until the failed pair has completed its goodbyes; whether it has.
+    /// </summary>
+    private bool IsFlushed()
+    {
+        SpinWait spin = default;
+        for (long start = Stopwatch.GetTimestamp();
+            goodbyes.InFlight > 0 && Stopwatch.GetElapsedTime(start) < Limits.FlushWait;)
+        {
+            Take();
+            spin.SpinOnce();
+        }
+
+        return goodbyes.InFlight == 0;
     }
 
     private string? Post(ulong partnerId)
     {
-        WorkRequest request = new(
-            0,
-            IbvConstants.IBV_WR_RDMA_WRITE,
-            IbvConstants.IBV_SEND_INLINE,
-            0,
-            0,
-            sizeof(ulong),
-            Limits.BoardAddress + (ulong)Board.OffsetOf(partnerId),
-            theirs.BoardKey);
-        string? failed = Take();
-        if (failed is null && control.PostWord(in request, partnerId) is not 0 and int error)
+        Take();
+        if (goodbyes.Wrong is null)
         {
-            failed = $"ibv_post_send of a goodbye: error {error}";
+            WorkRequest request = new(
+                0,
+                IbvConstants.IBV_WR_RDMA_WRITE,
+                IbvConstants.IBV_SEND_INLINE,
+                0,
+                0,
+                sizeof(ulong),
+                Limits.BoardAddress + (ulong)Board.OffsetOf(partnerId),
+                theirs.BoardKey);
+            goodbyes.Posted(control.PostWord(in request, partnerId));
         }
 
-        goodbyesInFlight++;
-        return failed;
+        return goodbyes.Wrong;
     }
 
-    /// <summary>Waits a little until so few are in flight.</summary>
-    private bool Await(int most)
+    /// <summary>Waits a little until at most so many are in flight; whether they are.</summary>
+    private bool IsDownTo(int most)
     {
         long start = Stopwatch.GetTimestamp();
         SpinWait spin = default;
-        while (Take() is null && goodbyesInFlight > most
+        Take();
+        while (goodbyes.Wrong is null && goodbyes.InFlight > most
             && Stopwatch.GetElapsedTime(start) < Limits.GoodbyeWait)
         {
             spin.SpinOnce();
+            Take();
         }
 
-        return goodbyesInFlight <= most;
+        return goodbyes.InFlight <= most;
     }
 
-    /// <summary>Takes completions; what is wrong, if anything.</summary>
-    private string? Take()
+    private void Take()
     {
         Span<IbvWc> done = stackalloc IbvWc[Limits.CompletionsAtOnce];
-        int count = control.Poll(done);
-        for (int i = 0; i < count; i++)
-        {
-            goodbyesInFlight--;
-            if (done[i].Status != IbvConstants.IBV_WC_SUCCESS)
-            {
-                return $"a goodbye failed with status {done[i].Status}";
-            }
-        }
-
-        return count < 0 ? "ibv_poll_cq failed" : null;
+        goodbyes.Took(done, control.Poll(done));
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using StorageOs.Contracts.Transports;
@@ -195,7 +196,7 @@ internal class VerbsPort : IPort, ICompletionChannel
     {
         lock (gate)
         {
-            if (inFlight.AnyPending)
+            if (inFlight.AnyPending && !released)
             {
                 Drain();
                 if (state == (int)PortState.Open && inFlight.AnyPending
@@ -222,6 +223,7 @@ internal class VerbsPort : IPort, ICompletionChannel
     /// <inheritdoc/>
     public void Dispose()
     {
+        bool flushed;
         lock (gate)
         {
             if (released)
@@ -229,18 +231,49 @@ internal class VerbsPort : IPort, ICompletionChannel
                 return;
             }
 
+            EndLocked(PortState.Disposed);
+
+            // In error it is already, but for one that a refused post has ended; what was held back
+            // is flushed with the rest.
+            flushed = pair.TryFail() == 0 && IsFlushed();
             released = true;
-            Drain();
             state = (int)PortState.Disposed;
-            pair.Dispose();
-            inFlight.ResolveRest(CompletionStatus.PortClosed);
+            descriptor?.Dispose();
         }
 
-        transport.Forget(pair.Handle);
-        if (ownId != 0)
+        transport.Forget(pair.Handle); // Destroyed, its handle may be another's.
+        try
         {
-            transport.Board.Free(ownId);
-            Link.SayClosed(partnerId);
+            Destroy(flushed);
+        }
+        finally
+        {
+            lock (gate)
+            {
+                inFlight.ResolveRest(CompletionStatus.PortClosed);
+            }
+
+            if (ownId != 0)
+            {
+                transport.Board.Free(ownId);
+                Link.SayClosed(partnerId);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Without the lock, for it may take long. What the card has not told of may be landing still
+    /// and counts as in flight until then.
+    /// </summary>
+    private void Destroy(bool flushed)
+    {
+        if (flushed)
+        {
+            transport.Retirement.Take(pair);
+        }
+        else
+        {
+            pair.Dispose();
         }
     }
 
@@ -348,6 +381,28 @@ internal class VerbsPort : IPort, ICompletionChannel
                 inFlight.ResolveRest(CompletionStatus.PartnerGone);
             }
         }
+    }
+
+    /// <summary>
+    /// Waits a little until the card has completed all that was in flight; whether it has.
+    /// </summary>
+    private bool IsFlushed()
+    {
+        if (pair.Ring() != 0)
+        {
+            return false;
+        }
+
+        Drain();
+        SpinWait spin = default;
+        for (long start = Stopwatch.GetTimestamp();
+            inFlight.AnyPending && Stopwatch.GetElapsedTime(start) < Limits.FlushWait;)
+        {
+            spin.SpinOnce();
+            Drain();
+        }
+
+        return !inFlight.AnyPending;
     }
 
     /// <summary>Takes from the card what it has completed.</summary>

@@ -56,6 +56,9 @@ internal sealed class VerbsTransport : ITransport
     public TransportTraits Traits { get; } =
         new("verbs", OneSided: true, SurvivesPowerLoss: false);
 
+    /// <summary>Where queue pairs end.</summary>
+    public Retirement Retirement { get; } = new();
+
     /// <summary>The configuration.</summary>
     public VerbsOptions Options { get; }
 
@@ -164,6 +167,7 @@ internal sealed class VerbsTransport : ITransport
         }
 
         Board?.Dispose();
+        Retirement.Dispose(); // Before the watcher: who destroys waits for events to be taken.
         watcher.Dispose();
         foreach (Adapter adapter in adapters)
         {

@@ -36,12 +36,9 @@ internal sealed partial class VerbsWellKnownPort
 
     private void StopListening()
     {
-        foreach ((nint id, NetworkPath _) in listeners)
-        {
-            CmChannel.Destroy(id);
-        }
-
+        nint[] ids = [.. listeners.Select(static one => one.Id)];
         listeners.Clear();
+        Cleanup.All(ids.Select(static id => (Action)(() => CmChannel.Destroy(id))));
     }
 
     private void PollListening()

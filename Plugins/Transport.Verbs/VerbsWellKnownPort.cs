@@ -123,16 +123,14 @@ internal sealed partial class VerbsWellKnownPort : IWellKnownPort
 
         IsDisposed = true;
         state = WellKnownState.Failed;
-        Drop(); // First, so that the partner hears of a closed port and not of dead keys.
-        page.Revoke();
-        inbox.Revoke();
-        transport.Board.Withdraw();
-        StopListening();
-        transport.Cm.Unregister(owner);
-        while (events.TryDequeue(out CmEvent? late))
-        {
-            RefuseRequest(late);
-        }
+        Cleanup.All(
+            Drop, // First, so that the partner hears of a closed port and not of dead keys.
+            page.Revoke,
+            inbox.Revoke,
+            transport.Board.Withdraw,
+            StopListening,
+            () => transport.Cm.Unregister(owner),
+            RefuseRequests);
     }
 
     /// <summary>The end without a word, as that of the process.</summary>
@@ -183,6 +181,11 @@ internal sealed partial class VerbsWellKnownPort : IWellKnownPort
         partnerInbox = Import(
             joined.Theirs.InboxKey, joined.Theirs.InboxAddress, joined.Theirs.InboxLength);
         Detail = $"connected by {joined.Link!.Name} on {joined.Link.Adapter.Name}";
+        if (transport.Retirement.Failure is { Length: > 0 } left)
+        {
+            Detail += $"; one of before is left over: {left}";
+        }
+
         state = WellKnownState.Connected;
         StopListening();
     }
@@ -206,6 +209,14 @@ internal sealed partial class VerbsWellKnownPort : IWellKnownPort
             {
                 events.Enqueue(one);
             }
+        }
+    }
+
+    private void RefuseRequests()
+    {
+        while (events.TryDequeue(out CmEvent? late))
+        {
+            RefuseRequest(late);
         }
     }
 
