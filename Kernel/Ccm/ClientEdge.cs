@@ -223,31 +223,29 @@ internal sealed class ClientEdge : IClientServices
 
     private void Drop(CcmEffect.DropClient drop)
     {
-        foreach (IPort port in ports.Values)
-        {
-            port.Dispose();
-        }
-
-        foreach (IPreparedPort port in prepared.Values)
-        {
-            port.Dispose();
-        }
-
-        RevokeAll();
+        IDisposable[] ends = [.. ports.Values, .. prepared.Values];
         Dictionary<string, IRemoteMemory> mine = imports;
         (imports, session) = ([], null);
         SetPorts([]);
         prepared.Clear();
-        OnReactor(() => Lose(drop, mine));
+        try
+        {
+            Cleanup.All([.. ends.Select(static end => (Action)end.Dispose), RevokeAll]);
+        }
+        finally
+        {
+            // Whatever a card says to that: who has not heard of a loss decides nothing (S1).
+            OnReactor(() => Lose(drop, mine));
+        }
     }
 
     /// <summary>
     /// On the reactor: nothing may be offered or posted after the client has heard of the loss.
+    /// What cannot be revoked is not given back, and ends the client's module by name.
     /// </summary>
     private void Lose(CcmEffect.DropClient drop, Dictionary<string, IRemoteMemory> mine)
     {
         alertedSession = null;
-        RevokeAll(); // Again: an offer may have slipped in between the end and this turn.
         foreach (Opening asked in opening.Values)
         {
             asked.Source.SetException(new RefusedException(
@@ -255,6 +253,21 @@ internal sealed class ClientEdge : IClientServices
         }
 
         opening.Clear();
+        bool revoked = false;
+        try
+        {
+            RevokeAll(); // Again: an offer may have slipped in between the end and this turn.
+            revoked = true;
+        }
+        finally
+        {
+            TellLost(drop, mine, revoked);
+        }
+    }
+
+    private void TellLost(
+        CcmEffect.DropClient drop, Dictionary<string, IRemoteMemory> mine, bool revoked)
+    {
         try
         {
             if (drop.Alerted)
@@ -267,12 +280,15 @@ internal sealed class ClientEdge : IClientServices
             DisposeAll(mine.Values);
             DisposeAll(onRequest.Values);
             onRequest = [];
-            foreach (RegionNeed need in needs.Regions.Where(r => !r.OfferedOnRequest))
+            if (revoked)
             {
-                regions[need.Name].Reclaim([new(0, regions[need.Name].Length)]);
-            }
+                foreach (RegionNeed need in needs.Regions.Where(r => !r.OfferedOnRequest))
+                {
+                    regions[need.Name].Reclaim([new(0, regions[need.Name].Length)]);
+                }
 
-            manager.FromClient(new CcmEvent.ClientReclaimed(name));
+                manager.FromClient(new CcmEvent.ClientReclaimed(name));
+            }
         }
     }
 
@@ -417,10 +433,7 @@ internal sealed class ClientEdge : IClientServices
 
     private void RevokeAll()
     {
-        foreach (IRegion region in regions.Values)
-        {
-            region.Revoke();
-        }
+        Cleanup.All(regions.Values.Select(static region => (Action)region.Revoke));
     }
 
     private static void DisposeAll(IEnumerable<IDisposable> all)

@@ -3,6 +3,7 @@
 // most one of each kind is in flight, so nothing is overwritten before it was taken.
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
@@ -85,11 +86,34 @@ internal sealed partial class ConnectionManager
     private void CloseWellKnown()
     {
         UseChannel(null);
-        port?.Dispose();
+        IWellKnownPort? closing = port;
         port = null;
         pending.Clear();
         (portConnected, statusPending, watching, ringReads) = (false, false, false, null);
         partnerRing?.Save();
+        try
+        {
+            closing?.Dispose();
+        }
+        catch (RefusedException refused)
+        {
+            // As of a card that was pulled: a node that serves alone needs none. The next attempt
+            // says what can be done about it.
+            log.LogWarning("the well-known port could not be closed: {Refusal}", refused.Refusal);
+        }
+    }
+
+    /// <summary>Asks for one more wake-up by the channel.</summary>
+    private void ArmChannel()
+    {
+        try
+        {
+            channel?.Arm();
+        }
+        catch (RefusedException refused)
+        {
+            FailPort(SessionEndReason.EndpointGone, refused.Message, refused.Refusal);
+        }
     }
 
     private void FailPort(SessionEndReason reason, string detail, Refusal? refusal = null)

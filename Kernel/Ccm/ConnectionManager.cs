@@ -174,7 +174,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             {
                 if (bell!.Wait(settings.Beat.Period))
                 {
-                    channel?.Arm(); // Then this turn polls, for completions may have come between.
+                    ArmChannel(); // Then this turn polls, for completions may have come between.
                 }
 
                 beats.Renew();

@@ -316,6 +316,31 @@ public sealed class ClientClaims
         Assert.Equal(3, b.Told.Count);
     }
 
+    /// <summary>As of a card that was pulled, which refuses everything from then on.</summary>
+    [Fact]
+    public async Task Ports_that_cannot_be_closed_keep_no_word_from_a_client_and_end_no_node()
+    {
+        await using TwoManagers pair = new();
+        pair.StartA();
+        pair.StartB();
+        TestClient a = await pair.LoadAsync(pair.A, Small());
+        TestClient b = await pair.LoadAsync(pair.B, Small());
+        await ReadyAsync(a, b);
+        SessionId first = a.Grant!.Session;
+        pair.WireOfA.EndsToRefuse = 1_000;
+        await pair.StopAsync(pair.B);
+        await TwoManagers.UntilAsync(
+            () => a.Told.Any(static one => one.StartsWith("lost", StringComparison.Ordinal)),
+            "a client that has heard of the loss");
+        pair.WireOfA.EndsToRefuse = 0;
+        pair.StartB();
+        b = await pair.LoadAsync(pair.B, Small());
+        await TwoManagers.UntilAsync(
+            () => a.Grant.Session != first && b.Grant?.Session == a.Grant.Session, "a new session");
+        Assert.Equal(CompletionStatus.Success, a.Write("words", "anew"));
+        Assert.Empty(a.Faults);
+    }
+
     [Fact]
     public async Task A_port_that_is_gone_without_a_word_of_the_partner_ends_the_session()
     {

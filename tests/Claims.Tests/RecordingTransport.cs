@@ -31,6 +31,9 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
     /// <summary>How many polls of the well-known port are refused from now on.</summary>
     public int PollsToRefuse;
 
+    /// <summary>How many ports are refused to be closed from now on, though they are.</summary>
+    public int EndsToRefuse;
+
     /// <summary>The clients' ports, as they were connected.</summary>
     public ConcurrentQueue<IPort> ClientPorts { get; } = new();
 
@@ -41,6 +44,15 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
     {
         Settings = settings;
         return new Recording(this, inner.Open(settings, changed));
+    }
+
+    private void End(IDisposable port)
+    {
+        port.Dispose();
+        if (Interlocked.Decrement(ref EndsToRefuse) >= 0)
+        {
+            throw new RefusedException(new("ibv_destroy_qp", "success", "error 5"));
+        }
     }
 
     private sealed class Recording(RecordingProvider owner, ITransport inner) : ITransport
@@ -78,7 +90,34 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
             ? throw new RefusedException(new("a socket", "a free descriptor", "none"))
             : inner.Poll();
 
-        public void Dispose() => inner.Dispose();
+        public void Dispose() => owner.End(inner);
+    }
+
+    private sealed class ClientPort(RecordingProvider owner, IPort inner) : IPort
+    {
+        public PortState State => inner.State;
+
+        public bool PartnerExited => inner.PartnerExited;
+
+        public int PostsInFlightMax => inner.PostsInFlightMax;
+
+        public bool TryPostWrite(
+            ulong token, IRegion source, int sourceOffset, IRemoteMemory target, long targetOffset,
+            int length) =>
+            inner.TryPostWrite(token, source, sourceOffset, target, targetOffset, length);
+
+        public bool TryPostWriteWord(
+            ulong token, ulong value, IRemoteMemory target, long targetOffset) =>
+            inner.TryPostWriteWord(token, value, target, targetOffset);
+
+        public bool TryPostRead(
+            ulong token, IRegion destination, int destinationOffset, IRemoteMemory source,
+            long sourceOffset, int length) =>
+            inner.TryPostRead(token, destination, destinationOffset, source, sourceOffset, length);
+
+        public int Poll(Span<Completion> completions) => inner.Poll(completions);
+
+        public void Dispose() => owner.End(inner);
     }
 
     private sealed class Prepared(RecordingProvider owner, IPreparedPort inner) : IPreparedPort
@@ -89,7 +128,7 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
         {
             IPort port = inner.Connect(partnerAddress);
             owner.ClientPorts.Enqueue(port);
-            return port;
+            return new ClientPort(owner, port);
         }
 
         public void Dispose() => inner.Dispose();

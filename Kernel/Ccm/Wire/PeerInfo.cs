@@ -63,6 +63,12 @@ public sealed record PeerInfo(
                 "use the same pair id on both nodes");
         }
 
+        if (theirs.Persistence != ours.Persistence)
+        {
+            return new("partner's node.persistence", $"{ours.Persistence}",
+                $"{theirs.Persistence}", "configure the same level on both nodes (L6)");
+        }
+
         if (theirs.Nonce.Length != NonceBytes)
         {
             return new("partner's nonce", $"{NonceBytes} bytes", $"{theirs.Nonce.Length}");
