@@ -1,6 +1,9 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using StorageOs.Conformance;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
@@ -59,6 +62,62 @@ public sealed class TcpTlsTests
         stranger.Send(new Hello(HelloKind.Link, 1).Encode());
         PeerProcess.Await(() => second.Poll() == WellKnownState.Connecting
             && second.Detail.Contains("TLS", StringComparison.Ordinal));
+    }
+
+    /// <summary>
+    /// A certificate may name an address where its issuer's is; whoever asks there lets a stranger
+    /// hold up the thread that serves the partner.
+    /// </summary>
+    [Fact]
+    public async Task No_address_that_a_strangers_certificate_names_is_asked()
+    {
+        using TcpPair pair = new(tls: true);
+        using ConnectedPair nodes = new(pair);
+        nodes.FirstWellKnown.Dispose();
+        nodes.SecondWellKnown.Dispose();
+        using IWellKnownPort second = nodes.Second.OpenWellKnown(nodes.SecondNeed);
+        using TcpListener issuer = new(IPAddress.Loopback, 0);
+        issuer.Start();
+        using X509Certificate2 strange = Strange(
+            $"http://127.0.0.1:{((IPEndPoint)issuer.LocalEndpoint).Port}/ca.cer");
+        using TcpClient stranger = new();
+        await stranger.ConnectAsync(IPAddress.Parse(pair.SecondAddress), (int)pair.SecondPort);
+        await using SslStream stream = new(
+            stranger.GetStream(), false, static (_, shown, _, _) => shown is not null);
+        try
+        {
+            await stream.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+            {
+                TargetHost = "storageos",
+                ClientCertificateContext = SslStreamCertificateContext.Create(
+                    strange, null, offline: true), // Not asked from here, either.
+                EnabledSslProtocols = SslProtocols.Tls13,
+            });
+            Assert.Equal(0, await stream.ReadAsync(new byte[1])); // TLS 1.3 refuses late.
+        }
+        catch (Exception refused) when (refused is AuthenticationException or IOException)
+        {
+            Assert.NotEmpty(refused.Message);
+        }
+
+        PeerProcess.Await(() => second.Poll() == WellKnownState.Connecting
+            && second.Detail.Contains("another key", StringComparison.Ordinal));
+        Assert.False(issuer.Pending(), "the stranger's address was asked");
+    }
+
+    private static X509Certificate2 Strange(string issuerAt)
+    {
+        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using ECDsa issuerKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        CertificateRequest request = new("CN=stranger", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension(
+            null, [issuerAt]));
+        using X509Certificate2 signed = request.Create(
+            new X500DistinguishedName("CN=nobody"),
+            X509SignatureGenerator.CreateForECDsa(issuerKey), DateTimeOffset.UtcNow.AddDays(-1),
+            DateTimeOffset.UtcNow.AddDays(1), RandomNumberGenerator.GetBytes(8));
+        using X509Certificate2 whole = signed.CopyWithPrivateKey(key);
+        return X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pkcs12), null);
     }
 
     /// <summary>By somebody between the nodes, who finds the text only where there is no TLS.
