@@ -28,6 +28,18 @@ public sealed class ConnectionTests
     }
 
     [Fact]
+    public async Task An_idle_client_is_asked_whether_it_is_still_there()
+    {
+        using var rig = new Rig();
+        using RawClient client = RawClient.Transmitting(rig.Port);
+
+        // Of the kernel's list: both ports, then the state, both queues, and 02 of a connection
+        // that waits for its next keepalive.
+        string ends = $":{rig.Port:X4} 0100007F:{client.Port:X4} 01 00000000:00000000 02:";
+        await Rig.Until(() => File.ReadAllText("/proc/net/tcp").Contains(ends), "a keepalive");
+    }
+
+    [Fact]
     public void A_request_cut_at_any_byte_changes_nothing()
     {
         using var rig = new Rig();

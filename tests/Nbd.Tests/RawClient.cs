@@ -42,6 +42,9 @@ internal sealed class RawClient : IDisposable
         return bytes;
     }
 
+    /// <summary>Its own port.</summary>
+    public int Port => ((IPEndPoint)socket.LocalEndPoint!).Port;
+
     public void Send(byte[] bytes) => socket.Send(bytes);
 
     /// <summary>Sends without waiting; how much the socket took.</summary>

@@ -87,6 +87,18 @@ internal static class Limits
     /// <summary>How long a client may take from connecting to its choice of an export.</summary>
     public static readonly TimeSpan HandshakeTime = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long an idle client is silent before it is asked whether it is there.</summary>
+    public static readonly TimeSpan KeepaliveIdle = TimeSpan.FromSeconds(60);
+
+    /// <summary>How often it is asked again.</summary>
+    public static readonly TimeSpan KeepalivePeriod = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How long a client may take nothing and answer nothing before its connection ends. Long, for
+    /// a machine may be moved or stopped for a while and come back.
+    /// </summary>
+    public static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(5);
+
     /// <summary>How often a service address that was taken is announced.</summary>
     public const int Announcements = 5;
 

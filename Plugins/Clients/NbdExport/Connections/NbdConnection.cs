@@ -67,7 +67,7 @@ internal sealed class NbdConnection
     /// <summary>Greets the client and begins to listen to it.</summary>
     public void Start()
     {
-        Sockets.SetNoDelay(socket);
+        Sockets.Tune(socket);
         var output = new SpanWriter(outbound.Room());
         Handshake.Greet(ref output);
         outbound.Add(output.Written);

@@ -55,13 +55,28 @@ internal static class Sockets
         return new(accepted);
     }
 
-    /// <summary>Replies go out when they are sent, not when more have gathered.</summary>
-    public static void SetNoDelay(Descriptor socket)
+    /// <summary>
+    /// Replies go out when they are sent, not when more have gathered; a client whose machine is
+    /// gone does not keep its place for ever. What cannot be set has ended again already, which the
+    /// next receive says.
+    /// </summary>
+    public static void Tune(Descriptor socket)
     {
-        int yes = 1;
-        _ = Libc.setsockopt(
-            socket, Constants.IPPROTO_TCP, Constants.TCP_NODELAY, ref yes, sizeof(int));
+        Set(socket, Constants.IPPROTO_TCP, Constants.TCP_NODELAY, 1);
+        Set(socket, Constants.SOL_SOCKET, Constants.SO_KEEPALIVE, 1);
+        Set(
+            socket, Constants.IPPROTO_TCP, Constants.TCP_KEEPIDLE,
+            (int)Limits.KeepaliveIdle.TotalSeconds);
+        Set(
+            socket, Constants.IPPROTO_TCP, Constants.TCP_KEEPINTVL,
+            (int)Limits.KeepalivePeriod.TotalSeconds);
+        Set(
+            socket, Constants.IPPROTO_TCP, Constants.TCP_USER_TIMEOUT,
+            (int)Limits.SilenceMax.TotalMilliseconds);
     }
+
+    private static void Set(Descriptor socket, int level, int name, int value) =>
+        _ = Libc.setsockopt(socket, level, name, ref value, sizeof(int));
 
     /// <summary>Ends the connection for both sides, however many duplicates there are.</summary>
     public static void Shutdown(Descriptor socket) =>

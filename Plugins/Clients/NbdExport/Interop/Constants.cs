@@ -20,7 +20,11 @@ internal static class Constants
     public const int IPPROTO_IP = 0;
     public const int IP_FREEBIND = 15;
     public const int IPPROTO_TCP = 6;
+    public const int SO_KEEPALIVE = 9;
     public const int TCP_NODELAY = 1;
+    public const int TCP_KEEPIDLE = 4;
+    public const int TCP_KEEPINTVL = 5;
+    public const int TCP_USER_TIMEOUT = 18;
     public const int MSG_PEEK = 0x2;
     public const int MSG_CTRUNC = 0x8;
     public const int MSG_TRUNC = 0x20;
