@@ -140,6 +140,48 @@ public sealed class HindranceTests
     }
 
     [Fact]
+    public void S14_clients_do_not_wait_for_a_register_that_does_not_answer()
+    {
+        GroupCore owner = Mirrored();
+        Silence(owner, 1);
+        Assert.DoesNotContain(
+            owner.Step(Asking(7, ""), At(1)), static effect => effect is Drain);
+        Assert.Contains("no answer from the register", owner.View.Answer);
+        Assert.DoesNotContain(
+            owner.Step(Well with { DiskFailed = true }, At(2)), static effect => effect is Drain);
+    }
+
+    /// <summary>Silent with an answer that says so, or without any.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void S14_clients_go_on_when_the_register_falls_silent_behind_the_drain(bool says)
+    {
+        GroupCore owner = Mirrored();
+        ulong drain = owner.Step(Asking(7, ""), At(1)).OfType<Drain>().Single().Operation;
+        List<GroupEffect> effects = [.. owner.Step(new LogDone(drain, true), At(1))];
+        for (int second = 2; second < 60; second++)
+        {
+            ulong asked = effects.OfType<ReadRegister>().LastOrDefault()?.Operation ?? 0;
+            GroupEvent next = says && asked != 0
+                ? new ReadDone(asked, new(ReadOutcome.Unavailable, null, "silence"))
+                : new Tick();
+            effects.AddRange(owner.Step(next, At(second)));
+        }
+
+        Assert.Contains(effects, static effect => effect is Resume);
+        Assert.Equal(LogRole.Mirrored, owner.Role);
+        Assert.Contains("no answer from the register", owner.View.Answer);
+    }
+
+    private static void Silence(GroupCore core, int second)
+    {
+        ulong asked = core.Step(new Tick(), At(second)).OfType<ReadRegister>().Single().Operation;
+        _ = core.Step(
+            new ReadDone(asked, new(ReadOutcome.Unavailable, null, "silence")), At(second));
+    }
+
+    [Fact]
     public void S14_no_veto_stops_an_owner_whose_disk_fails()
     {
         GroupCore owner = Mirrored();

@@ -41,7 +41,7 @@ public sealed class RecordFileTests : IDisposable
             Assert.Equal(SwapResult.Won, file.Swap(Alone).Result);
         }
 
-        using (RecordFile file = Open(PersistenceLevel.Power))
+        using (RecordFile file = Open())
         {
             Assert.Equal(Alone, file.Entry);
         }
@@ -139,6 +139,80 @@ public sealed class RecordFileTests : IDisposable
         Assert.Contains("(S12)", core.Why, StringComparison.Ordinal);
     }
 
+    /// <summary>
+    /// Its partner has read the record meanwhile and goes on alone under the same term: a swap of
+    /// before settled now would be another entry of that term, and both nodes would stop.
+    /// </summary>
+    [Fact]
+    public void S13_a_swap_of_an_earlier_boot_that_is_not_in_the_record_never_was()
+    {
+        GroupCore core = new(
+            new GroupCoreOptions(Group, 1, 2, "b", 1, Guid.NewGuid) { NoWitness = true },
+            DurableMemory.Empty with
+            {
+                RegisterId = First.RegisterId,
+                HighestTerm = First.Term,
+                IntentTerm = First.Term.Next,
+                Intent = SwapIntent.Handover,
+            },
+            false, true, default);
+        ulong asked = core.Step(new Tick(), default).OfType<ReadRegister>().Single().Operation;
+        List<GroupEffect> effects =
+            [.. core.Step(new ReadDone(asked, new(ReadOutcome.Found, First)), default)];
+        for (int i = 1; i < 100; i++)
+        {
+            effects.AddRange(core.Step(new Tick(), new Instant(i * 100_000_000L)));
+        }
+
+        Assert.Empty(effects.OfType<Swap>());
+        Assert.Equal(SwapIntent.None, core.View.Undecided);
+    }
+
+    /// <summary>Its own record is read at once: a node must not do so without a pause.</summary>
+    [Fact]
+    public void S13_a_record_that_cannot_be_written_is_not_tried_again_without_a_pause()
+    {
+        GroupCore core = new(
+            new GroupCoreOptions(Group, 1, 2, "b", 1, Guid.NewGuid) { NoWitness = true },
+            DurableMemory.Empty with { RegisterId = First.RegisterId }, false, true, default);
+        SessionId session = new(1, 2, 1, 1);
+        RegisterEntry good = First with { Sync = SyncState.InSync };
+        RegisterEntry later = good with { Term = good.Term.Next, SwapId = Guid.NewGuid() };
+        GroupView partner = new(
+            First.RegisterId, good, LogRole.Passive, SwapIntent.None, default, false, 0, 0, "",
+            NoWitness: true);
+        int reads = 0;
+        Feed(new Tick());
+        Feed(new SessionUp(session));
+        Feed(new LogChanged(true, false, default, true, false, false));
+        Feed(new ViewArrived(session, partner));
+        Assert.Equal(LogRole.Mirrored, core.Role);
+        Feed(new ViewArrived(session, partner with { Entry = later })); // Recorded in vain.
+        Feed(new SessionLost(session, SessionEndReason.PartnerExited)); // To be marked.
+        Assert.True(reads < 10, $"{reads} reads of the record in one moment");
+
+        void Feed(GroupEvent input)
+        {
+            GroupEffect[] effects = [.. core.Step(input, default)];
+            foreach (GroupEffect effect in reads < 100 ? effects : [])
+            {
+                if (effect is ReadRegister read)
+                {
+                    reads++;
+                    Feed(new ReadDone(read.Operation, new(ReadOutcome.Found, good)));
+                }
+                else if (effect is FailoverMonitor.Core.Record { Adopted.Term.Value: > 1 })
+                {
+                    Feed(new RecordFailed("the disk is full"));
+                }
+                else if (effect is Push push)
+                {
+                    Feed(new LogDone(push.Operation, true));
+                }
+            }
+        }
+    }
+
     [Fact]
     public void S13_a_partner_with_other_rules_is_not_believed()
     {
@@ -179,8 +253,8 @@ public sealed class RecordFileTests : IDisposable
         Assert.True(adopts || core.Why.Contains("no record", StringComparison.Ordinal), core.Why);
     }
 
-    private RecordFile Open(PersistenceLevel level = PersistenceLevel.Process) =>
-        new(FilePath, Group, level);
+    private RecordFile Open() =>
+        new(LockedFile.Open(FilePath), FilePath, Group);
 
     private static void Signal(Process process, string signal)
     {

@@ -215,6 +215,25 @@ public sealed class FullAndFailingDiskTests
         Assert.Equal(before + 1, pair.A.Port.Flushes);
     }
 
+    /// <summary>
+    /// The partner may come back from a loss of power without what it had not flushed, go on alone
+    /// and never hear of it: then this disk must not have it, either.
+    /// </summary>
+    [Fact]
+    public void L6_AtPowerLevelNoDiskGetsAheadOfWhatIsDurableAtThePartner()
+    {
+        using TestPair pair = PowerPair();
+        pair.Reactor.Run(1000);
+        LogRuleTests.Write(pair, 0, 4096, 7);
+        pair.A.Port!.Held = true;
+        pair.Reactor.Run(500);
+        Assert.Equal(0, pair.A.Disk.Bytes[0]);
+        pair.A.Port.Held = false;
+        pair.A.Port.Carry(100);
+        pair.Reactor.Run(500);
+        Assert.Equal(7, pair.A.Disk.Bytes[0]);
+    }
+
     [Fact]
     public void L6_AtPowerLevelWhatReachedTheDiskIsFlushedBeforeTheLogForgetsIt()
     {

@@ -331,24 +331,33 @@ internal sealed partial class GroupLog
         {
             beatInFlight = true;
             beatsPosted++;
-            MirrorOp beat = Op(OpKind.Beat, beatsPosted);
-            if (node.Persistence == PersistenceLevel.Power)
-            {
-                port.WriteWordDurably(beat, beatsPosted, target!, LogLayout.BeatWord);
-            }
-            else
-            {
-                port.WriteWord(beat, beatsPosted, target!, LogLayout.BeatWord);
-            }
+            WriteWord(port, Op(OpKind.Beat, beatsPosted), beatsPosted, LogLayout.BeatWord);
+        }
+    }
+
+    /// <summary>
+    /// L6: at level power it completes when it, and all before it, are durable there.
+    /// </summary>
+    private void WriteWord(MirrorPort port, in MirrorOp op, ulong value, int to)
+    {
+        if (node.Persistence == PersistenceLevel.Power)
+        {
+            port.WriteWordDurably(op, value, target!, to);
+        }
+        else
+        {
+            port.WriteWord(op, value, target!, to);
         }
     }
 
     private void PostHead()
     {
-        if (host.Port is { Room: > 0 } port)
+        if (host.Port is { Room: > 1 } port)
         {
+            // L3: its space is used again once this has completed, so the partner must not find an
+            // older head after a loss of power.
             headPosted = head;
-            port.WriteWord(Op(OpKind.Head, head), head, target!, LogLayout.HeadWord);
+            WriteWord(port, Op(OpKind.Head, head), head, LogLayout.HeadWord);
         }
     }
 

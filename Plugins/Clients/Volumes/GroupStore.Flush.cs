@@ -31,6 +31,10 @@ internal sealed partial class GroupStore
     private Instant? due;
     private Instant? retryAt;
     private Refusal? fault;
+    private Lsn durable; // On both nodes, as far as was asked in this ownership.
+    private Lsn provingTo;
+    private ulong provingOf;
+    private bool proving;
 
     /// <summary>See <see cref="IVolumes.DiskFault"/>.</summary>
     public Refusal? Fault => fault;
@@ -38,6 +42,12 @@ internal sealed partial class GroupStore
     /// <summary>Why flushing waits, for status; empty when it does not.</summary>
     public string Waits => retryAt is null ? ""
         : "no space on this node's disk; tried again each second";
+
+    /// <summary>
+    /// L6: at level power this disk must not get ahead of what is durable at the partner, which may
+    /// come back from a loss of power without the rest, go on alone, and never hear of it (S11).
+    /// </summary>
+    private bool NeedsProof => power && log.Role == LogRole.Mirrored;
 
     private bool MayFlush => fault is null && job.Marks is not null && log.Role switch
     {
@@ -84,9 +94,39 @@ internal sealed partial class GroupStore
         }
 
         due ??= reactor.Now + FlushDelay;
-        if (kicked || pending >= FlushBytesSoon || reactor.Now >= due)
+        if ((kicked || pending >= FlushBytesSoon || reactor.Now >= due) && MayStart(pending))
         {
             StartFlush();
+        }
+    }
+
+    /// <summary>
+    /// Asks for the proof that a flush needs first; whether there is one for some of it. What was
+    /// acknowledged may end within a record, so a proof of before need not be enough.
+    /// </summary>
+    private bool MayStart(ulong pending)
+    {
+        if (pending == 0 || !NeedsProof || durable >= log.Acknowledged)
+        {
+            return true;
+        }
+
+        if (!proving)
+        {
+            proving = true;
+            (provingTo, provingOf) = (log.Acknowledged, ownership);
+            log.Prove(static (state, outcome) => ((GroupStore)state).Proved(outcome), this);
+        }
+
+        return durable > log.Flushed;
+    }
+
+    private void Proved(LogOutcome outcome)
+    {
+        proving = false;
+        if (outcome == LogOutcome.Ok && provingOf == ownership)
+        {
+            durable = provingTo; // The next tick starts the flush, which is still due.
         }
     }
 
@@ -94,8 +134,8 @@ internal sealed partial class GroupStore
     {
         due = null;
         kicked = false;
-        Lsn end = log.Acknowledged;
         Lsn at = log.Flushed;
+        Lsn end = NeedsProof && durable < log.Acknowledged ? Later(at, durable) : log.Acknowledged;
         NoteChanges();
         job.Clear();
         job.Marks!.Take(record, evenLazy: true);
@@ -126,6 +166,8 @@ internal sealed partial class GroupStore
             writer.Run(job);
         }
     }
+
+    private static Lsn Later(Lsn one, Lsn other) => one > other ? one : other;
 
     private void Put(in LogRecord entry, Volume volume)
     {

@@ -458,6 +458,7 @@ internal sealed partial class GroupStore
     private void DropAll()
     {
         ownership++;
+        durable = default;
         draining = false;
         RequestQueue waiting = held.TakeAll();
         while (waiting.First is not null)

@@ -1,3 +1,4 @@
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
 namespace StorageOs.FailoverMonitor.Core;
@@ -12,7 +13,10 @@ internal sealed partial class GroupCore
 
     private bool mirrorFailed;
     private bool drained;
+    private const string RegisterSilent = "the owner gets no answer from the register; ask again";
     private bool handingOver;
+    private Instant handoverSince;
+    private Instant ownWishAgain = new(long.MinValue / 2);
 
     /// <summary>Decides once; true when the role changed and another look is due.</summary>
     private bool DecideRole()
@@ -236,30 +240,29 @@ internal sealed partial class GroupCore
         asked = asked == 0 && diskFailed ? OwnWish : asked;
         if (!handingOver)
         {
-            bool unanswered = asked == OwnWish || asked != answeredRequest;
+            bool unanswered = asked == OwnWish ? now >= ownWishAgain : asked != answeredRequest;
             if (asked != 0 && unanswered && !Undecided && LogFree
                 && partner is { Role: LogRole.Passive, Forgot: false } asking)
             {
-                answeredRequest = asked;
-                answer = asked == OwnWish ? "" : VetoOf(asking);
-                handingOver = answer.Length == 0;
-                if (handingOver)
-                {
-                    effects.Add(new Drain(Begin(LogOperation.Drain)));
-                }
+                BeginHandover(asked, asking);
             }
 
             return;
         }
 
-        if (asked != answeredRequest || Undecided || (logNumber == 0 && !drained))
+        bool late = now - handoverSince >= options.RequestLimit;
+        bool silent = drained && registerNumber == 0 && Witness == ReadOutcome.Unavailable;
+        if (asked != answeredRequest || Undecided || (logNumber == 0 && !drained) || silent || late)
         {
             // Withdrawn, undecided or lost: mirrored service goes on. An undecided swap that lands
             // after all makes the partner fence us; our beats fail then and nothing is answered
-            // (S5).
-            if (registerNumber == 0)
+            // (S5). A register that never answers holds nobody up for ever.
+            if (registerNumber == 0 || late)
             {
-                answer = Undecided ? "the swap is undecided; ask again" : "the drain did not end";
+                answer = silent || (late && registerNumber != 0) ? RegisterSilent
+                    : Undecided ? "the swap is undecided; ask again"
+                    : "the drain did not end";
+                ownWishAgain = now + options.RequestLimit;
                 EndHandover();
             }
 
@@ -269,6 +272,28 @@ internal sealed partial class GroupCore
         if (drained)
         {
             SwapTo(SwapIntent.Handover, GiveAway);
+        }
+    }
+
+    /// <summary>
+    /// Clients wait from here on: not for what the register does not let happen.
+    /// </summary>
+    private void BeginHandover(ulong asked, GroupView asking)
+    {
+        answer = asked == OwnWish ? "" : VetoOf(asking);
+        if (answer.Length == 0 && Witness == ReadOutcome.Unavailable)
+        {
+            answer = asked == OwnWish ? "" : RegisterSilent;
+            answeredRequest = asked == OwnWish ? answeredRequest : asked;
+            return;
+        }
+
+        answeredRequest = asked;
+        handingOver = answer.Length == 0;
+        handoverSince = now;
+        if (handingOver)
+        {
+            effects.Add(new Drain(Begin(LogOperation.Drain)));
         }
     }
 

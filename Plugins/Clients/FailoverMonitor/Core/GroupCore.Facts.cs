@@ -192,6 +192,7 @@ internal sealed partial class GroupCore
         {
             case not ReadOutcome.Unavailable when IsBehind(reading.Entry):
                 RecordAgain();
+                retryAt = now + options.Retry; // A disk that is full stays so for a while.
                 break;
             case ReadOutcome.Found when reading.Entry is RegisterEntry entry:
                 distrust = Distrust(entry);
@@ -316,7 +317,8 @@ internal sealed partial class GroupCore
             SwapResult.Lost => swap.Outcome.Current,
             _ => null,
         };
-        heard |= swap.Outcome.Result == SwapResult.Won;
+        heard |= swap.Outcome.Result == SwapResult.Won && swapping is { } made && Known is { } known
+            && (made.Owner, made.Sync) != (known.Owner, known.Sync); // A no-op proves nothing.
         if (decided is RegisterEntry current)
         {
             distrust = Distrust(current);

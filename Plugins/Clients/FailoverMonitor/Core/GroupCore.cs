@@ -37,7 +37,12 @@ internal sealed partial class GroupCore
         Instant now)
     {
         this.options = options;
-        this.memory = memory;
+
+        // S13: without a witness nobody but this process can land a swap of this node, and the one
+        // of an earlier boot that is not in its record by now never will be.
+        this.memory = options.NoWitness
+            ? memory with { IntentTerm = default, Intent = SwapIntent.None }
+            : memory;
         this.forgot = forgot;
         this.logHasRecords = logHasRecords;
         this.now = now;

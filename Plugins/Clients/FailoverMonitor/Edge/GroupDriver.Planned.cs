@@ -94,6 +94,11 @@ internal sealed partial class GroupDriver
                 core.Known, core.Role == LogRole.Mirrored, core.PartnerMayTake,
                 core.HasVetoes),
             reactor.Now);
+        if (core.Request != 0)
+        {
+            askedHomeAt = reactor.Now; // However long it takes: the next one begins after its end.
+        }
+
         if (core.IsOffered && core.MayTake && core.Request == 0
             && reactor.Now - askedHomeAt >= AskAgain)
         {

@@ -320,10 +320,9 @@ internal sealed partial class GroupDriver : IDisposable
         Feed(new ReadDone(operation, reading));
     }
 
-    /// <summary>S13: on a worker, for the partner's directory may be on a network.</summary>
     private async Task ReadPartnerAsync(ulong operation)
     {
-        (WitnessReading reading, bool runs) = await Task.Run(() => register!.ReadPartner(Group));
+        (WitnessReading reading, bool runs) = await register!.ReadPartnerAsync();
         if (!stopping.IsCancellationRequested)
         {
             Feed(new PartnerRecordDone(operation, reading, runs));

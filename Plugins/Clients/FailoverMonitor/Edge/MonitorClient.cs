@@ -109,7 +109,9 @@ internal sealed class MonitorClient(
         foreach (GroupId group in GroupId.All)
         {
             string path = Path.Combine(node.DataDirectory, $"failover-{group}.memory");
-            MemoryFile memory = new(seams.OpenFile(path), path, node.Persistence);
+            MemoryFile memory = new(
+                seams.OpenFile(path), path,
+                settings.NoWitness ? PersistenceLevel.Power : node.Persistence);
             GroupDriver driver = new(
                 OptionsOf(group), logs.Log(group), volumes, witness, RegisterOf(group), memory,
                 reactor, logger, node, () => Publish(group), settings.Giveback);
@@ -188,11 +190,18 @@ internal sealed class MonitorClient(
         CanReadPartner = CanReadPartner,
     };
 
-    private OwnRegister? RegisterOf(GroupId group) => !settings.NoWitness ? null : new OwnRegister(
-        new RecordFile(
-            Path.Combine(node.DataDirectory, RecordFile.Name(group)), group, node.Persistence),
-        settings.PartnerRecord is null
-            ? null : Path.Combine(settings.PartnerRecord, RecordFile.Name(group)));
+    private OwnRegister? RegisterOf(GroupId group)
+    {
+        if (!settings.NoWitness)
+        {
+            return null;
+        }
+
+        string path = Path.Combine(node.DataDirectory, RecordFile.Name(group));
+        RecordFile own = new(seams.OpenLocked(path), path, group);
+        return new OwnRegister(own, settings.PartnerRecord is not { } folder
+            ? null : () => seams.ReadDead(Path.Combine(folder, RecordFile.Name(group)), group));
+    }
 
     private void Tick()
     {

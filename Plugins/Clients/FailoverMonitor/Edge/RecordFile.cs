@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
-using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.FailoverMonitor.Interop;
@@ -12,9 +11,8 @@ namespace StorageOs.FailoverMonitor.Edge;
 // the slot that does not hold the last entry known to stand, under a number higher than any tried
 // before, so that a write that failed, or a crash in the middle of one, leaves the one before.
 //
-// The file is locked for as long as this process can write it. Locks of this kind end only when
-// every thread of the process has let go of its files, the last thing before it is gone: a partner
-// that gets the lock reads what nobody can write any more, however early it was told of the death.
+// The file is locked for as long as this process can write it (LockedFile): a partner that gets the
+// lock reads what nobody can write any more, however early it was told of the death.
 
 /// <summary>A group's entry in this node's own record; the partner's, read by its path.</summary>
 internal sealed class RecordFile : IDisposable
@@ -23,29 +21,26 @@ internal sealed class RecordFile : IDisposable
     private const int WouldBlock = 11;
     internal const int SlotBytes = 512;
     private const int CrcOffset = 128;
-    private const int LockTriesMax = 50;
-    private static readonly TimeSpan LockAgain = TimeSpan.FromMilliseconds(20);
-    private readonly SafeFileHandle handle;
+    private readonly IStableFile file;
     private readonly GroupId group;
-    private readonly bool flush;
     private ulong numbered;
     private int slotOfEntry = 1;
 
-    /// <summary>Opens, or makes, the file, and takes its lock.</summary>
-    /// <exception cref="RefusedException">
-    /// It holds something and neither slot is good, or another process has the lock.
-    /// </exception>
-    public RecordFile(string path, GroupId group, PersistenceLevel level)
+    /// <summary>Takes over a file that is locked, and reads it.</summary>
+    /// <param name="file">The file; this one's own from here on.</param>
+    /// <param name="path">What it is called, for people.</param>
+    /// <param name="group">The group it is of.</param>
+    /// <exception cref="RefusedException">It holds something and neither slot is good.</exception>
+    public RecordFile(IStableFile file, string path, GroupId group)
     {
         this.group = group;
-        flush = level == PersistenceLevel.Power;
-        handle = Lock(path);
+        this.file = file;
         byte[] bytes = new byte[2 * SlotBytes];
-        int read = RandomAccess.Read(handle, bytes, 0);
+        int read = file.Read(bytes, 0);
         Slot? best = Best(bytes, group);
         if (best is null && bytes.AsSpan(0, read).ContainsAnyExcept((byte)0))
         {
-            handle.Dispose();
+            file.Dispose();
             throw new RefusedException(new Refusal(
                 path, "one good slot of two", "none",
                 "bring the file back from a copy; without it nobody knows who went on alone"));
@@ -96,7 +91,7 @@ internal sealed class RecordFile : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => handle.Dispose();
+    public void Dispose() => file.Dispose();
 
     /// <summary>
     /// Reads the record of a partner whose process has ended; unavailable, and why, while it runs.
@@ -105,21 +100,17 @@ internal sealed class RecordFile : IDisposable
     {
         try
         {
-            using SafeFileHandle file = File.OpenHandle(
+            using SafeFileHandle handle = File.OpenHandle(
                 path, FileMode.Open, FileAccess.Read, FileShare.Read);
-            if (Libc.flock(file, Libc.LockShared | Libc.LockNonBlocking) != 0)
+            if (Libc.flock(handle, Libc.LockShared | Libc.LockNonBlocking) != 0)
             {
                 int error = Marshal.GetLastPInvokeError();
                 return Unreadable($"{path} cannot be locked: error {error}", error == WouldBlock);
             }
 
             byte[] bytes = new byte[2 * SlotBytes];
-            int read = RandomAccess.Read(file, bytes, 0);
-            return Best(bytes, group) is Slot best
-                ? (new WitnessReading(ReadOutcome.Found, best.Entry), false)
-                : bytes.AsSpan(0, read).ContainsAnyExcept((byte)0)
-                    ? Unreadable($"{path}: neither slot is good")
-                    : (new WitnessReading(ReadOutcome.Missing, null, $"{path} is empty"), false);
+            int read = RandomAccess.Read(handle, bytes, 0);
+            return (ReadingOf(bytes.AsSpan(0, read), path, group), false);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -127,56 +118,32 @@ internal sealed class RecordFile : IDisposable
         }
     }
 
+    /// <summary>What the bytes of a record that nobody writes say of a group.</summary>
+    internal static WitnessReading ReadingOf(ReadOnlySpan<byte> read, string path, GroupId group)
+    {
+        Span<byte> bytes = stackalloc byte[2 * SlotBytes];
+        bytes.Clear();
+        read.CopyTo(bytes);
+        return Best(bytes, group) is Slot best
+            ? new WitnessReading(ReadOutcome.Found, best.Entry)
+            : bytes.ContainsAnyExcept((byte)0)
+                ? new WitnessReading(
+                    ReadOutcome.Unavailable, null, $"{path}: neither slot is good")
+                : new WitnessReading(ReadOutcome.Missing, null, $"{path} is empty");
+    }
+
     private static (WitnessReading Reading, bool Runs) Unreadable(string why, bool runs = false) =>
         (new WitnessReading(ReadOutcome.Unavailable, null, why), runs);
-
-    /// <summary>
-    /// .NET locks by itself when nothing is shared, unless told not to by the environment, hence
-    /// the second call. A partner that looks holds a lock for a moment: that is waited for.
-    /// </summary>
-    private static SafeFileHandle Lock(string path)
-    {
-        for (int tries = 1; ; tries++)
-        {
-            string why;
-            try
-            {
-                SafeFileHandle file = File.OpenHandle(
-                    path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-                if (Libc.flock(file, Libc.LockExclusive | Libc.LockNonBlocking) == 0)
-                {
-                    return file;
-                }
-
-                why = $"flock: error {Marshal.GetLastPInvokeError()}";
-                file.Dispose();
-            }
-            catch (IOException held)
-            {
-                why = held.Message;
-            }
-
-            if (tries == LockTriesMax)
-            {
-                throw new RefusedException(new Refusal(
-                    path, "a lock that no other process holds", why,
-                    "without a witness the data directory needs a file system with locks"));
-            }
-
-            Thread.Sleep(LockAgain);
-        }
-    }
 
     private void Write(RegisterEntry entry)
     {
         int slot = 1 - slotOfEntry;
         numbered++; // Even when it fails: it may stand all the same, and must not win later.
-        RandomAccess.Write(handle, Encode(entry, numbered), (long)slot * SlotBytes);
-        if (flush)
-        {
-            RandomAccess.FlushToDisk(handle);
-        }
+        file.Write(Encode(entry, numbered), (long)slot * SlotBytes);
 
+        // At every level: who went on alone must be known after a loss of power, too, or a log that
+        // forgot (L7) would be taken for one that missed nothing.
+        file.Flush();
         (Entry, slotOfEntry) = (entry, slot);
     }
 
