@@ -35,6 +35,12 @@ internal sealed class Fabric(World world)
     /// <summary>Whether the operating system tells that the other process has ended.</summary>
     public bool TellsExits { get; set; }
 
+    /// <summary>
+    /// Whether an exit that one port was told of is known to the others of that node at once, as
+    /// where the operating system is asked for the process.
+    /// </summary>
+    public bool KnowsExits { get; set; }
+
     /// <summary>Nothing gets through.</summary>
     public bool IsCut { get; private set; }
 

@@ -84,8 +84,12 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
     {
         stopped = true;
         pair.Fabric.Heal();
-        (pair.Register.IsDown, pair.Register.LoseOneIn) = (false, 0);
-        pair.Register.DelayMax = World.Millisecond;
+        foreach (SimulatedRegister register in pair.Registers)
+        {
+            (register.IsDown, register.LoseOneIn) = (false, 0);
+            register.DelayMax = World.Millisecond;
+        }
+
         foreach (WholeNode node in pair.Nodes)
         {
             HealNode(node);
@@ -234,20 +238,27 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
 
     private void LosePower(WholeNode node)
     {
-        if (!MayImpair(node))
+        if (pair.Shape.Persistence == PersistenceLevel.Process && !MayImpair(node))
         {
             return;
         }
 
         node.LosePower();
-        Later(() =>
+        BootWithPower(node);
+        if (pair.Shape.Persistence == PersistenceLevel.Power && Random.OneIn(2))
         {
-            if (!node.IsUp)
-            {
-                node.Boot();
-            }
-        });
+            node.Partner.LosePower();
+            BootWithPower(node.Partner);
+        }
     }
+
+    private void BootWithPower(WholeNode node) => Later(() =>
+    {
+        if (!node.IsUp)
+        {
+            node.Boot();
+        }
+    });
 
     private void BreakDisk(WholeNode node)
     {
@@ -266,7 +277,7 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
 
     private void Rot(WholeNode node)
     {
-        bool owns = GroupId.All.Any(group => pair.Register.Entry(group)?.Owner == node.Id);
+        bool owns = GroupId.All.Any(group => pair.Entry(group)?.Owner == node.Id);
         if ((!owns || !node.IsUp) && MayImpair(node))
         {
             node.Rot();
@@ -285,7 +296,8 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
 
     private void Witness()
     {
-        SimulatedRegister register = pair.Register;
+        SimulatedRegister register = pair.Registers.Count == 1
+            ? pair.Registers[0] : pair.Registers[Random.Below(pair.Registers.Count)];
         switch (Random.Below(3))
         {
             case 0:
@@ -317,6 +329,12 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
             return;
         }
 
+        if (pair.Registers.Count > 1 && Random.OneIn(3))
+        {
+            node.MoveRegister();
+            return;
+        }
+
         GroupId group = new((byte)Random.Below(GroupId.Count));
         ulong request = Random.Next() | 1;
         node.Reactor.Post(
@@ -337,7 +355,7 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
 
     private bool MayImpair(WholeNode node)
     {
-        bool others = GroupId.All.Any(group => pair.Register.Entry(group) is not { } entry
+        bool others = GroupId.All.Any(group => pair.Entry(group) is not { } entry
             || entry.Sync == SyncState.New
             || (entry.Sync == SyncState.Stale && entry.StaleNode != node.Id));
         bool otherLost = impaired is { } lost && lost != node && !(IsWhole(lost) && lost != Rotten);
@@ -353,7 +371,7 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
     private bool IsWhole(WholeNode node) =>
         node is { IsUp: true, HasStarted: true } && node.DiskState != DiskResult.Failed
         && GroupId.All.All(group =>
-            pair.Register.Entry(group) is { Sync: SyncState.InSync }
+            pair.Entry(group) is { Sync: SyncState.InSync }
             && !node.Mirror.Log(group).Summary.Forgot
             && node.Volumes.DiskFault(group) is null);
 }

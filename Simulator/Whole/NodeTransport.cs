@@ -8,6 +8,7 @@ internal sealed class NodeTransport : ITransport, ITransportProvider
 {
     private readonly Dictionary<ulong, (NodeRegion Region, RemoteAccess Access)> keys = [];
     private readonly List<PortEnd> ends = [];
+    private readonly HashSet<NodeTransport> exited = [];
 
     /// <summary>Makes one; it is reachable once opened.</summary>
     public NodeTransport(Fabric fabric, WholeNode node, ulong boot)
@@ -62,6 +63,12 @@ internal sealed class NodeTransport : ITransport, ITransportProvider
         ends.Add(end);
         return end;
     }
+
+    /// <summary>The operating system has told of the end of a partner's boot.</summary>
+    public void NoteExit(NodeTransport partner) => exited.Add(partner);
+
+    /// <summary>Whether it has.</summary>
+    public bool HasExited(NodeTransport partner) => exited.Contains(partner);
 
     /// <summary>An end was closed.</summary>
     public void Forget(PortEnd end) => ends.Remove(end);
@@ -125,6 +132,9 @@ internal sealed class NodeRegion(NodeTransport transport, RegionNeed need, byte[
 
     /// <inheritdoc/>
     public string Name => need.Name;
+
+    /// <summary>Where it is kept when its process is gone; null when nowhere.</summary>
+    public string? BackingPath => need.BackingPath;
 
     /// <inheritdoc/>
     public int Length => memory.Length;

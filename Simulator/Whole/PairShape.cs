@@ -1,10 +1,12 @@
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
+using StorageOs.FailoverMonitor.Core;
 
 namespace StorageOs.Simulator.Whole;
 
 /// <summary>
 /// What a pair and its clients are like. Most seeds are of the usual shape, which is the fastest;
-/// one in eight goes where that one hardly ever comes.
+/// one in eight goes where that one hardly ever comes, and one in eight is configured otherwise.
 /// </summary>
 /// <param name="Name">Its name, for the story.</param>
 /// <param name="VolumeBytes">Size of each volume.</param>
@@ -58,6 +60,59 @@ internal sealed record PairShape(
     };
 
     /// <summary>
+    /// Memory that survives a loss of power, of one machine or both at once, and clients that ask
+    /// for as much with every write (L6).
+    /// </summary>
+    public static readonly PairShape Powered = Usual with
+    {
+        Name = "powered",
+        Always = FaultKinds.Power,
+        Persistence = PersistenceLevel.Power,
+        Giveback = GivesBack,
+    };
+
+    /// <summary>The same with volumes of which a resync compares a sample only.</summary>
+    public static readonly PairShape PoweredWide = Powered with
+    {
+        Name = "powered, wide",
+        VolumeBytes = Wide.VolumeBytes,
+        BlocksUsed = Wide.BlocksUsed,
+    };
+
+    /// <summary>An operator moves the register from one witness to the next.</summary>
+    public static readonly PairShape Moving = Usual with
+    {
+        Name = "moving",
+        Always = FaultKinds.Witness | FaultKinds.Operator,
+        Witnesses = 2,
+        Giveback = GivesBack,
+    };
+
+    /// <summary>
+    /// No witness, and each node's record where the other can read it once its process is gone
+    /// (S13).
+    /// </summary>
+    public static readonly PairShape NoWitness = Usual with
+    {
+        Name = "no witness",
+        Always = FaultKinds.Kill,
+        Never = FaultKinds.Witness,
+        Witnesses = 0,
+    };
+
+    /// <summary>Faults that such a run does not have.</summary>
+    public FaultKinds Never { get; init; }
+
+    /// <summary>The level of both nodes.</summary>
+    public PersistenceLevel Persistence { get; init; } = PersistenceLevel.Process;
+
+    /// <summary>How many witnesses there are; with two, the register can move.</summary>
+    public int Witnesses { get; init; } = 1;
+
+    /// <summary>When a group goes home by itself.</summary>
+    public GivebackSettings Giveback { get; init; } = GivebackSettings.Off;
+
+    /// <summary>
     /// Whether a run has some kinds of faults and not the others: what needs many of one kind is
     /// found by runs that have hardly any other (Groce et al., Swarm Testing, 2012).
     /// </summary>
@@ -66,11 +121,18 @@ internal sealed record PairShape(
     /// <summary>Whether a disk has done its work some time before it says so.</summary>
     public bool DiskAnswersLate => this != Usual;
 
+    private static GivebackSettings GivesBack => new(
+        TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), 3, TimeSpan.FromSeconds(5));
+
     /// <summary>The shape of a seed's pair.</summary>
-    public static PairShape Of(ulong seed) => seed % 8 != 3 ? Usual : (seed / 8 % 3) switch
+    public static PairShape Of(ulong seed) => (seed % 8, seed / 8 % 3) switch
     {
-        0 => Filling,
-        1 => Wide,
-        _ => Impatient,
+        (3, 0) => Filling,
+        (3, 1) => Wide,
+        (3, _) => Impatient,
+        (7, 0) => seed / 24 % 2 == 0 ? Powered : PoweredWide,
+        (7, 1) => Moving,
+        (7, _) => NoWitness,
+        _ => Usual,
     };
 }

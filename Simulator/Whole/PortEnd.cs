@@ -21,6 +21,7 @@ internal sealed class PortEnd : IPreparedPort, IPort, IPersistentFlush
     private long lastArrival;
     private long lastCompletion;
     private bool linkLost;
+    private bool exited;
 
     /// <summary>Makes an end that can't post yet.</summary>
     public PortEnd(NodeTransport owner, int postsInFlightMax, Action wake)
@@ -49,7 +50,8 @@ internal sealed class PortEnd : IPreparedPort, IPort, IPersistentFlush
     public PortState State { get; private set; } = PortState.Open;
 
     /// <inheritdoc/>
-    public bool PartnerExited { get; private set; }
+    public bool PartnerExited =>
+        exited || (fabric.KnowsExits && peer is { } other && owner.HasExited(other.owner));
 
     private bool IsEstablished => peer is not null && peer.peer == this;
 
@@ -169,10 +171,19 @@ internal sealed class PortEnd : IPreparedPort, IPort, IPersistentFlush
             {
                 if (other.State == PortState.Open && !other.linkLost)
                 {
-                    other.PartnerExited = exited;
+                    other.NoteExit(exited, owner);
                     other.End(state, status);
                 }
             });
+        }
+    }
+
+    private void NoteExit(bool told, NodeTransport of)
+    {
+        exited = told;
+        if (told)
+        {
+            owner.NoteExit(of);
         }
     }
 
@@ -275,7 +286,7 @@ internal sealed class PortEnd : IPreparedPort, IPort, IPersistentFlush
         bool torn = from == 0 && !op.AtOnce && op.Length > sizeof(ulong)
             && world.Random.OneIn(fabric.TornOneIn);
         int until = torn ? world.Random.Below((op.Length / 8) + 1) * 8 : op.Length;
-        Move(op, region, from, until);
+        Move(op, region, from, until, to);
         op.Done = until;
         if (torn)
         {
@@ -290,7 +301,7 @@ internal sealed class PortEnd : IPreparedPort, IPort, IPersistentFlush
         return true;
     }
 
-    private void Move(Op op, NodeRegion region, int from, int until)
+    private void Move(Op op, NodeRegion region, int from, int until, PortEnd to)
     {
         Span<byte> far = region.Bytes[((int)op.Offset + from)..((int)op.Offset + until)];
         world.Mix(((ulong)op.Key << 32) ^ ((ulong)op.Offset << 8) ^ (ulong)op.Length);
@@ -301,13 +312,21 @@ internal sealed class PortEnd : IPreparedPort, IPort, IPersistentFlush
                 far.CopyTo(op.Local!.Bytes[(op.LocalOffset + from)..]);
             }
         }
-        else if (op.Taken is { } taken)
+        else if (op.Kind == OpKind.Flush)
         {
-            taken.AsSpan(from, until - from).CopyTo(far);
+            to.owner.Node.Flushed(this);
         }
-        else if (op.Local is { } local)
+        else
         {
-            local.Bytes.Slice(op.LocalOffset + from, until - from).CopyTo(far);
+            ReadOnlySpan<byte> bytes = op.Taken is { } taken
+                ? taken.AsSpan(from, until - from)
+                : op.Local!.Bytes.Slice(op.LocalOffset + from, until - from);
+            if (region.BackingPath is { } path)
+            {
+                to.owner.Node.Landing(this, path, (int)op.Offset + from, bytes);
+            }
+
+            bytes.CopyTo(far);
         }
     }
 

@@ -1,3 +1,4 @@
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Services;
 
 namespace StorageOs.Simulator.Whole;
@@ -206,6 +207,8 @@ internal sealed class SimulatedClient(WholePair pair, int volume, long patience)
             Offset = (long)first * History.BlockBytes;
             Length = operation == VolumeOperation.Flush ? 0 : count * History.BlockBytes;
             Buffer = new byte[Length];
+            ForceUnitAccess = operation == VolumeOperation.Write
+                && pair.Shape.Persistence == PersistenceLevel.Power;
             writes.Clear();
             begun = pair.History.Tick();
             for (int i = 0; i < count && operation == VolumeOperation.Write; i++)

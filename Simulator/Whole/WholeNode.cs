@@ -22,6 +22,7 @@ internal sealed class WholeNode : IDisposable
     private readonly Dictionary<string, byte[]> nvram = [];
     private readonly Dictionary<string, DiskBytes> disks = [];
     private readonly IConfiguration settings;
+    private readonly List<OnItsWay> onTheirWay = [];
     private readonly string[] told = new string[GroupId.Count];
     private ulong boots;
     private ulong machineBoots = 1;
@@ -133,7 +134,7 @@ internal sealed class WholeNode : IDisposable
         transport = new(pair.Fabric, this, boot);
         NodeInfo info = new(
             Name, Partner.Name, Id, 3 - Id, (Id << 32) + boot, "/data", "/nvram",
-            pair.Persistence)
+            pair.Shape.Persistence)
         {
             MachineBootId = $"{Name}{machineBoots}",
         };
@@ -223,11 +224,101 @@ internal sealed class WholeNode : IDisposable
             disks[path].LosePower(World.Random);
         }
 
-        if (pair.Persistence == PersistenceLevel.Process)
+        if (pair.Shape.Persistence == PersistenceLevel.Process)
         {
             foreach (byte[] memory in nvram.Values)
             {
                 Array.Clear(memory);
+            }
+
+            return;
+        }
+
+        // What the card had answered for and no processor has seen yet: each there or not.
+        for (int i = onTheirWay.Count - 1; i >= 0; i--)
+        {
+            if (World.Random.OneIn(2))
+            {
+                onTheirWay[i].Undo(nvram);
+            }
+        }
+
+        onTheirWay.Clear();
+    }
+
+    /// <summary>
+    /// Something was written from afar to memory that survives a loss of power: it does when the
+    /// writer has flushed it, or this node's processor had its turn at it (domain cpu_cache).
+    /// </summary>
+    public void Landing(PortEnd from, string path, int offset, ReadOnlySpan<byte> bytes)
+    {
+        if (pair.Shape.Persistence == PersistenceLevel.Power)
+        {
+            byte[] before = nvram[path].AsSpan(offset, bytes.Length).ToArray();
+            onTheirWay.Add(new(from, path, offset, before, bytes.ToArray()));
+        }
+    }
+
+    /// <summary>A port's earlier writes to this node are durable.</summary>
+    public void Flushed(PortEnd from) => onTheirWay.RemoveAll(one => one.From == from);
+
+    /// <summary>What this node's own record says of a group; null: nothing.</summary>
+    public RegisterEntry? RecordOf(GroupId group) => ReadRecord(RecordPath(group), group).Entry;
+
+    /// <summary>An operator moves the register of both groups.</summary>
+    public void MoveRegister() => Reactor.Post(_ => _ = MoveRegisterAsync(), null);
+
+    private async Task MoveRegisterAsync()
+    {
+        try
+        {
+            foreach (GroupId group in GroupId.All)
+            {
+                string why = await Monitor.Witness!.MoveAsync(group, default);
+                World.Tell($"{Name}: {group} to the next witness: {why}");
+            }
+        }
+        catch (KilledException)
+        {
+            World.Mix(0x6b696c6d);
+        }
+        catch (Exception bug)
+        {
+            World.Fail($"{Name}: {bug}");
+        }
+    }
+
+    private static string RecordPath(GroupId group) => $"/data/{RecordFile.Name(group)}";
+
+    private WitnessReading ReadRecord(string path, GroupId group) =>
+        RecordFile.ReadingOf(DiskOf(path, NodeFile.Bytes).Current, path, group);
+
+    /// <summary>
+    /// The partner's record, once its process is gone: not before, for it has the lock.
+    /// </summary>
+    private Task<(WitnessReading Reading, bool Runs)> ReadPartner(
+        ulong boot, string path, GroupId group)
+    {
+        TaskCompletionSource<(WitnessReading, bool)> reply = new();
+        World.After(1 + World.Random.Below(10 * World.Millisecond), () =>
+        {
+            (WitnessReading, bool) found = Partner.IsUp
+                ? (new(ReadOutcome.Unavailable, null, "locked"), true)
+                : (Partner.ReadRecord(path, group), false);
+            Awake(boot, () => Reactor.Post(_ => reply.SetResult(found), null));
+        });
+        return reply.Task;
+    }
+
+    private sealed record OnItsWay(
+        PortEnd From, string Path, int Offset, byte[] Before, byte[] Bytes)
+    {
+        public void Undo(Dictionary<string, byte[]> nvram)
+        {
+            Span<byte> now = nvram[Path].AsSpan(Offset, Bytes.Length);
+            if (now.SequenceEqual(Bytes))
+            {
+                Before.CopyTo(now);
             }
         }
     }
@@ -287,7 +378,9 @@ internal sealed class WholeNode : IDisposable
     /// </summary>
     public void RequireRoom(string path)
     {
-        if (DiskState != DiskResult.Ok && path.EndsWith(".memory", StringComparison.Ordinal))
+        if (DiskState != DiskResult.Ok
+            && (path.EndsWith(".memory", StringComparison.Ordinal)
+                || path.EndsWith(".record", StringComparison.Ordinal)))
         {
             throw new IOException($"simulated: {DiskState}");
         }
@@ -395,7 +488,7 @@ internal sealed class WholeNode : IDisposable
             Self = new(Id, WholePair.PairId, info.BootEpoch),
             PartnerSystemId = 3 - Id,
             PairKey = pair.Key,
-            Persistence = pair.Persistence,
+            Persistence = pair.Shape.Persistence,
             Beat = pair.Beat,
         },
         new WellKnownSettings(
@@ -418,12 +511,20 @@ internal sealed class WholeNode : IDisposable
         {
             NewDiskId = () => World.Random.Next() | 1, // Never 0, which says none.
         };
+        bool alone = pair.Registers.Count == 0;
+        MonitorSettings monitor = new(
+            TimeSpan.FromSeconds(5), alone, PartnerRecord: alone ? "/data" : null)
+        {
+            Giveback = pair.Shape.Giveback,
+        };
+        NodeWitness[] witnesses =
+            [.. pair.Registers.Select(one => new NodeWitness(one, this, boot))];
         Monitor = new(
-            info, new MonitorSettings(TimeSpan.FromSeconds(5)), Reactor, Mirror, Volumes,
-            new NodeLog<MonitorClient>(this),
-            new MovableWitness(
-                new NodeWitness(pair.Register, this, boot), null, World.Random.NewId),
-            new MonitorSeams(Open, World.Random.NewId));
+            info, monitor, Reactor, Mirror, Volumes, new NodeLog<MonitorClient>(this),
+            alone ? null : new MovableWitness(
+                witnesses[0], witnesses.ElementAtOrDefault(1), World.Random.NewId),
+            new MonitorSeams(
+                Open, World.Random.NewId, Open, (path, group) => ReadPartner(boot, path, group)));
     }
 
     /// <summary>Starts the clients one after the other, as the host does.</summary>
@@ -515,6 +616,7 @@ internal sealed class WholeNode : IDisposable
             return;
         }
 
+        onTheirWay.Clear(); // It sees them from here on.
         bool more = false;
         Guard(() => more = Reactor.Turn());
         pair.Look(this);

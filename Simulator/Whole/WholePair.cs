@@ -53,9 +53,10 @@ internal sealed class WholePair
             AtOnceOneIn = World.Random.Pick(0, 0, 1, 2, 10),
             OneSided = !World.Random.OneIn(4),
             OutlivesPorts = World.Random.OneIn(2),
-            TellsExits = World.Random.OneIn(2),
+            TellsExits = World.Random.OneIn(2) | Shape.Witnesses == 0,
+            KnowsExits = Shape.Witnesses == 0,
         };
-        Register = new(World);
+        Registers = [.. Enumerable.Range(0, Shape.Witnesses).Select(_ => new SimulatedRegister(World))];
         Beat = BeatLimits.For(TimeSpan.FromMilliseconds(World.Random.Pick(10, 20, 50)));
         TimerGrain = World.Millisecond * World.Random.Pick(5, 10, 20);
         TurnDelayMax = World.Random.Pick(1_000L, 50_000, 1_000_000);
@@ -63,7 +64,7 @@ internal sealed class WholePair
         Nodes = [new(this, 1), new(this, 2)];
         clients = [.. Enumerable.Range(0, 6).Select(i => new SimulatedClient(
             this, i % 2, i < 2 ? PairShape.LongPatience : Shape.Patience))];
-        faults = new(this, Shape.ChoosesFaults ? SomeOf(kinds) : kinds);
+        faults = new(this, (Shape.ChoosesFaults ? SomeOf(kinds) : kinds) & ~Shape.Never);
     }
 
     /// <summary>Time, choices, and what happened.</summary>
@@ -72,8 +73,8 @@ internal sealed class WholePair
     /// <summary>The way between the nodes.</summary>
     public Fabric Fabric { get; }
 
-    /// <summary>The witness.</summary>
-    public SimulatedRegister Register { get; }
+    /// <summary>The witnesses; the register begins in the first and may move to the next.</summary>
+    public IReadOnlyList<SimulatedRegister> Registers { get; }
 
     /// <summary>Both nodes, by id.</summary>
     public WholeNode[] Nodes { get; }
@@ -93,9 +94,6 @@ internal sealed class WholePair
     /// <summary>Settings of the plugins.</summary>
     public IConfiguration Configuration { get; }
 
-    /// <summary>The level of both nodes.</summary>
-    public PersistenceLevel Persistence { get; } = PersistenceLevel.Process;
-
     /// <summary>Terms of the beat detectors.</summary>
     public BeatLimits Beat { get; }
 
@@ -113,6 +111,22 @@ internal sealed class WholePair
 
     /// <summary>Whether a group waits for the operator's word.</summary>
     public bool NeedsForce { get; private set; }
+
+    /// <summary>
+    /// A group's entry as it stands: in the one witness that has it alive, or in the later of both
+    /// nodes' records where there is none.
+    /// </summary>
+    public RegisterEntry? Entry(GroupId group)
+    {
+        if (Registers.Count > 0)
+        {
+            return Registers.Select(one => one.Entry(group))
+                .LastOrDefault(static one => one is { Sync: not SyncState.Moved });
+        }
+
+        return Nodes.Select(node => node.RecordOf(group))
+            .OrderBy(static one => one?.Term.Value).Last();
+    }
 
     /// <summary>The group of a volume.</summary>
     public static GroupId GroupOf(int volume) => new((byte)volume);
@@ -178,8 +192,8 @@ internal sealed class WholePair
         WholeOutcome outcome = new(
             seed, World.Violation, World.ViolationStep, World.Steps,
             TimeSpan.FromMicroseconds(World.Now / 1000), World.Trace,
-            clients.Sum(static client => client.Answered), faults.Count, Register.Swaps,
-            NeedsForce, [.. World.Told]);
+            clients.Sum(static client => client.Answered), faults.Count,
+            Registers.Sum(static one => one.Swaps), NeedsForce, [.. World.Told]);
         Memory.ReturnAll();
         return outcome;
     }
@@ -302,21 +316,22 @@ internal sealed class WholePair
         node is { IsUp: true, HasStarted: true }
         && (node.Monitor.Of(group).Why.Contains("only force", StringComparison.Ordinal)
             || (node.Volumes.DiskFault(group) is not null
-                && Register.Entry(group) is { Sync: SyncState.Stale } entry
+                && Entry(group) is { Sync: SyncState.Stale } entry
                 && entry.Owner == node.Id))));
 
     private bool AreClientsIdle() => clients.All(static client => !client.IsBusy);
 
     private bool IsInSync() => GroupId.All.All(group =>
-        Register.Entry(group) is { Sync: SyncState.InSync } entry
+        Entry(group) is { Sync: SyncState.InSync } entry
         && Nodes.All(static node => node is { IsUp: true, HasStarted: true, IsToDie: false })
         && Nodes.All(node => node.Mirror.Log(group).Role
-            == (node.Id == entry.Owner ? LogRole.Mirrored : LogRole.Passive)));
+            == (node.Id == entry.Owner ? LogRole.Mirrored : LogRole.Passive)
+            && (Registers.Count > 0 || node.Monitor.Driver(group)?.Core.Known?.Term == entry.Term)));
 
     private string Describe() => string.Join("; ", GroupId.All.SelectMany(group =>
         Nodes.Where(static node => node.IsUp && node.HasStarted).Select(node =>
             $"{group} {node.Name}: {node.Mirror.Log(group).Role}, {node.Monitor.Of(group).State}, "
-            + $"{node.Monitor.Of(group).Why}, {Register.Entry(group)?.Sync}, "
+            + $"{node.Monitor.Of(group).Why}, {Entry(group)?.Sync}, "
             + $"{node.Mirror.Report()?[group.Value]?.ToJsonString()}")));
 
     /// <summary>One node dies for good: the other has everything that was acknowledged.</summary>
