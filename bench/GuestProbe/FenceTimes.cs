@@ -21,9 +21,13 @@ internal sealed class FenceTimes(GuestProbeClient client, IReactor reactor)
     private long posted;
     private int written;
 
-    /// <summary>Gives the partner access.</summary>
+    /// <summary>
+    /// Gives the partner access, whatever became of an earlier one: a session's end takes it away.
+    /// </summary>
     public ValueTask<JsonNode?> OfferAsync(JsonObject arguments)
     {
+        client.Services.Withdraw(GuestProbeClient.Fenced);
+        client.Services.Region(GuestProbeClient.Fenced).Reclaim([]);
         client.Services.Offer(GuestProbeClient.Fenced);
         return ValueTask.FromResult<JsonNode?>(null);
     }

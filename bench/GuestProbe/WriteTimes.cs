@@ -23,6 +23,7 @@ internal sealed class WriteTimes(IVolumes volumes, IReactor reactor)
     private int inFlight;
     private int measured;
     private VolumeStatus worst;
+    private double failedAfterMs;
 
     /// <summary>Arguments: <c>volume</c>, <c>depth</c>, <c>milliseconds</c>.</summary>
     public async ValueTask<JsonNode?> RunAsync(JsonObject arguments)
@@ -48,11 +49,19 @@ internal sealed class WriteTimes(IVolumes volumes, IReactor reactor)
         _ = SubmitAgain();
         await done.Task;
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        if (worst != VolumeStatus.Ok || measured == 0)
+        {
+            throw new RefusedException(new Refusal(
+                "guest-write", $"{volume.Name} served here throughout",
+                worst == VolumeStatus.Ok
+                    ? $"no write answered within {milliseconds} ms"
+                    : $"{worst} {failedAfterMs:0} ms after the submit, {measured} writes good"));
+        }
+
         JsonObject report = times.Report();
         report["iops"] = Math.Round(measured * 1000.0 / milliseconds, 1);
         report["allocatedBytes"] = allocated;
-        return worst == VolumeStatus.Ok ? report : throw new RefusedException(new Refusal(
-            "guest-write", $"{volume.Name} served here throughout", $"{worst}"));
+        return report;
     }
 
     // A turn's completions are submitted again together, as the export does with what it received.
@@ -92,7 +101,12 @@ internal sealed class WriteTimes(IVolumes volumes, IReactor reactor)
             return;
         }
 
-        worst = status == VolumeStatus.Ok ? worst : status;
+        if (status != VolumeStatus.Ok)
+        {
+            worst = status;
+            failedAfterMs = Stopwatch.GetElapsedTime(write.From).TotalMilliseconds;
+        }
+
         inFlight--;
         if (inFlight == 0)
         {

@@ -64,26 +64,17 @@ internal sealed class BenchGuests : IAsyncDisposable
 
     /// <summary>
     /// Waits until both copies of both groups are good and vol0 is served by a node, asked for it
-    /// if need be.
+    /// if need be. Returns what <see cref="ReadyAsync"/> says.
     /// </summary>
-    internal async Task InSyncAsync(string owner, CancellationToken cancellation)
+    internal async Task<string> InSyncAsync(string owner, CancellationToken cancellation)
     {
         using PeriodicTimer timer = new(LookAgain);
-        string lacks = "";
         for (long from = Stopwatch.GetTimestamp(); ;)
         {
-            PairStatus status = await PairStatus.AskAsync(Layout, cancellation);
-            bool good = status.Lacks.Count == 0 && status.Nodes.All(IsInSync);
-            lacks = string.Join("; ", status.Lacks);
-            if (good && status.Nodes.Any(node => $"{node["name"]}" == owner
-                && $"{node["volumes"]![0]!["state"]}" == "mirrored"))
+            (string sessions, string lacks) = await ReadyAsync(owner, cancellation);
+            if (lacks.Length == 0)
             {
-                return;
-            }
-
-            if (good)
-            {
-                await TakeHomeAsync(owner, cancellation);
+                return sessions;
             }
 
             if (Stopwatch.GetElapsedTime(from) > BootTimeMax)
@@ -95,6 +86,56 @@ internal sealed class BenchGuests : IAsyncDisposable
 
             _ = await timer.WaitForNextTickAsync(cancellation);
         }
+    }
+
+    /// <summary>
+    /// Which session each node is in, as a text to compare with a later one, and what keeps vol0
+    /// from being served by a node with both copies good; empty when nothing does.
+    /// </summary>
+    internal async Task<(string Sessions, string Lacks)> ReadyAsync(
+        string owner, CancellationToken cancellation)
+    {
+        PairStatus status = await PairStatus.AskAsync(Layout, cancellation);
+        string sessions = string.Join(' ', status.Nodes.Select(
+            static node => $"{node["name"]}:{node["session"]?["count"]}"));
+        if (status.Lacks.Count > 0)
+        {
+            return (sessions, string.Join("; ", status.Lacks));
+        }
+
+        if (!status.Nodes.All(IsInSync))
+        {
+            return (sessions, "a copy is not in sync yet");
+        }
+
+        if (status.Nodes.Any(node => $"{node["name"]}" == owner
+            && $"{node["volumes"]![0]!["state"]}" == "mirrored"))
+        {
+            return (sessions, "");
+        }
+
+        await TakeHomeAsync(owner, cancellation);
+        return (sessions, $"vol0 is on its way to {owner}");
+    }
+
+    /// <summary>How the nodes see each other, for a measurement that failed; in words.</summary>
+    internal async Task<string> ViewsAsync(
+        IEnumerable<string> names, CancellationToken cancellation)
+    {
+        List<string> views = [];
+        foreach (string name in names)
+        {
+            JsonObject node = await NodeClient.StatusAsync(
+                name, Layout.Socket(name), cancellation);
+            JsonNode? partner = node["partner"];
+            views.Add($"{name}: session {node["session"]?["count"]} "
+                + $"{node["session"]?["state"]} {node["session"]?["reason"]}, "
+                + $"last end {partner?["lastEnd"]}, "
+                + $"largest gap {partner?["largestBeatGapMs"]} of {partner?["beatLimitMs"]} ms, "
+                + $"vol0 {node["volumes"]?[0]?["state"]} {node["volumes"]?[0]?["waits"]}");
+        }
+
+        return string.Join("; ", views);
     }
 
     /// <inheritdoc/>

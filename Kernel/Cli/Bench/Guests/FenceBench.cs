@@ -10,6 +10,7 @@ namespace StorageOs.Kernel.Cli.Bench.Guests;
 internal sealed class FenceBench(BenchGuests guests, BenchView view, int rounds)
 {
     private const double AimUs = 1_000;
+    private const int LooksMax = 60;
     private static readonly TimeSpan LookPeriod = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Runs all rounds.</summary>
@@ -22,6 +23,9 @@ internal sealed class FenceBench(BenchGuests guests, BenchView view, int rounds)
         for (int round = 0; round < rounds; round++)
         {
             view.Progress("fence", round, rounds);
+
+            // The stale write fails its port, which ends the session by design.
+            string session = await guests.InSyncAsync("a", cancellation);
             _ = await guests.AskAsync("b", "guest-offer", [], cancellation);
             Task<JsonNode?> writer = guests.AskAsync("a", "guest-stale", [], cancellation);
             await UntilWritingAsync(writer, cancellation);
@@ -38,6 +42,7 @@ internal sealed class FenceBench(BenchGuests guests, BenchView view, int rounds)
             proven.Add(fence["provenUs"]!.GetValue<double>());
             known.Add(told["fromItsPostUs"]!.GetValue<double>());
             since.Add(told["fromLastGoodUs"]!.GetValue<double>());
+            await UntilEndedAsync(session, cancellation);
         }
 
         results["times"] = rounds;
@@ -49,6 +54,22 @@ internal sealed class FenceBench(BenchGuests guests, BenchView view, int rounds)
         results["staleWriterSinceLastGoodUs"] = since.Median;
         results["aim"] = "fenced and known within 1 ms each";
         results["reached"] = fenced.Median <= AimUs && known.Median <= AimUs;
+    }
+
+    private async Task UntilEndedAsync(string session, CancellationToken cancellation)
+    {
+        string now = session;
+        for (int looks = 0; now == session; looks++)
+        {
+            if (looks == LooksMax)
+            {
+                throw new RefusedException(new Refusal(
+                    "fence", "a session that ends with the port that failed", session));
+            }
+
+            await BenchPair.WaitAsync(LookPeriod, cancellation);
+            (now, _) = await guests.ReadyAsync("a", cancellation);
+        }
     }
 
     /// <summary>Waits for a writer that has begun, or given up and says why.</summary>

@@ -58,6 +58,11 @@ internal sealed class GuestBench(BenchView view, int rounds, int times, int seco
             await new WriteBench(guests, devices, view, rounds, seconds)
                 .RunAsync(part, cancellation);
         });
+        if (only.Contains("writes"))
+        {
+            await TryAsync("peers down", () => PeerDevices.DownAsync(guests, cancellation));
+        }
+
         await TryPartAsync("fence", part =>
             new FenceBench(guests, view, rounds).RunAsync(part, cancellation));
         await TryPartAsync("ports", part =>

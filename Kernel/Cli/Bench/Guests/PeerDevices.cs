@@ -11,6 +11,7 @@ namespace StorageOs.Kernel.Cli.Bench.Guests;
 internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, string NvmeRdma)
 {
     private const string Nbd = "/dev/nbd0";
+    private const int ConnectTriesMax = 4;
 
     /// <summary>Partitions that the peers need, as image/bench-root names them.</summary>
     internal static IReadOnlyList<string> Partitions { get; } = ["drbd", "nvme"];
@@ -26,10 +27,11 @@ internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, str
                 "/etc/storageos/bench-peers", cancellation);
         }
 
+        await ConnectDrbdAsync(guests, cancellation);
+
         // Both disks are zeros: nothing has to be copied before the first measurement.
         _ = await a.RunAsync(
-            "for i in $(seq 50); do grep -q cs:Connected /proc/drbd && break; sleep 0.5; done; "
-            + "drbdadm -- --clear-bitmap new-current-uuid bench </dev/null "
+            "drbdadm -- --clear-bitmap new-current-uuid bench </dev/null "
             + "&& drbdadm primary bench </dev/null "
             + "&& grep -q UpToDate/UpToDate /proc/drbd || { cat /proc/drbd; exit 1; }",
             cancellation);
@@ -43,5 +45,47 @@ internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, str
             + "-N vol0 -b 4096 </dev/null >/run/nbd.log 2>&1 || { cat /run/nbd.log; exit 1; }",
             cancellation);
         return new PeerDevices(Nbd, "/dev/drbd0", tcp, rdma);
+    }
+
+    /// <summary>
+    /// A first try to connect is lost now and then while the other loads its modules, and then
+    /// neither tries again: b is brought up anew.
+    /// </summary>
+    private static async Task ConnectDrbdAsync(
+        BenchGuests guests, CancellationToken cancellation)
+    {
+        for (int tries = 0; tries < ConnectTriesMax; tries++)
+        {
+            (bool connected, _) = await guests.Shell("a").TryAsync(
+                "for i in $(seq 40); do grep -q cs:Connected /proc/drbd && exit 0; sleep 0.5; done;"
+                + " exit 1", cancellation);
+            if (connected)
+            {
+                return;
+            }
+
+            _ = await guests.Shell("b").TryAsync(
+                "drbdadm down bench </dev/null; drbdadm up bench </dev/null", cancellation);
+        }
+
+        throw new RefusedException(new Refusal(
+            "drbd", "both ends to connect",
+            (await guests.Shell("b").TryAsync("tail -2 /proc/drbd", cancellation)).Output));
+    }
+
+    /// <summary>
+    /// Takes all of them down: their keepalives and timers are not part of what else is measured.
+    /// </summary>
+    internal static async Task DownAsync(BenchGuests guests, CancellationToken cancellation)
+    {
+        const string Drbd = "drbdadm down bench </dev/null";
+        _ = await guests.Shell("a").RunAsync(
+            $"nbd-client -d {Nbd}; nvme disconnect -n tcp; nvme disconnect -n rdma; {Drbd}",
+            cancellation);
+        _ = await guests.Shell("b").RunAsync(
+            $"{Drbd}; cd /sys/kernel/config/nvmet && "
+            + "{ rm -f ports/1/subsystems/tcp ports/2/subsystems/rdma; rmdir ports/1 ports/2; "
+            + "for k in tcp rdma; do echo 0 >subsystems/$k/namespaces/1/enable; "
+            + "rmdir subsystems/$k/namespaces/1 subsystems/$k; done; }", cancellation);
     }
 }
