@@ -56,7 +56,8 @@ internal sealed class WholePair
             TellsExits = World.Random.OneIn(2) | Shape.Witnesses == 0,
             KnowsExits = Shape.Witnesses == 0,
         };
-        Registers = [.. Enumerable.Range(0, Shape.Witnesses).Select(_ => new SimulatedRegister(World))];
+        Registers =
+            [.. Enumerable.Range(0, Shape.Witnesses).Select(_ => new SimulatedRegister(World))];
         Beat = BeatLimits.For(TimeSpan.FromMilliseconds(World.Random.Pick(10, 20, 50)));
         TimerGrain = World.Millisecond * World.Random.Pick(5, 10, 20);
         TurnDelayMax = World.Random.Pick(1_000L, 50_000, 1_000_000);
@@ -326,7 +327,8 @@ internal sealed class WholePair
         && Nodes.All(static node => node is { IsUp: true, HasStarted: true, IsToDie: false })
         && Nodes.All(node => node.Mirror.Log(group).Role
             == (node.Id == entry.Owner ? LogRole.Mirrored : LogRole.Passive)
-            && (Registers.Count > 0 || node.Monitor.Driver(group)?.Core.Known?.Term == entry.Term)));
+            && (Registers.Count > 0
+                || node.Monitor.Driver(group)?.Core.Known?.Term == entry.Term)));
 
     private string Describe() => string.Join("; ", GroupId.All.SelectMany(group =>
         Nodes.Where(static node => node.IsUp && node.HasStarted).Select(node =>

@@ -31,9 +31,11 @@ internal sealed partial class GroupStore
     private Instant? due;
     private Instant? retryAt;
     private Refusal? fault;
-    private Lsn durable; // On both nodes, as far as was asked in this ownership.
+    private Lsn durable; // On both nodes, as far as was asked in this spell of mirroring.
     private Lsn provingTo;
-    private ulong provingOf;
+    private ulong provingIn;
+    private ulong mirroredSpell;
+    private bool inSpell;
     private bool proving;
 
     /// <summary>See <see cref="IVolumes.DiskFault"/>.</summary>
@@ -94,44 +96,54 @@ internal sealed partial class GroupStore
         }
 
         due ??= reactor.Now + FlushDelay;
-        if ((kicked || pending >= FlushBytesSoon || reactor.Now >= due) && MayStart(pending))
+        if (kicked || pending >= FlushBytesSoon || reactor.Now >= due)
         {
-            StartFlush();
+            // Asking takes completions, whose news may start the flush from within, or end it.
+            AskProof(pending);
+            if (!flushRunning && MayFlush && (pending == 0 || !NeedsProof || durable > log.Flushed))
+            {
+                StartFlush();
+            }
         }
     }
 
     /// <summary>
-    /// Asks for the proof that a flush needs first; whether there is one for some of it. What was
-    /// acknowledged may end within a record, so a proof of before need not be enough.
+    /// Asks for the proof that a flush needs. What was acknowledged may end within a record, so one
+    /// of before that is not used up need not be enough.
     /// </summary>
-    private bool MayStart(ulong pending)
+    private void AskProof(ulong pending)
     {
-        if (pending == 0 || !NeedsProof || durable >= log.Acknowledged)
-        {
-            return true;
-        }
-
-        if (!proving)
+        if (pending != 0 && NeedsProof && durable < log.Acknowledged && !proving)
         {
             proving = true;
-            (provingTo, provingOf) = (log.Acknowledged, ownership);
+            (provingTo, provingIn) = (log.Acknowledged, mirroredSpell);
             log.Prove(static (state, outcome) => ((GroupStore)state).Proved(outcome), this);
         }
-
-        return durable > log.Flushed;
     }
 
     private void Proved(LogOutcome outcome)
     {
         proving = false;
-        if (outcome == LogOutcome.Ok && provingOf == ownership)
+        if (outcome == LogOutcome.Ok && provingIn == mirroredSpell && NeedsProof)
         {
             durable = provingTo; // The next tick starts the flush, which is still due.
         }
     }
 
+    /// <summary>What is durable at a partner is so of one copy: in one spell.</summary>
+    private void NoteSpell()
+    {
+        if (NeedsProof != inSpell)
+        {
+            inSpell = NeedsProof;
+            durable = default;
+            mirroredSpell++;
+        }
+    }
+
     private void StartFlush()
     {
+        Invariant.Require(!flushRunning);
         due = null;
         kicked = false;
         Lsn at = log.Flushed;

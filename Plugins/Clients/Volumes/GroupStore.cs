@@ -360,6 +360,7 @@ internal sealed partial class GroupStore
 
     private void OnChanged()
     {
+        NoteSpell();
         if (log.Role == LogRole.Alone && lastRole != LogRole.Alone)
         {
             WentAlone();
@@ -458,7 +459,6 @@ internal sealed partial class GroupStore
     private void DropAll()
     {
         ownership++;
-        durable = default;
         draining = false;
         RequestQueue waiting = held.TakeAll();
         while (waiting.First is not null)

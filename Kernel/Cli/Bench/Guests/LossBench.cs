@@ -115,11 +115,17 @@ internal sealed class LossBench(BenchGuests guests, BenchView view, int times)
             await SettledAsync(cancellation);
             (long from, Task others) = await LoseAsync(how, cancellation);
             await stop.CancelAsync();
-            TimeSpan took = await FirstWrite.AfterAsync(
-                from, guests.Settings.NbdPort, () => HindranceAsync(cancellation), cancellation);
-            await others;
-            await BenchPair.WaitAsync(After, cancellation);
-            return took;
+            try
+            {
+                return await FirstWrite.AfterAsync(
+                    from, guests.Settings.NbdPort, () => HindranceAsync(cancellation),
+                    cancellation);
+            }
+            finally
+            {
+                await others;
+                await BenchPair.WaitAsync(After, cancellation);
+            }
         }
         finally
         {

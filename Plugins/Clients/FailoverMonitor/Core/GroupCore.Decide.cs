@@ -262,7 +262,8 @@ internal sealed partial class GroupCore
                 answer = silent || (late && registerNumber != 0) ? RegisterSilent
                     : Undecided ? "the swap is undecided; ask again"
                     : "the drain did not end";
-                ownWishAgain = now + options.RequestLimit;
+                ownWishAgain = now + (late ? options.RequestLimit
+                    : silent ? options.SilenceRetry : TimeSpan.Zero);
                 EndHandover();
             }
 

@@ -318,7 +318,8 @@ internal sealed partial class GroupCore
             _ => null,
         };
         heard |= swap.Outcome.Result == SwapResult.Won && swapping is { } made && Known is { } known
-            && (made.Owner, made.Sync) != (known.Owner, known.Sync); // A no-op proves nothing.
+            && ((made.Owner, made.Sync) != (known.Owner, known.Sync)
+                || made.Term > known.Term.Next); // A no-op proves nothing; a forced entry does.
         if (decided is RegisterEntry current)
         {
             distrust = Distrust(current);

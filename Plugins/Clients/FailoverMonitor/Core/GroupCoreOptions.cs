@@ -45,6 +45,12 @@ internal sealed record GroupCoreOptions(
     /// <summary>How long an answered read counts as "just answered" (S3).</summary>
     public TimeSpan Fresh { get; init; } = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>
+    /// How long an owner whose disk fails waits after a register that did not answer, before it
+    /// tries again to hand over.
+    /// </summary>
+    public TimeSpan SilenceRetry { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>How long a planned takeover may take before its request is withdrawn.</summary>
     public TimeSpan RequestLimit { get; init; } = TimeSpan.FromSeconds(30);
 }
