@@ -59,10 +59,10 @@ internal static class BootCommand
         await node.StopAsync(why);
         if (output.Json)
         {
-            Output.Write(new JsonObject { ["ok"] = !node.Panicked, ["reason"] = why });
+            Output.Write(new JsonObject { ["ok"] = !node.Failed, ["reason"] = why });
         }
 
-        return node.Panicked ? ExitCode.Failed : ExitCode.Good;
+        return node.Failed ? ExitCode.Failed : ExitCode.Good;
     }
 
     private static PosixSignalRegistration OnSignal(PosixSignal signal, Node node) =>
@@ -81,6 +81,11 @@ internal static class BootCommand
             console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fff ";
             console.ColorBehavior = LoggerColorBehavior.Disabled;
         });
+
+        // A console that is slower than the log loses lines; it must not hold up who writes them,
+        // the connection manager among them.
+        _ = builder.Services.Configure<ConsoleLoggerOptions>(
+            static console => console.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
         if (toError)
         {
             builder.Services.Configure<ConsoleLoggerOptions>(

@@ -143,6 +143,19 @@ internal static class PairCommand
     {
         long begin = Stopwatch.GetTimestamp();
         List<(string Name, int Pid)> processes = [];
+        RequireStopped(pair, names);
+        foreach (string name in names)
+        {
+            processes.Add((name, await NodeProcess.StartAsync(pair, name, cancellation)));
+        }
+
+        return wait
+            ? await WaitAsync(output, pair, processes, begin, cancellation)
+            : ExitCode.Good;
+    }
+
+    private static void RequireStopped(PairLayout pair, IReadOnlyList<string> names)
+    {
         foreach (string name in names)
         {
             if (NodeProcess.Find(pair, name) is { } running)
@@ -152,15 +165,6 @@ internal static class PairCommand
                     "storageos status shows it, storageos stop ends it"));
             }
         }
-
-        foreach (string name in names)
-        {
-            processes.Add((name, await NodeProcess.StartAsync(pair, name, cancellation)));
-        }
-
-        return wait
-            ? await WaitAsync(output, pair, processes, begin, cancellation)
-            : ExitCode.Good;
     }
 
     private static async Task<int> RunAsync(
@@ -176,6 +180,7 @@ internal static class PairCommand
                 new Refusal($"--plugin {folder}", "a folder with a plugin.json", "nothing"));
         }
 
+        RequireStopped(pair, PairLayout.Names); // Before what they are configured by is changed.
         pair.Make(options);
         return await RunMadeAsync(output, pair, detach, cancellation);
     }

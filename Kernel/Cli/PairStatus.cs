@@ -5,7 +5,8 @@ namespace StorageOs.Kernel.Cli;
 /// <summary>The status of several nodes, and whether it is good.</summary>
 internal sealed class PairStatus
 {
-    private PairStatus(IReadOnlyList<JsonObject> nodes) => Nodes = nodes;
+    /// <summary>Makes one of both nodes' documents.</summary>
+    internal PairStatus(IReadOnlyList<JsonObject> nodes) => Nodes = nodes;
 
     /// <summary>Each node's document.</summary>
     internal IReadOnlyList<JsonObject> Nodes { get; }
@@ -133,6 +134,14 @@ internal sealed class PairStatus
         {
             yield return $"{name}'s witness is {witness}: {node["witness"]!["detail"]}"
                 .TrimEnd(' ', ':');
+        }
+
+        foreach ((string section, JsonNode? said) in node["sections"] as JsonObject ?? [])
+        {
+            if ((said as JsonObject)?["notReported"] is { } why)
+            {
+                yield return $"{name}'s {section} are not known: {why}";
+            }
         }
 
         foreach (JsonNode? volume in node["volumes"] as JsonArray ?? [])

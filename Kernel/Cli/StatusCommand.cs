@@ -30,7 +30,7 @@ internal static class StatusCommand
             (string, string)[] nodes;
             if (parsed.GetValue(socket) is { } one)
             {
-                nodes = [(one, Path.GetFullPath(one))];
+                nodes = [(one, one)]; // A path, or tcp:ADDRESS:PORT,KEYFILE.
             }
             else
             {

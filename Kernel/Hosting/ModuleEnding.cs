@@ -20,7 +20,7 @@ internal sealed class ModuleEnding(Module module, IConnectionManager manager, IL
     {
         if (module.Advance(ModuleState.Stopping, why) && module.View is { } view)
         {
-            await module.Stopping.CancelAsync();
+            await TellStoppingAsync();
             await StopClientsAsync(view);
             view.Close();
         }
@@ -34,7 +34,7 @@ internal sealed class ModuleEnding(Module module, IConnectionManager manager, IL
     /// </param>
     internal async Task FinishAsync(string why, bool leaveSession)
     {
-        await module.Stopping.CancelAsync();
+        await TellStoppingAsync();
         while (leaveSession && module.Admitted.TryDequeue(out string? client))
         {
             await StepAsync(
@@ -47,6 +47,10 @@ internal sealed class ModuleEnding(Module module, IConnectionManager manager, IL
         module.Code?.Dispose();
         module.Code = null;
     }
+
+    /// <summary>Runs what the module's code has asked to be told by.</summary>
+    private Task TellStoppingAsync() => StepAsync(
+        "telling it that it stops", module.Stopping.CancelAsync(), Limits.ClientStopTimeMax);
 
     private async Task StopClientsAsync(IReactor view)
     {

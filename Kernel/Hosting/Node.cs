@@ -41,6 +41,7 @@ public sealed class Node : IAsyncDisposable
     private readonly CancellationTokenSource loadingEnds = new();
     private Task loading = Task.CompletedTask;
     private Watchdog? watchdog;
+    private volatile bool faulted;
     private int stopping;
     private int phase;
 
@@ -65,6 +66,9 @@ public sealed class Node : IAsyncDisposable
 
     /// <summary>Whether the core or the transport failed.</summary>
     public bool Panicked => Phase == BootPhase.Panicked;
+
+    /// <summary>Whether it ends by a fault of its own: somebody should start it again.</summary>
+    public bool Failed => Panicked || faulted;
 
     /// <summary>How far the boot has come.</summary>
     public BootPhase Phase => (BootPhase)Volatile.Read(ref phase);
@@ -122,6 +126,18 @@ public sealed class Node : IAsyncDisposable
         }
 
         log.LogInformation("stopping: {Why}", why);
+        try
+        {
+            await StopAllAsync(why);
+        }
+        finally
+        {
+            stopped.SetResult(); // Whoever waits for the end must not do so for ever.
+        }
+    }
+
+    private async Task StopAllAsync(string why)
+    {
         await loadingEnds.CancelAsync();
         await loading;
         if (host is not null)
@@ -145,7 +161,6 @@ public sealed class Node : IAsyncDisposable
         dataLock?.Dispose();
         log.LogInformation("stopped");
         recorder?.Dispose();
-        stopped.SetResult();
     }
 
     /// <inheritdoc/>
@@ -299,6 +314,7 @@ public sealed class Node : IAsyncDisposable
 #pragma warning restore CA1031
         {
             log.LogCritical(failure, "clients could not be loaded; the node ends");
+            faulted = true;
             AskStop($"clients could not be loaded: {McMasterPluginLoader.Shown(failure)}");
         }
     }

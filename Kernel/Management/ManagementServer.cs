@@ -19,6 +19,7 @@ internal sealed class ManagementServer : IAsyncDisposable
     private static readonly JsonDocumentOptions EachKeyOnce =
         new() { AllowDuplicateProperties = false };
 
+    private static readonly TimeSpan AcceptAgain = TimeSpan.FromMilliseconds(100);
     private readonly Socket listener;
     private readonly string? path;
     private readonly ReadOnlyMemory<byte>? key;
@@ -114,15 +115,44 @@ internal sealed class ManagementServer : IAsyncDisposable
         {
             probe.Connect(new UnixDomainSocketEndPoint(path));
         }
-        catch (SocketException)
+        catch (SocketException nobody) when (
+            nobody.SocketErrorCode == SocketError.ConnectionRefused && HoldsNothing(path))
         {
-            File.Delete(path);
+            File.Delete(path); // Of a node that was killed.
             return;
+        }
+        catch (SocketException failure)
+        {
+            throw new RefusedException(
+                new Refusal(
+                    $"management socket {path}", "nothing there, or a socket of a node that ended",
+                    failure.Message, "correct management:socket, or remove what is there"),
+                failure);
         }
 
         throw new RefusedException(new Refusal(
             $"management socket {path}", "a path of this node's own",
             "another process, which answers there", "correct management:socket"));
+    }
+
+    /// <summary>
+    /// A socket cannot be opened as a file; whatever can, an empty one too, is somebody's.
+    /// </summary>
+    private static bool HoldsNothing(string path)
+    {
+        try
+        {
+            File.OpenHandle(path).Dispose();
+            return false;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
+        catch (IOException)
+        {
+            return true; // ENXIO.
+        }
     }
 
     private async Task AcceptAsync()
@@ -144,8 +174,15 @@ internal sealed class ManagementServer : IAsyncDisposable
             {
                 room.Release();
                 log.LogWarning("accepting a management connection: {Failure}", failure.Message);
+                await PauseAsync(); // No descriptor is left, and none will be at once.
             }
         }
+    }
+
+    private static async Task PauseAsync()
+    {
+        using PeriodicTimer timer = new(AcceptAgain);
+        _ = await timer.WaitForNextTickAsync(CancellationToken.None);
     }
 
     private async Task ServeAsync(Socket connection)

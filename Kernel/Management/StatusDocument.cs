@@ -31,7 +31,7 @@ internal static class StatusDocument
             ["partner"] = Partner(node, session),
             ["clients"] = Clients(node.Modules, session),
             ["volumes"] = Volumes(parts),
-            ["takeover"] = ownership?["takeover"]?.DeepClone() ?? NoTakeover(),
+            ["takeover"] = ownership?["takeover"]?.DeepClone() ?? NoTakeover(ownership),
             ["witness"] = ownership?["witness"]?.DeepClone(),
             ["plugins"] = Plugins(node.Modules),
         };
@@ -91,7 +91,7 @@ internal static class StatusDocument
         {
             foreach (IStatusReporter reporter in module.Parts.Reporters)
             {
-                asked.Add((reporter.Section, AskAsync(module, reporter)));
+                asked.Add((SectionOf(module, reporter), AskAsync(module, reporter)));
             }
         }
 
@@ -104,12 +104,34 @@ internal static class StatusDocument
         return parts;
     }
 
+    private static string SectionOf(Module module, IStatusReporter reporter)
+    {
+        try
+        {
+            return reporter.Section ?? module.Id;
+        }
+#pragma warning disable CA1031 // A plugin's code may throw anything; its report has a name still.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return module.Id;
+        }
+    }
+
+    /// <summary>What cannot be written (a number that is none) is found out here.</summary>
+    private static JsonNode? ReportOf(IStatusReporter reporter)
+    {
+        JsonNode? report = reporter.Report();
+        _ = report?.ToJsonString();
+        return report;
+    }
+
     private static async Task<JsonNode?> AskAsync(Module module, IStatusReporter reporter)
     {
         try
         {
             return await module.View!
-                .CallAsync(() => ValueTask.FromResult(reporter.Report()))
+                .CallAsync(() => ValueTask.FromResult(ReportOf(reporter)))
                 .WaitAsync(Limits.ReportTimeMax);
         }
         catch (TimeoutException)
@@ -211,9 +233,10 @@ internal static class StatusDocument
     private static IEnumerable<JsonObject> Items(JsonNode? list) =>
         list is JsonArray items ? items.OfType<JsonObject>() : [];
 
-    private static JsonObject NoTakeover() => new()
+    private static JsonObject NoTakeover(JsonObject? ownership) => new()
     {
         ["possible"] = false,
-        ["reasons"] = new JsonArray("no module decides ownership"),
+        ["reasons"] = new JsonArray(
+            $"{ownership?["notReported"] ?? "no module decides ownership"}"),
     };
 }

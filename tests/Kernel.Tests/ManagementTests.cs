@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Management;
 
 namespace StorageOs.Kernel.Tests;
@@ -59,6 +60,17 @@ public sealed class ManagementTests : IAsyncDisposable
     public void The_socket_is_its_owners_alone() => Assert.Equal(
         UnixFileMode.UserRead | UnixFileMode.UserWrite,
         File.GetUnixFileMode(folder.File("m.sock")));
+
+    [Fact]
+    public void A_file_that_the_configuration_names_by_mistake_is_not_deleted()
+    {
+        string path = folder.File("vol0.img");
+        File.WriteAllText(path, "a volume");
+        RefusedException refused = Assert.Throws<RefusedException>(() => ManagementServer.Start(
+            path, new ManagementCommands(null!), NullLogger.Instance));
+        Assert.Contains("management:socket", refused.Refusal.Remedy, StringComparison.Ordinal);
+        Assert.Equal("a volume", File.ReadAllText(path));
+    }
 
     private static async Task<string?> ReadOrEndAsync(NetworkStream stream)
     {

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
@@ -136,6 +137,19 @@ public sealed class PluginHostTests : IDisposable
         Assert.True(await Find(node, "hangs").Constructed.WaitAsync(Soon));
         Assert.Equal(ModuleState.Starting, Find(node, "hangs").State);
         Assert.False(node.Serving.IsCompleted);
+    }
+
+    [Theory]
+    [InlineData("throw new Exception(\"no\")")]
+    [InlineData("Thread.Sleep(-1)")]
+    public async Task A_client_that_takes_the_word_of_its_stop_badly_holds_up_no_stop(string what)
+    {
+        PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin(
+            "bad", $"stopping.Register(() => {what}); return default;"));
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Soon);
+        await node.StopAsync("test").WaitAsync(Limits.ClientStopTimeMax * 4);
+        Assert.Contains("stop", manager.Calls);
     }
 
     [Fact]
@@ -322,6 +336,29 @@ public sealed class PluginHostTests : IDisposable
         RefusedException refused = await Assert.ThrowsAsync<RefusedException>(() =>
             NodeClient.AskAsync(folder.File("manage.sock"), command, null, Soon, default));
         Assert.Contains(expected, refused.Refusal.Expected, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("public string Section => \"odd\";", "JsonValue.Create(double.NaN)", "odd")]
+    [InlineData("public string Section => null!;", "null", "odd-plugin")]
+    [InlineData("public string Section => throw new Exception();", "null", "odd-plugin")]
+    public async Task What_one_plugin_reports_oddly_costs_its_own_part_of_the_status(
+        string section, string report, string named)
+    {
+        PluginBuilder.Put(
+            Plugins, "odd-plugin",
+            PluginBuilder.Entry(
+                "registry.Services.AddSingleton<IClient, TheClient>(); "
+                + "registry.Services.AddSingleton<IStatusReporter, Odd>();")
+            + PluginBuilder.Client("odd-plugin")
+            + $"public sealed class Odd : IStatusReporter {{ {section} "
+            + $"public JsonNode? Report() => {report}; }}");
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Soon);
+        JsonObject status = (JsonObject)(await NodeClient.AskAsync(
+            folder.File("manage.sock"), "status", null, Soon, default))!;
+        Assert.Equal("Serving", $"{status["phase"]}");
+        Assert.True(status["sections"]!.AsObject().ContainsKey(named));
     }
 
     [Fact]

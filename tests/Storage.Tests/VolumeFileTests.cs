@@ -34,4 +34,22 @@ public sealed class VolumeFileTests
 
         Directory.Delete(folder, recursive: true);
     }
+
+    /// <summary>Acknowledged records beyond the new end would be passed over in silence.</summary>
+    [Fact]
+    public void AVolumeThatIsConfiguredSmallerThanItWasIsRefused()
+    {
+        string folder = Directory.CreateTempSubdirectory("volume-file-").FullName;
+        VolumeSettings settings = new("vol0", new GroupId(0), 8192);
+        VolumeFile.Open(settings, folder).Dispose();
+        RefusedException refused = Assert.Throws<RefusedException>(
+            () => VolumeFile.Open(settings with { SizeBytes = 4096 }, folder));
+        Assert.Contains("sizeBytes 8192", refused.Refusal.Remedy, StringComparison.Ordinal);
+        using (VolumeFile larger = VolumeFile.Open(settings with { SizeBytes = 12288 }, folder))
+        {
+            Assert.Equal(DiskResult.Ok, larger.Write([new byte[4096]], 8192));
+        }
+
+        Directory.Delete(folder, recursive: true);
+    }
 }

@@ -22,7 +22,9 @@ internal sealed class VolumeFile : IVolumeFile
     }
 
     /// <summary>Opens the volume's device, or its file in a folder, made if need be.</summary>
-    /// <exception cref="RefusedException">The device is none, in use or too small.</exception>
+    /// <exception cref="RefusedException">
+    /// The device is none, in use or too small; the file is larger than the volume.
+    /// </exception>
     public static VolumeFile Open(VolumeSettings volume, string folder) => volume.Device is { } path
         ? OpenDevice(path, volume.SizeBytes)
         : OpenFile(Path.Combine(folder, volume.Name + ".img"), volume.SizeBytes);
@@ -57,7 +59,17 @@ internal sealed class VolumeFile : IVolumeFile
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         SafeFileHandle file = File.OpenHandle(
             path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-        if (RandomAccess.GetLength(file) < sizeBytes)
+        long length = RandomAccess.GetLength(file);
+        if (length > sizeBytes)
+        {
+            // What the log holds beyond the end would have nowhere to go.
+            file.Dispose();
+            throw new RefusedException(new Refusal(
+                $"volume file {path}", $"at most {sizeBytes} bytes, the volume's size",
+                $"{length}", $"configure sizeBytes {length}; a volume does not shrink"));
+        }
+
+        if (length < sizeBytes)
         {
             RandomAccess.SetLength(file, sizeBytes);
         }
