@@ -19,6 +19,7 @@ internal sealed class ManagementServer : IAsyncDisposable
     private static readonly JsonDocumentOptions EachKeyOnce =
         new() { AllowDuplicateProperties = false };
 
+    private const int NoSuchDevice = 6; // ENXIO.
     private static readonly TimeSpan AcceptAgain = TimeSpan.FromMilliseconds(100);
     private readonly Socket listener;
     private readonly string? path;
@@ -149,9 +150,9 @@ internal sealed class ManagementServer : IAsyncDisposable
         {
             return false;
         }
-        catch (IOException)
+        catch (IOException failure)
         {
-            return true; // ENXIO.
+            return failure.HResult == NoSuchDevice; // Not: locked, or on a disk that fails.
         }
     }
 

@@ -72,6 +72,31 @@ public sealed class ManagementTests : IAsyncDisposable
         Assert.Equal("a volume", File.ReadAllText(path));
     }
 
+    [Fact]
+    public void A_file_that_is_locked_is_not_taken_for_a_socket()
+    {
+        string path = folder.File("lock");
+        using FileStream held = new(path, FileMode.Create, FileAccess.ReadWrite, FileShare.None);
+        _ = Assert.Throws<RefusedException>(() => ManagementServer.Start(
+            path, new ManagementCommands(null!), NullLogger.Instance));
+        Assert.True(File.Exists(path));
+    }
+
+    [Fact]
+    public async Task The_socket_of_a_node_that_was_killed_is_in_nobodys_way()
+    {
+        string path = folder.File("left.sock");
+        using (Socket left = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            left.Bind(new UnixDomainSocketEndPoint(folder.File("first.sock")));
+            File.Move(folder.File("first.sock"), path); // Its end would take it away.
+        }
+
+        Assert.True(Path.Exists(path));
+        await using ManagementServer next = ManagementServer.Start(
+            path, new ManagementCommands(null!), NullLogger.Instance);
+    }
+
     private static async Task<string?> ReadOrEndAsync(NetworkStream stream)
     {
         try
