@@ -118,21 +118,15 @@ internal static class StatusDocument
         }
     }
 
-    /// <summary>What cannot be written (a number that is none) is found out here.</summary>
-    private static JsonNode? ReportOf(IStatusReporter reporter)
-    {
-        JsonNode? report = reporter.Report();
-        _ = report?.ToJsonString();
-        return report;
-    }
-
     private static async Task<JsonNode?> AskAsync(Module module, IStatusReporter reporter)
     {
         try
         {
-            return await module.View!
-                .CallAsync(() => ValueTask.FromResult(ReportOf(reporter)))
+            JsonNode? report = await module.View!
+                .CallAsync(() => ValueTask.FromResult(reporter.Report()))
                 .WaitAsync(Limits.ReportTimeMax);
+            _ = report?.ToJsonString(); // What cannot be written shows here.
+            return report;
         }
         catch (TimeoutException)
         {

@@ -304,7 +304,7 @@ internal sealed class VerbsTransport : ITransport
                 ports.TryGetValue(happened.Element, out port);
             }
 
-            // Acknowledged before the port is touched: its dispose waits for this under its lock.
+            // Acknowledged before the port is touched: who destroys its queue pair waits for that.
             Ibv.ibv_ack_async_event(ref happened);
             port?.End(PortState.Failed);
             if (happened.EventType == IbvConstants.IBV_EVENT_DEVICE_FATAL
