@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Cli;
@@ -79,11 +81,55 @@ public sealed class Guests : IAsyncLifetime
         await UntilAsync(IsWellAsync, WellTimeMax, "both in sync, at home");
     }
 
-    /// <summary>Waits; a failure shows what both guests have said last.</summary>
+    /// <summary>
+    /// Waits; a failure shows what both guests have said last, and what their machines do.
+    /// </summary>
     internal Task UntilAsync(Func<Task<bool>> condition, TimeSpan limit, string what) =>
         UntilAsync(
             condition, limit, what,
-            () => $"a:\n{Tail(Console("a"))}\nb:\n{Tail(Console("b"))}");
+            () => string.Join('\n', PairLayout.Names.Select(
+                name => $"{name}:\n{Tail(Console(name))}\n{Machine(name)}")));
+
+    // A guest that says nothing any more: whether its processor runs, where, and for whom QEMU waits.
+    private string Machine(string name)
+    {
+        if (GuestProcess.Find(Pair, name) is not { } pid)
+        {
+            return "no QEMU process";
+        }
+
+        var before = Threads(pid);
+        Thread.Sleep(1000);
+        string threads = string.Join(", ", Threads(pid).Select(one => $"{one.Key} {one.Value.State} "
+            + $"at {one.Value.At}, {one.Value.Ticks - before.GetValueOrDefault(one.Key).Ticks} ticks"
+            + " in the last second"));
+        try
+        {
+            JsonNode registers = GuestMonitor.RunAsync(
+                Pair, name, "human-monitor-command",
+                new JsonObject { ["command-line"] = "info registers" }, CancellationToken.None)
+                .GetAwaiter().GetResult();
+            return $"{threads}\n{registers}";
+        }
+        catch (Exception silent) when (silent is OperationCanceledException or IOException
+            or SocketException or RefusedException)
+        {
+            return $"{threads}\nno word of its monitor: {silent.Message}";
+        }
+    }
+
+    // proc(5): the words after the name are the state, and from the twelfth on the ticks used.
+    private static Dictionary<string, (string State, string At, long Ticks)> Threads(int pid) =>
+        Directory.GetDirectories($"/proc/{pid}/task").ToDictionary(
+            static task => $"{File.ReadAllText($"{task}/comm").Trim()} {Path.GetFileName(task)}",
+            static task =>
+            {
+                string stat = File.ReadAllText($"{task}/stat");
+                string[] words = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+                long ticks = long.Parse(words[11], CultureInfo.InvariantCulture)
+                    + long.Parse(words[12], CultureInfo.InvariantCulture);
+                return (words[0], File.ReadAllText($"{task}/wchan"), ticks);
+            });
 
     internal static async Task UntilAsync(
         Func<Task<bool>> condition, TimeSpan limit, string what, Func<string> details)

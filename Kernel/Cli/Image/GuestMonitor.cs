@@ -24,8 +24,8 @@ internal static class GuestMonitor
         PairLayout pair, string name, CancellationToken cancellation) =>
         RunAsync(pair, name, "system_reset", [], cancellation);
 
-    /// <summary>Runs a command of QEMU's.</summary>
-    internal static async Task RunAsync(
+    /// <summary>Runs a command of QEMU's; what it returned.</summary>
+    internal static async Task<JsonNode> RunAsync(
         PairLayout pair, string name, string command, JsonObject arguments,
         CancellationToken cancellation)
     {
@@ -39,11 +39,11 @@ internal static class GuestMonitor
         await using NetworkStream stream = new(socket);
         LineReader lines = new(stream, Limits.ManagementReplyBytesMax);
         _ = await lines.ReadAsync(limit.Token);
-        await SendAsync(stream, lines, "qmp_capabilities", [], limit.Token);
-        await SendAsync(stream, lines, command, arguments, limit.Token);
+        _ = await SendAsync(stream, lines, "qmp_capabilities", [], limit.Token);
+        return await SendAsync(stream, lines, command, arguments, limit.Token);
     }
 
-    private static async Task SendAsync(
+    private static async Task<JsonNode> SendAsync(
         NetworkStream stream, LineReader lines, string command, JsonObject arguments,
         CancellationToken cancellation)
     {
@@ -53,9 +53,9 @@ internal static class GuestMonitor
         while (await lines.ReadAsync(cancellation) is { } reply)
         {
             JsonNode? answer = JsonNode.Parse(reply.Span);
-            if (answer?["return"] is not null)
+            if (answer?["return"] is { } returned)
             {
-                return;
+                return returned;
             }
 
             if (answer?["error"] is { } error)

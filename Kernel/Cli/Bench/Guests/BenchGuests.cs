@@ -17,9 +17,11 @@ internal sealed class BenchGuests : IAsyncDisposable
 
     private const string Probe = "/usr/lib/storageos/bench/GuestProbe";
     private const string Plugins = "/usr/lib/storageos/plugins";
+    private const int SettleTriesMax = 10;
     private static readonly TimeSpan BootTimeMax = TimeSpan.FromMinutes(4);
     private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(2);
 
     private BenchGuests(PairLayout layout) => Layout = layout;
 
@@ -86,6 +88,27 @@ internal sealed class BenchGuests : IAsyncDisposable
 
             _ = await timer.WaitForNextTickAsync(cancellation);
         }
+    }
+
+    /// <summary>
+    /// Waits until the pair has been in sync in one session for a while, and served by a node.
+    /// Returns what <see cref="ReadyAsync"/> says.
+    /// </summary>
+    internal async Task<string> SettledAsync(string owner, CancellationToken cancellation)
+    {
+        for (int tries = 0; tries < SettleTriesMax; tries++)
+        {
+            string sessions = await InSyncAsync(owner, cancellation);
+            await BenchPair.WaitAsync(Settling, cancellation);
+            if (await ReadyAsync(owner, cancellation) == (sessions, ""))
+            {
+                return sessions;
+            }
+        }
+
+        throw new RefusedException(new Refusal(
+            "bench --guests", $"a pair in sync for {Settling.TotalSeconds} s",
+            await ViewsAsync(PairLayout.Names, cancellation)));
     }
 
     /// <summary>

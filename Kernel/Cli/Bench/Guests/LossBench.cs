@@ -18,8 +18,6 @@ internal sealed class LossBench(BenchGuests guests, BenchView view, int times)
     private const double AimWorstMs = 250;
     private const string Owner = "a";
     private const string Survivor = "b";
-    private const int SettleTriesMax = 10;
-    private static readonly TimeSpan Before = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan After = TimeSpan.FromSeconds(1);
 
     private readonly PairLayout pair = guests.Layout;
@@ -112,7 +110,8 @@ internal sealed class LossBench(BenchGuests guests, BenchView view, int times)
         Task writing = Task.Run(() => writer.RunAsync(stop.Token), cancellation);
         try
         {
-            await SettledAsync(cancellation);
+            // Under the writer's load: a survivor of another state may rightly refuse to serve.
+            _ = await guests.SettledAsync(Owner, cancellation);
             (long from, Task others) = await LoseAsync(how, cancellation);
             await stop.CancelAsync();
             try
@@ -132,27 +131,6 @@ internal sealed class LossBench(BenchGuests guests, BenchView view, int times)
             await stop.CancelAsync();
             await writing;
         }
-    }
-
-    /// <summary>
-    /// Waits until the pair has been in sync in one session for a while under the writer's load:
-    /// a survivor of another state may rightly refuse to serve.
-    /// </summary>
-    private async Task SettledAsync(CancellationToken cancellation)
-    {
-        for (int tries = 0; tries < SettleTriesMax; tries++)
-        {
-            string sessions = await guests.InSyncAsync(Owner, cancellation);
-            await BenchPair.WaitAsync(Before, cancellation);
-            if (await guests.ReadyAsync(Owner, cancellation) == (sessions, ""))
-            {
-                return;
-            }
-        }
-
-        throw new RefusedException(new Refusal(
-            "bench --guests", $"a pair in sync for {Before.TotalSeconds} s",
-            await guests.ViewsAsync(PairLayout.Names, cancellation)));
     }
 
     /// <summary>The loss: when it was, and what of it goes on.</summary>

@@ -37,15 +37,23 @@ internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, str
             cancellation);
         string tcp = await a.RunAsync("/etc/storageos/bench-nvme tcp", cancellation);
         string rdma = await a.RunAsync("/etc/storageos/bench-nvme rdma", cancellation);
-
-        // Loading modules takes an emulated processor for so long that ownership may have moved.
-        await guests.InSyncAsync("a", cancellation);
-        _ = await a.RunAsync(
-            $"nbd-client {Image.GuestNetwork.Service(0)} {Image.GuestNetwork.NbdPort} {Nbd} "
-            + "-N vol0 -b 4096 </dev/null >/run/nbd.log 2>&1 || { cat /run/nbd.log; exit 1; }",
-            cancellation);
         return new PeerDevices(Nbd, "/dev/drbd0", tcp, rdma);
     }
+
+    /// <summary>
+    /// Connects ours, for one turn: the volume may have been served by the other since the last,
+    /// and nbd-client does not connect again. A request without an answer fails after a while.
+    /// </summary>
+    internal static async Task ConnectOursAsync(GuestShell a, CancellationToken cancellation) =>
+        _ = await a.RunAsync(
+            $"nbd-client {GuestNetwork.Service(0)} {GuestNetwork.NbdPort} {Nbd} "
+            + "-N vol0 -b 4096 -timeout 10 </dev/null >/run/nbd.log 2>&1 "
+            + "|| { cat /run/nbd.log; exit 1; }", cancellation);
+
+    /// <summary>Disconnects ours, also one that is dead.</summary>
+    internal static async Task DisconnectOursAsync(
+        GuestShell a, CancellationToken cancellation) =>
+        _ = await a.TryAsync($"nbd-client -d {Nbd} </dev/null", cancellation);
 
     /// <summary>
     /// A first try to connect is lost now and then while the other loads its modules, and then
@@ -80,7 +88,7 @@ internal sealed record PeerDevices(string Ours, string Drbd, string NvmeTcp, str
     {
         const string Drbd = "drbdadm down bench </dev/null";
         _ = await guests.Shell("a").RunAsync(
-            $"nbd-client -d {Nbd}; nvme disconnect -n tcp; nvme disconnect -n rdma; {Drbd}",
+            "nvme disconnect -n tcp; nvme disconnect -n rdma; " + Drbd,
             cancellation);
         _ = await guests.Shell("b").RunAsync(
             $"{Drbd}; cd /sys/kernel/config/nvmet && "

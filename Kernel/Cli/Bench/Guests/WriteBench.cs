@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Cli.Image;
 
 namespace StorageOs.Kernel.Cli.Bench.Guests;
@@ -14,11 +15,14 @@ internal sealed class WriteBench(
     private const string Export = "storageos nbd-client";
     private const string Drbd = "drbd protocol C";
     private const string NvmeRdma = "nvme rdma";
+    private const string Owner = "a";
+    private const int TurnTriesMax = 5;
     private const int CountedMin = 100_000;
     private const int CountSeconds = 10;
     private static readonly int[] Depths = [1, 16];
 
-    private readonly GuestShell shell = guests.Shell("a");
+    private readonly GuestShell shell = guests.Shell(Owner);
+    private int again;
     private long allocated;
     private long counted;
 
@@ -37,7 +41,8 @@ internal sealed class WriteBench(
         while (counted < CountedMin)
         {
             view.Progress("counting what writes allocate", (int)counted, CountedMin);
-            _ = await ApiAsync(Depths[^1], CountSeconds, cancellation);
+            _ = await TurnAsync(
+                () => ApiAsync(Depths[^1], CountSeconds, cancellation), cancellation);
         }
 
         results["allocation"] = new JsonObject
@@ -56,7 +61,7 @@ internal sealed class WriteBench(
         [
             (Api, () => ApiAsync(depth, seconds, cancellation)),
             (Drbd, () => FioAsync(devices.Drbd)),
-            (Export, () => FioAsync(devices.Ours)),
+            (Export, OursAsync),
             ("nvme tcp", () => FioAsync(devices.NvmeTcp)),
             (NvmeRdma, () => FioAsync(devices.NvmeRdma)),
         ];
@@ -67,22 +72,71 @@ internal sealed class WriteBench(
             foreach ((string name, Func<Task<WriteRun>> run) in sides)
             {
                 view.Progress($"writes at depth {depth}, round {round + 1}: {name}");
-                runs[name].Add(await run());
+                runs[name].Add(await TurnAsync(run, cancellation));
             }
 
             JsonObject report = Report(runs);
-            report["setting"] = new JsonObject { ["rounds"] = round + 1 };
+            report["setting"] = new JsonObject
+            {
+                ["rounds"] = round + 1,
+                ["turnsMadeAgain"] = again,
+            };
             results[$"depth {depth}"] = report;
         }
 
         Task<WriteRun> FioAsync(string device) =>
             WriteRun.FioAsync(shell, device, depth, seconds, cancellation);
+
+        async Task<WriteRun> OursAsync()
+        {
+            await PeerDevices.ConnectOursAsync(shell, cancellation);
+            try
+            {
+                return await FioAsync(devices.Ours);
+            }
+            finally
+            {
+                await PeerDevices.DisconnectOursAsync(shell, cancellation);
+            }
+        }
+    }
+
+    /// <summary>
+    /// One turn, in one session and in sync from before it to after it: else it is made again, for
+    /// it measured something else too. How often that was is told.
+    /// </summary>
+    private async Task<WriteRun> TurnAsync(
+        Func<Task<WriteRun>> run, CancellationToken cancellation)
+    {
+        Refusal? failed = null;
+        for (int tries = 0; tries < TurnTriesMax; tries++)
+        {
+            string sessions = await guests.SettledAsync(Owner, cancellation);
+            try
+            {
+                WriteRun one = await run();
+                if (await guests.ReadyAsync(Owner, cancellation) == (sessions, ""))
+                {
+                    return one;
+                }
+            }
+            catch (RefusedException refused)
+            {
+                failed = refused.Refusal;
+            }
+
+            again++;
+        }
+
+        throw new RefusedException(failed ?? new Refusal(
+            "bench --guests", $"a turn in one session in {TurnTriesMax} tries",
+            await guests.ViewsAsync(PairLayout.Names, cancellation)));
     }
 
     private async Task<WriteRun> ApiAsync(
         int depth, int seconds, CancellationToken cancellation)
     {
-        JsonNode run = (await guests.AskAsync("a", "guest-write", new JsonObject
+        JsonNode run = (await guests.AskAsync(Owner, "guest-write", new JsonObject
         {
             ["volume"] = "vol0",
             ["depth"] = depth,

@@ -6,12 +6,14 @@ namespace StorageOs.Kernel.Cli.Bench.Guests;
 /// <summary>Writes of 4 KiB at random places, as a client saw them.</summary>
 internal readonly record struct WriteRun(double Iops, double P50Us, double P99Us)
 {
+    private const int OverheadSeconds = 60;
+
     /// <summary>Runs fio in a guest on a block device.</summary>
     internal static async Task<WriteRun> FioAsync(
         GuestShell shell, string device, int depth, int seconds, CancellationToken cancellation)
     {
         string output = await shell.RunAsync(
-            $"fio --name=bench --filename={device} --direct=1 --ioengine=libaio --thread "
+            $"timeout -s KILL {seconds + OverheadSeconds} fio --name=bench --filename={device} --direct=1 --ioengine=libaio --thread "
             + $"--rw=randwrite --bs=4k --iodepth={depth} --randrepeat=0 --norandommap "
             + $"--time_based --runtime={seconds} --ramp_time=1 --percentile_list=50:99 "
             + "--output-format=json 2>/dev/null", cancellation);
