@@ -46,8 +46,11 @@ public static class Limits
     /// <summary>The longest that a reactor sleeps without a timer.</summary>
     public static readonly TimeSpan ReactorSleepMax = TimeSpan.FromMinutes(1);
 
-    /// <summary>How long a plugin's constructor and registration may take.</summary>
-    public static readonly TimeSpan RegistrationTimeMax = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// How long a plugin's constructor and registration may take. A good one has taken 10 s, in an
+    /// emulated guest of a busy machine, and what is refused is not tried again.
+    /// </summary>
+    public static readonly TimeSpan RegistrationTimeMax = TimeSpan.FromSeconds(30);
 
     /// <summary>How long a client may take to stop.</summary>
     public static readonly TimeSpan ClientStopTimeMax = TimeSpan.FromSeconds(5);

@@ -178,11 +178,11 @@ public sealed class PluginHostTests : IDisposable
 
         Refusal register = Find(node, "a-register").Standing.Refusal!;
         Assert.Equal("plugin a-register", register.Subject);
-        Assert.Equal("its constructor and Register to return within 10 s", register.Expected);
+        Assert.Equal("its constructor and Register to return within 30 s", register.Expected);
         Refusal services = Find(node, "b-services").Standing.Refusal!;
         Assert.Equal("plugin b-services", services.Subject);
         Assert.Equal(
-            "the construction of its services to return within 10 s", services.Expected);
+            "the construction of its services to return within 30 s", services.Expected);
     }
 
     [Fact]
