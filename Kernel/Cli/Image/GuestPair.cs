@@ -12,7 +12,10 @@ internal static class GuestPair
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    /// <summary>Makes the files, unless the pair is there already.</summary>
+    /// <summary>
+    /// Makes the files, unless the pair is there already. What is left of a call that was ended
+    /// before it had made all of them is made anew: no guest has run on it.
+    /// </summary>
     internal static async Task<PairLayout> MakeAsync(
         string directory, GuestSettings guests, CancellationToken cancellation)
     {
@@ -35,6 +38,11 @@ internal static class GuestPair
         {
             string folder = Path.Combine(directory, name);
             string state = Path.Combine(folder, "state");
+            if (Directory.Exists(state))
+            {
+                Directory.Delete(state, recursive: true); // All that is in it goes on the disk.
+            }
+
             Directory.CreateDirectory(state, OwnerOnly);
             await WriteKeyAsync(Path.Combine(state, "pair.key"), pairKey, cancellation);
             await WriteKeyAsync(Path.Combine(state, "manage.key"), manageKey, cancellation);
@@ -102,6 +110,7 @@ internal static class GuestPair
     private static async Task WriteKeyAsync(
         string path, byte[] key, CancellationToken cancellation)
     {
+        File.Delete(path); // One that is there keeps its rights, whatever they are.
         FileStreamOptions options = new()
         {
             Mode = FileMode.CreateNew,

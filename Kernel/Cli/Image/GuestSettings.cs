@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Cli.Image;
 
@@ -43,21 +44,52 @@ internal sealed record GuestSettings(
     /// <summary>NVRAM of a guest: a log for each group.</summary>
     public const int NvramMib = 256;
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions Whole = new()
+    {
+        WriteIndented = true,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
 
     /// <summary>File name within the pair's directory; says that its nodes are guests.</summary>
     private const string FileName = "guests.json";
 
     /// <summary>The settings of a pair; null when its nodes are processes.</summary>
+    /// <exception cref="RefusedException">
+    /// They cannot be read. What is beside them may be a pair with all its data, so that it is
+    /// neither used nor made anew.
+    /// </exception>
     internal static GuestSettings? Load(string directory)
     {
         string path = Path.Combine(directory, FileName);
-        return File.Exists(path)
-            ? JsonSerializer.Deserialize<GuestSettings>(File.ReadAllText(path))
-            : null;
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        string found = "null";
+        try
+        {
+            if (JsonSerializer.Deserialize<GuestSettings>(File.ReadAllText(path), Whole)
+                is { } settings)
+            {
+                return settings;
+            }
+        }
+        catch (JsonException wrong)
+        {
+            found = wrong.Message;
+        }
+
+        throw new RefusedException(new Refusal(
+            path, "the settings of a pair of guests", found,
+            "correct it, or remove it to have image pair make the pair anew, without its data"));
     }
 
-    /// <summary>Keeps the settings.</summary>
-    internal void Save(string directory) => File.WriteAllText(
-        Path.Combine(directory, FileName), JsonSerializer.Serialize(this, Indented) + "\n");
+    /// <summary>
+    /// Keeps the settings. That they are there says that the pair is whole: nothing of it is made
+    /// after them.
+    /// </summary>
+    internal void Save(string directory) => WholeFile.Write(
+        Path.Combine(directory, FileName), JsonSerializer.Serialize(this, Whole) + "\n");
 }

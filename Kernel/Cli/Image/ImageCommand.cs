@@ -24,7 +24,7 @@ internal static class ImageCommand
         {
             bool kvm = await GuestProcess.HasKvmAsync(
                 Path.Combine(ImageFiles.Folder, "vmlinuz"), cancellation);
-            await File.WriteAllTextAsync(known, kvm ? "kvm" : "tcg", cancellation);
+            WholeFile.Write(known, kvm ? "kvm" : "tcg");
         }
 
         string accelerator = await File.ReadAllTextAsync(known, cancellation);
