@@ -9,6 +9,7 @@ namespace StorageOs.Kernel.Cli;
 /// <summary>A node of a pair as a process of its own, detached from this terminal.</summary>
 internal static class NodeProcess
 {
+    private const string Program = "StorageOs.Kernel";
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(10);
 
     // The shell gives the node a session of its own and its log file, and tells its process id.
@@ -35,8 +36,7 @@ internal static class NodeProcess
     internal static async Task<int> DetachAsync(
         string log, IEnumerable<string> command, CancellationToken cancellation)
     {
-        string self = Environment.ProcessPath
-            ?? throw new InvalidOperationException("the path of this process is not known");
+        string self = Path.Combine(AppContext.BaseDirectory, Program);
         ProcessStartInfo start = new("/bin/sh")
         {
             RedirectStandardOutput = true,
@@ -140,8 +140,14 @@ internal static class NodeProcess
     internal static string LastWords(PairLayout pair, string name)
     {
         string log = pair.Log(name);
-        string[] lines = File.Exists(log) ? File.ReadAllLines(log) : [];
+        return LastWords(File.Exists(log) ? File.ReadAllText(log) : "");
+    }
+
+    /// <summary>The last line of what a process said that says what went wrong.</summary>
+    internal static string LastWords(string said)
+    {
+        string[] lines = said.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         return lines.LastOrDefault(line => line.StartsWith("storageos: ", StringComparison.Ordinal))
-            ?? lines.LastOrDefault(line => line.Length > 0) ?? "nothing";
+            ?? lines.LastOrDefault() ?? "nothing";
     }
 }

@@ -154,7 +154,8 @@ internal static class PairCommand
             : ExitCode.Good;
     }
 
-    private static void RequireStopped(PairLayout pair, IReadOnlyList<string> names)
+    /// <summary>Says that none of the nodes may run.</summary>
+    internal static void RequireStopped(PairLayout pair, IReadOnlyList<string> names)
     {
         foreach (string name in names)
         {

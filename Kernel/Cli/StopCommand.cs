@@ -49,7 +49,7 @@ internal static class StopCommand
 
         if (PairLayout.Names.All(name => NodeProcess.Find(pair, name) is null))
         {
-            Image.GuestProcess.EndForwarder(pair);
+            await Image.GuestProcess.EndForwarderAsync(pair, cancellation);
         }
 
         if (output.Json)

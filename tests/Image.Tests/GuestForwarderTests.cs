@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Cli.Drill;
 using StorageOs.Kernel.Cli.Image;
 
@@ -99,6 +101,58 @@ public sealed class GuestForwarderTests : IDisposable
             _ = await client.ReceiveAsync(new byte[1]).WaitAsync(Soon);
         });
         Assert.Equal(SocketError.ConnectionReset, reset.SocketErrorCode);
+    }
+
+    [Fact]
+    public void A_port_that_is_taken_is_refused_with_what_to_do()
+    {
+        RefusedException refused = Assert.Throws<RefusedException>(
+            () => forwarder.Forward(port, 1, Other));
+        Assert.Equal($"port {port} of 127.0.0.1", refused.Refusal.Subject);
+        Assert.Contains("--nbd-port", refused.Refusal.Remedy, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [Trait("Category", "Slow")]
+    public async Task Whoever_starts_one_waits_until_it_forwards_or_hears_why_it_does_not()
+    {
+        int taken = DrillCommand.FreePorts();
+        PairLayout first = Pair("first", taken);
+        PairLayout second = Pair("second", taken);
+        try
+        {
+            await GuestProcess.ForwardAsync(first, 1, CancellationToken.None);
+            foreach (int vol in new[] { 0, 1 })
+            {
+                using TcpClient client = new();
+                await client.ConnectAsync(IPAddress.Loopback, taken + vol);
+            }
+
+            RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
+                () => GuestProcess.ForwardAsync(second, 1, CancellationToken.None));
+            Assert.Contains($"port {taken} of", refused.Refusal.Actual, StringComparison.Ordinal);
+            Assert.Contains("--nbd-port", refused.Refusal.Remedy, StringComparison.Ordinal);
+
+            // The port that it is told to choose is then this pair's, and works.
+            int other = DrillCommand.FreePorts();
+            second = await GuestPair.AtPortAsync(second, other, CancellationToken.None);
+            await GuestProcess.ForwardAsync(second, 1, CancellationToken.None);
+            using TcpClient another = new();
+            await another.ConnectAsync(IPAddress.Loopback, other);
+        }
+        finally
+        {
+            await GuestProcess.EndForwarderAsync(first, CancellationToken.None);
+            await GuestProcess.EndForwarderAsync(second, CancellationToken.None);
+        }
+    }
+
+    private PairLayout Pair(string name, int nbdPort)
+    {
+        string directory = Path.Combine(folder, name);
+        Directory.CreateDirectory(Path.Combine(directory, "net"));
+        new GuestSettings("", "tcg", "verbs", Size.MiB, nbdPort, 1).Save(directory);
+        return PairLayout.At(directory);
     }
 
     private async Task<(TcpClient Client, TcpClient Served)> ConnectAsync()

@@ -190,7 +190,7 @@ internal static class DrillCommand
             }
         }
 
-        GuestProcess.EndForwarder(pair);
+        await GuestProcess.EndForwarderAsync(pair, CancellationToken.None);
         if (good)
         {
             pair.Delete();

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Cli.Image;
 
@@ -45,12 +46,24 @@ internal sealed class GuestForwarder : IDisposable
     /// <summary>
     /// Forwards connections to a port of this machine to another, which leads to a guests' address.
     /// </summary>
-    /// <exception cref="SocketException">The port is taken.</exception>
+    /// <exception cref="RefusedException">The port is taken.</exception>
     internal void Forward(int from, int to, IPAddress address)
     {
         TcpListener listener = new(IPAddress.Loopback, from);
-        listener.Start();
         listeners.Add(listener);
+        try
+        {
+            listener.Start();
+        }
+        catch (SocketException taken)
+        {
+            throw new RefusedException(
+                new Refusal(
+                    $"port {from} of {IPAddress.Loopback}", $"to be free, for {address}",
+                    taken.Message, "choose others with --nbd-port"),
+                taken);
+        }
+
         loops.Add(AcceptAsync(listener, to, address));
     }
 

@@ -62,6 +62,23 @@ internal static class GuestPair
         return PairLayout.At(directory);
     }
 
+    /// <summary>Has clients find a pair at another port of this machine from now on.</summary>
+    /// <exception cref="RefusedException">A guest of it runs, and clients may, too.</exception>
+    internal static async Task<PairLayout> AtPortAsync(
+        PairLayout pair, int nbdPort, CancellationToken cancellation)
+    {
+        GuestSettings guests = pair.Guests!;
+        if (guests.NbdPort == nbdPort)
+        {
+            return pair;
+        }
+
+        PairCommand.RequireStopped(pair, PairLayout.Names);
+        await GuestProcess.EndForwarderAsync(pair, cancellation); // It would stay at the old one.
+        (guests with { NbdPort = nbdPort }).Save(pair.Directory);
+        return PairLayout.At(pair.Directory);
+    }
+
     // The operating system's kernel unpacks one archive after the other.
     private static async Task MakeInitrdAsync(
         string directory, GuestSettings guests, string overlay, CancellationToken cancellation)

@@ -17,6 +17,9 @@ internal static class GuestProcess
     // nodes tell each other everything by (seen in 19 of 25 runs of the suite's case).
     private const string EmulatedProcessor = "max,smap=off,smep=off,erms=off,fsrm=off";
 
+    private static readonly TimeSpan ForwarderTimeMax = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan EndTimeMax = TimeSpan.FromSeconds(5);
+
     /// <summary>Starts a guest, and the forwarder unless it runs.</summary>
     internal static async Task<int> StartAsync(
         PairLayout pair, string name, CancellationToken cancellation)
@@ -48,6 +51,75 @@ internal static class GuestProcess
                 NodeProcess.Kill(pid);
             }
         }
+    }
+
+    /// <summary>Ends the forwarder and waits until its ports are free.</summary>
+    internal static async Task EndForwarderAsync(
+        PairLayout pair, CancellationToken cancellation)
+    {
+        int?[] running = [Pid(HubFile(pair)), Pid(ForwarderFile(pair))];
+        EndForwarder(pair);
+        foreach (int pid in running.OfType<int>())
+        {
+            _ = await NodeProcess.HasEndedAsync(pid, EndTimeMax, cancellation);
+        }
+    }
+
+    /// <summary>Tells whoever started this process that it forwards.</summary>
+    internal static void SayForwards(PairLayout pair) =>
+        WholeFile.Write(ForwarderFile(pair), $"{Environment.ProcessId}\n");
+
+    /// <summary>
+    /// Starts our part of the forwarder, and waits until it forwards: a port that leads nowhere, or
+    /// to another pair that has it, must not be taken for this pair's.
+    /// </summary>
+    /// <param name="pair">The pair.</param>
+    /// <param name="exports">This machine's first port that leads to a service address.</param>
+    /// <param name="cancellation">Set when nobody waits any more.</param>
+    /// <exception cref="RefusedException">It ended instead, or does not begin in time.</exception>
+    internal static async Task ForwardAsync(
+        PairLayout pair, int exports, CancellationToken cancellation)
+    {
+        string log = Path.Combine(pair.Directory, "net", "forwarder.log");
+        int before = File.Exists(log) ? File.ReadAllText(log).Length : 0;
+        File.Delete(ForwarderFile(pair));
+        int pid = await NodeProcess.DetachAsync(
+            log, ["image", "forward", "--dir", pair.Directory, "--exports", $"{exports}"],
+            cancellation);
+        if (await ForwardsAsync(pair, pid, cancellation))
+        {
+            return;
+        }
+
+        bool ended = !NodeProcess.Runs(pid);
+        NodeProcess.Kill(pid);
+        await EndForwarderAsync(pair, cancellation); // The hub, too.
+        string words = ended
+            ? NodeProcess.LastWords(File.ReadAllText(log)[before..])
+            : $"nothing within {ForwarderTimeMax.TotalSeconds} s";
+        throw new RefusedException(new Refusal(
+            $"forwarder of ports {pair.Guests!.NbdPort} and {pair.Guests.NbdPort + 1}",
+            "to forward", words,
+            $"choose other ports with image pair --nbd-port, or see {log}"));
+    }
+
+    /// <summary>Whether a forwarder comes to say that it forwards.</summary>
+    private static async Task<bool> ForwardsAsync(
+        PairLayout pair, int pid, CancellationToken cancellation)
+    {
+        long begin = Stopwatch.GetTimestamp();
+        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(20));
+        while (NodeProcess.Runs(pid) && Stopwatch.GetElapsedTime(begin) < ForwarderTimeMax)
+        {
+            if (Pid(ForwarderFile(pair)) == pid)
+            {
+                return true;
+            }
+
+            _ = await timer.WaitForNextTickAsync(cancellation);
+        }
+
+        return false;
     }
 
     /// <summary>
@@ -108,14 +180,10 @@ internal static class GuestProcess
             return;
         }
 
-        EndForwarder(pair);
+        await EndForwarderAsync(pair, cancellation);
         int exports = DrillCommand.FreePorts();
         _ = await RunAsync(HubFile(pair), network.Hub(pair.Guests!, exports), cancellation);
-        int pid = await NodeProcess.DetachAsync(
-            Path.Combine(pair.Directory, "net", "forwarder.log"),
-            ["image", "forward", "--dir", pair.Directory, "--exports", $"{exports}"],
-            cancellation);
-        await File.WriteAllTextAsync(ForwarderFile(pair), $"{pid}\n", cancellation);
+        await ForwardAsync(pair, exports, cancellation);
     }
 
     // Where tests reach a shell in the guest, when the overlay has one.

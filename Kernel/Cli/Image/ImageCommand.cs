@@ -86,7 +86,8 @@ internal static class ImageCommand
 
     private static async Task<int> ForwardAsync(string directory, int exports)
     {
-        GuestSettings guests = PairLayout.At(directory).Guests!;
+        PairLayout pair = PairLayout.At(directory);
+        GuestSettings guests = pair.Guests!;
         using GuestForwarder forwarder = new(
             new GuestNetwork(directory).Frames, static what => Console.WriteLine(what));
         for (int group = 0; group < PairLayout.Names.Count; group++)
@@ -95,6 +96,7 @@ internal static class ImageCommand
                 IPAddress.Parse(GuestNetwork.Service(group)));
         }
 
+        GuestProcess.SayForwards(pair);
         await forwarder.FailedAsync();
         return ExitCode.Failed;
     }
@@ -134,6 +136,11 @@ internal static class ImageCommand
                 parsed.GetValue(transport)!, bytes, parsed.GetValue(port), cancellation);
             guests = guests with { Overlay = parsed.GetValue(overlay)?.FullName };
             PairLayout pair = await GuestPair.MakeAsync(folder, guests, cancellation);
+            if (parsed.GetResult(port) is { Implicit: false })
+            {
+                pair = await GuestPair.AtPortAsync(pair, guests.NbdPort, cancellation);
+            }
+
             return await PairCommand.RunMadeAsync(
                 output, pair, parsed.GetValue(detach), cancellation);
         });
