@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Cli;
 
@@ -40,7 +41,7 @@ internal static class GivebackCommand
         CancellationToken cancellation)
     {
         JsonArray moved = [];
-        foreach (string home in homes)
+        IReadOnlyList<Refusal> refusals = await EachNode.DoAsync(homes, async home =>
         {
             int group = PairLayout.HomeGroup(home);
             JsonObject arguments = TakeoverCommand.Arguments(overrides);
@@ -58,11 +59,16 @@ internal static class GivebackCommand
                 moving.Insert(0, "node", home);
                 moved.Add(moving);
             }
+        });
+        JsonObject done = new() { ["ok"] = true, ["moved"] = moved };
+        if (refusals.Count > 0)
+        {
+            return output.Fail(done, refusals);
         }
 
         if (output.Json)
         {
-            Output.Write(new JsonObject { ["ok"] = true, ["moved"] = moved });
+            Output.Write(done);
         }
 
         return ExitCode.Good;

@@ -61,7 +61,11 @@ internal sealed class Output
     }
 
     /// <summary>Writes why the command failed.</summary>
-    internal int Fail(params IReadOnlyList<Refusal> refusals)
+    internal int Fail(params IReadOnlyList<Refusal> refusals) =>
+        Fail(new JsonObject(), refusals);
+
+    /// <summary>Writes why a command failed in part, and in JSON what it did.</summary>
+    internal int Fail(JsonObject done, IReadOnlyList<Refusal> refusals)
     {
         if (Json)
         {
@@ -71,7 +75,9 @@ internal sealed class Output
                 list.Add(Management.StatusDocument.Of(refusal));
             }
 
-            Write(new JsonObject { ["ok"] = false, ["refusals"] = list });
+            done["ok"] = false;
+            done["refusals"] = list;
+            Write(done);
         }
         else
         {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Cli;
 
@@ -32,7 +33,7 @@ internal static class ScrubCommand
     {
         JsonArray started = [];
         JsonArray refused = [];
-        foreach (string name in PairLayout.Names)
+        IReadOnlyList<Refusal> refusals = await EachNode.DoAsync(PairLayout.Names, async name =>
         {
             JsonNode? result = await NodeClient.AskAsync(
                 pair.Socket(name), "scrub", [], AnswerTimeMax, cancellation);
@@ -46,25 +47,28 @@ internal static class ScrubCommand
                 };
                 (group?["started"]?.GetValue<bool>() == true ? started : refused).Add(one);
             }
+        });
+        foreach (JsonNode? one in started.Count > 0 ? started : refused)
+        {
+            output.Say(started.Count > 0
+                ? $"{one?["node"]} scrubs group {one?["group"]}; status shows how far it is"
+                : $"{one?["node"]}, group {one?["group"]}: {one?["why"]}");
+        }
+
+        JsonObject done = new()
+        {
+            ["ok"] = started.Count > 0,
+            ["started"] = started,
+            ["refused"] = refused,
+        };
+        if (refusals.Count > 0)
+        {
+            return output.Fail(done, refusals);
         }
 
         if (output.Json)
         {
-            Output.Write(new JsonObject
-            {
-                ["ok"] = started.Count > 0,
-                ["started"] = started,
-                ["refused"] = refused,
-            });
-        }
-        else
-        {
-            foreach (JsonNode? one in started.Count > 0 ? started : refused)
-            {
-                output.Say(started.Count > 0
-                    ? $"{one?["node"]} scrubs group {one?["group"]}; status shows how far it is"
-                    : $"{one?["node"]}, group {one?["group"]}: {one?["why"]}");
-            }
+            Output.Write(done);
         }
 
         return started.Count > 0 ? ExitCode.Good : ExitCode.Degraded;

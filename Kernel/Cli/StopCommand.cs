@@ -40,21 +40,27 @@ internal static class StopCommand
         CancellationToken cancellation)
     {
         JsonArray results = [];
-        foreach (string name in names)
+        IReadOnlyList<Refusal> refusals = await EachNode.DoAsync(names, async name =>
         {
             string what = await StopAsync(pair, name, kill, cancellation);
             output.Say($"{name}: {what}");
             results.Add(new JsonObject { ["name"] = name, ["result"] = what });
-        }
+        });
 
         if (PairLayout.Names.All(name => NodeProcess.Find(pair, name) is null))
         {
             await Image.GuestProcess.EndForwarderAsync(pair, cancellation);
         }
 
+        JsonObject done = new() { ["ok"] = true, ["nodes"] = results };
+        if (refusals.Count > 0)
+        {
+            return output.Fail(done, refusals);
+        }
+
         if (output.Json)
         {
-            Output.Write(new JsonObject { ["ok"] = true, ["nodes"] = results });
+            Output.Write(done);
         }
 
         return ExitCode.Good;
@@ -81,8 +87,8 @@ internal static class StopCommand
         if (!await NodeProcess.HasEndedAsync(pid, StopTimeMax, cancellation))
         {
             throw new RefusedException(new Refusal(
-                $"node {name}", $"to end within {StopTimeMax.TotalSeconds} s",
-                $"process {pid}, which still runs", $"storageos stop {name} --kill"));
+                "its process", $"to end within {StopTimeMax.TotalSeconds} s",
+                $"{pid}, which still runs", $"storageos stop {name} --kill"));
         }
 
         return kill ? "killed" : "stopped";

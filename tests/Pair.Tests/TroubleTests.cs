@@ -65,6 +65,27 @@ public sealed class TroubleTests
     }
 
     [Fact]
+    public async Task Stop_ends_the_one_node_although_the_other_does_not_answer()
+    {
+        await using PairRun pair = new();
+        pair.Make();
+        Process a = pair.Boot("a");
+        Process b = pair.Boot("b");
+        await pair.InSyncAsync();
+        int hangs = pair.Pid("a");
+        PairRun.Signal(hangs, "STOP");
+        var (code, said, _) = pair.Ask("stop", "-o", "json");
+        PairRun.Signal(hangs, "KILL");
+        JsonNode result = JsonNode.Parse(said)!;
+        Assert.Equal(1, code);
+        Assert.False(result["ok"]!.GetValue<bool>());
+        Assert.Equal("b", $"{Assert.Single(result["nodes"]!.AsArray())!["name"]}");
+        Assert.StartsWith(
+            "a: node at", $"{Assert.Single(result["refusals"]!.AsArray())!["subject"]}");
+        Assert.True(a.WaitForExit(LateBy) && b.WaitForExit(LateBy));
+    }
+
+    [Fact]
     public async Task A_client_that_starts_late_becomes_ready_and_disturbs_nobody()
     {
         await using PairRun pair = new();
