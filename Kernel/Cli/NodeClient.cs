@@ -55,6 +55,13 @@ internal static class NodeClient
     }
 
     /// <summary>
+    /// Whether a node gave no answer, as opposed to one that refuses, and to what this side of the
+    /// connection lacks.
+    /// </summary>
+    internal static bool IsUnreachable(RefusedException refused) =>
+        refused.InnerException is SocketException or IOException or OperationCanceledException;
+
+    /// <summary>
     /// A node's status; one that does not answer has the phase <c>Unreachable</c>.
     /// </summary>
     internal static async Task<JsonObject> StatusAsync(

@@ -62,21 +62,29 @@ internal static class TakeoverCheck
         }
         catch (RefusedException refused)
         {
-            return [new JsonObject
+            return [Hindered(group, refused)];
+        }
+    }
+
+    /// <summary>A refusal in the form of a check that found one hindrance.</summary>
+    internal static JsonObject Hindered(int? group, RefusedException refused)
+    {
+        bool unreachable = NodeClient.IsUnreachable(refused);
+        Refusal refusal = refused.Refusal;
+        return new JsonObject
+        {
+            ["group"] = group,
+            ["serves"] = false,
+            ["possible"] = false,
+            ["hindrances"] = new JsonArray(new JsonObject
             {
                 ["group"] = group,
-                ["serves"] = false,
-                ["possible"] = false,
-                ["hindrances"] = new JsonArray(new JsonObject
-                {
-                    ["group"] = group,
-                    ["code"] = "nodeUnreachable",
-                    ["what"] = refused.Refusal.ToString(),
-                    ["ageSeconds"] = null,
-                    ["remedy"] = "start it, or see its log",
-                }),
-            }];
-        }
+                ["code"] = unreachable ? "nodeUnreachable" : "refused",
+                ["what"] = (refusal with { Remedy = "" }).ToString(),
+                ["ageSeconds"] = null,
+                ["remedy"] = unreachable ? "start it, or see its log" : refusal.Remedy,
+            }),
+        };
     }
 
     private static void Say(Output output, JsonNode check)
@@ -97,7 +105,8 @@ internal static class TakeoverCheck
         {
             string age = one!["ageSeconds"] is { } seconds
                 ? $", for {Age(seconds.GetValue<long>())}" : "";
-            Text text = new($"{one["what"]}{age}; {one["remedy"]}");
+            string remedy = $"{one["remedy"]}" is { Length: > 0 } todo ? $"; {todo}" : "";
+            Text text = new($"{one["what"]}{age}{remedy}");
             Output.Tables().Write(new Padder(text, new Padding(2, 0, 0, 0)));
         }
 
