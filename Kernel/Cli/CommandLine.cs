@@ -1,6 +1,5 @@
 using System.CommandLine;
 using StorageOs.Contracts.Plugins;
-using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Cli;
 
@@ -55,17 +54,13 @@ internal static class CommandLine
             return await parsed.InvokeAsync(
                 new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
-        catch (RefusedException refused)
-        {
-            return Output.Of(parsed).Fail(refused.Refusal);
-        }
         catch (OperationCanceledException)
         {
             return ExitCode.Failed;
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (CommandFailure.Of(failure) is { } refusal)
         {
-            return Output.Of(parsed).Fail(new Refusal("command", "no failure", failure.Message));
+            return Output.Of(parsed).Fail(refusal);
         }
     }
 

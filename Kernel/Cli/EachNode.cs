@@ -21,9 +21,8 @@ internal static class EachNode
             {
                 await doAsync(name);
             }
-            catch (RefusedException refused)
+            catch (Exception failure) when (CommandFailure.Of(failure) is { } why)
             {
-                Refusal why = refused.Refusal;
                 refusals.Add(why with { Subject = $"{name}: {why.Subject}" });
             }
         }

@@ -65,6 +65,19 @@ public sealed class TroubleTests
     }
 
     [Fact]
+    public void A_command_that_cannot_do_its_work_says_why_in_one_document()
+    {
+        var (code, said, error) = PairRun.StorageOs(
+            "pair", "--detach", "--dir", "/dev/null/pair", "-o", "json");
+        Assert.Equal(1, code);
+        Assert.Equal("", error);
+        JsonNode refusal = Assert.Single(JsonNode.Parse(said)!["refusals"]!.AsArray())!;
+        Assert.Equal("file", $"{refusal["subject"]}");
+        Assert.Contains("/dev/null/pair", $"{refusal["actual"]}", StringComparison.Ordinal);
+        Assert.NotEqual("", $"{refusal["remedy"]}");
+    }
+
+    [Fact]
     public async Task Stop_ends_the_one_node_although_the_other_does_not_answer()
     {
         await using PairRun pair = new();
