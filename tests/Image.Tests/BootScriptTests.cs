@@ -1,0 +1,144 @@
+namespace StorageOs.Image.Tests;
+
+/// <summary>
+/// Scripts of the boot on a machine that is a folder: its devices and what it says are files.
+/// </summary>
+[Trait("Category", "Slow")]
+public sealed class BootScriptTests : IDisposable
+{
+    private const string Scripts = "image/root/etc/storageos";
+    private const string Fresh =
+        """[ { "dev": "namespace0.0", "mode": "raw", "size": 1, "blockdev": "pmem0" } ]""";
+
+    // What is asked of it beside a list is written down.
+    private const string Ndctl = """
+        #!/bin/sh
+        case "$*" in
+          "list -R"*) echo '[ { "dev": "region0", "type": "pmem" } ]' ;;
+          list*) cat ROOT/namespaces ;;
+          *) echo "$*" >>ROOT/asked ;;
+        esac
+        """;
+
+    private readonly string root = Directory.CreateTempSubdirectory("machine-").FullName;
+
+    public BootScriptTests()
+    {
+        foreach (string folder in new[] { "bin", "dev", "run/log", "state", "etc" })
+        {
+            Directory.CreateDirectory(Path.Combine(root, folder));
+        }
+
+        Tool("modprobe", "#!/bin/sh");
+        Tool("ndctl", Ndctl.Replace("ROOT", root, StringComparison.Ordinal));
+        Put("state/config.json", """{ "machine": { "nvram": "pmem" } }""");
+        Put("asked", "");
+        Put("dev/kmsg", "");
+    }
+
+    public void Dispose() => Directory.Delete(root, recursive: true);
+
+    [Fact]
+    public void A_partition_is_found_by_its_whole_name()
+    {
+        Partition("sda1", "storageos-state");
+        Partition("sdb1", "storageos-state-old");
+        Partition("sdc1", "storageosXstate");
+        Assert.Equal((0, $"{root}/dev/sda1\n"), Run("partition storageos-state"));
+        Assert.Equal((0, ""), Run("partition storageos-data"));
+        Assert.Equal("", Said);
+    }
+
+    [Fact]
+    public void Of_two_partitions_of_one_name_neither_is_taken_and_both_are_named()
+    {
+        Partition("sda1", "storageos-state");
+        Partition("sdb1", "storageos-state");
+        Assert.Equal((2, ""), Run("partition storageos-state"));
+        Assert.Contains(
+            $"2 partitions are named storageos-state, of which one is meant: {root}/dev/sda1 "
+            + $"{root}/dev/sdb1;", Said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("""[ { "dev": "namespace0.0", "mode": "raw", "size": 0 } ]""")]
+    [InlineData(Fresh)]
+    public void Memory_that_holds_nothing_is_made_into_pieces_for_the_logs(string namespaces)
+    {
+        File.WriteAllBytes(Path.Combine(root, "dev", "pmem0"), new byte[2 << 20]);
+        MakeNvram(namespaces);
+        foreach (string log in new[] { "storageos-log0", "storageos-log1" })
+        {
+            Assert.Contains(log, Asked, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData(Fresh, 4096)]
+    [InlineData(Fresh, (1 << 20) - 1)]
+    [InlineData("""[ { "dev": "namespace0.0", "mode": "raw", "size": 1 } ]""", -1)]
+    [InlineData("""[ { "dev": "namespace0.0", "mode": "fsdax", "size": 1 } ]""", -1)]
+    [InlineData("""[ { "dev": "namespace0.0", "mode": "raw", "size": 1, "blockdev": "gone" } ]""",
+        -1)]
+    public void Memory_that_may_hold_something_is_left_as_it_is(string namespaces, int bytesAt)
+    {
+        byte[] memory = new byte[2 << 20];
+        if (bytesAt >= 0)
+        {
+            memory[bytesAt] = 1;
+        }
+
+        File.WriteAllBytes(Path.Combine(root, "dev", "pmem0"), memory);
+        MakeNvram(namespaces);
+        Assert.Equal("enable-namespace -r region0 all\n", Asked);
+        Assert.Contains("region0 is left as it is", Said, StringComparison.Ordinal);
+    }
+
+    private string Asked => File.ReadAllText(Path.Combine(root, "asked"));
+
+    private string Said => File.ReadAllText(Path.Combine(root, "dev", "kmsg"));
+
+    private void MakeNvram(string namespaces)
+    {
+        Put("namespaces", namespaces);
+        Put("etc/common", Script("common"));
+        Put("etc/nvram", Script("nvram"));
+        _ = Shell($"PATH={root}/bin:$PATH; . {root}/etc/nvram");
+    }
+
+    private (int Code, string Output) Run(string line)
+    {
+        Put("etc/common", Script("common"));
+        return Shell($". {root}/etc/common; {line}");
+    }
+
+    private static (int Code, string Output) Shell(string line) =>
+        ImageBuild.Run(TimeSpan.FromSeconds(30), "/bin/sh", "-c", line);
+
+    // A file in place of the kernel's log keeps all that is said.
+    private string Script(string name) =>
+        File.ReadAllText(Path.Combine(ImageBuild.Root, Scripts, name))
+            .Replace(">/dev/kmsg", ">>/dev/kmsg", StringComparison.Ordinal)
+            .Replace("/etc/storageos/", $"{root}/etc/", StringComparison.Ordinal)
+            .Replace("/sys/", $"{root}/sys/", StringComparison.Ordinal)
+            .Replace("/dev/", $"{root}/dev/", StringComparison.Ordinal)
+            .Replace("/state/", $"{root}/state/", StringComparison.Ordinal)
+            .Replace("/run/", $"{root}/run/", StringComparison.Ordinal);
+
+    private void Partition(string device, string name)
+    {
+        Directory.CreateDirectory(Path.Combine(root, "sys", "class", "block", device));
+        Put($"sys/class/block/{device}/uevent", $"DEVTYPE=partition\nPARTNAME={name}\n");
+    }
+
+    private void Tool(string name, string script)
+    {
+        Put($"bin/{name}", script);
+        File.SetUnixFileMode(
+            Path.Combine(root, "bin", name), UnixFileMode.UserRead | UnixFileMode.UserExecute);
+    }
+
+    private void Put(string name, string text) =>
+        File.WriteAllText(Path.Combine(root, name), text);
+}
