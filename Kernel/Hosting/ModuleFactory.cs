@@ -68,31 +68,62 @@ internal sealed class ModuleFactory(
             () => vetoes.Of(module.Id));
 
     /// <summary>Makes what the host looks for in a module's services, on its reactor.</summary>
-    internal static Task ConstructAsync(
-        Module module, PluginRegistry registry, Action? begins = null) =>
-        module.View!.CallAsync(() =>
+    internal static Task ConstructAsync(Module module, PluginRegistry registry) =>
+        ConstructAsync(module, registry, new TimedStep(), static () => { });
+
+    private static Task ConstructAsync(
+        Module module, PluginRegistry registry, TimedStep step, Action begins) =>
+        module.View!.CallAsync(async () =>
         {
-            begins?.Invoke();
+            begins();
             ServiceProvider services = registry.Services.BuildServiceProvider();
-            module.Services = services;
-            IReadOnlyList<Type> provides = module.Manifest?.Provides ?? [];
-            module.Parts = new ModuleParts(
-                [.. services.GetServices<IClient>().Select(client => (client, client.Needs))],
+            ModuleParts parts = ModuleParts.None;
+            try
+            {
+                parts = PartsOf(module, services, step);
+            }
+            finally
+            {
+                if (step.TryEnd())
+                {
+                    // After a failure, too: the module's end disposes what was made before it.
+                    (module.Services, module.Parts) = (services, parts);
+                }
+                else
+                {
+                    // What its code awaits would come back to a reactor that has dropped it.
+                    SynchronizationContext.SetSynchronizationContext(null);
+                    await services.DisposeAsync();
+                }
+            }
+        });
+
+    /// <summary>
+    /// Constructs what the host looks for; nothing of it is asked for more when that took too long.
+    /// </summary>
+    private static ModuleParts PartsOf(Module module, ServiceProvider services, TimedStep step)
+    {
+        IClient[] clients = [.. services.GetServices<IClient>()];
+        IReadOnlyList<Type> provides = module.Manifest?.Provides ?? [];
+        return step.Left
+            ? ModuleParts.None
+            : new ModuleParts(
+                [.. clients.Select(client => (client, client.Needs))],
                 provides.ToDictionary(type => type, services.GetRequiredService),
                 [.. services.GetServices<IStatusReporter>()],
                 [.. services.GetServices<IOperatorCommand>()]);
-            return ValueTask.CompletedTask;
-        });
+    }
 
     /// <summary>
     /// Loads and registers on a thread of its own, which is left when the plugin hangs in it.
     /// </summary>
     private async Task<Refusal?> RegisterAsync(Module module, PluginRegistry registry)
     {
+        TimedStep step = new();
         Task work = Task.Factory.StartNew(
-            () => Register(module, registry), CancellationToken.None,
+            () => Register(module, registry, step), CancellationToken.None,
             TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        return await EndsAsync(work) ? null : Hung(module, "its constructor and Register");
+        return await EndsAsync(work, step) ? null : Hung(module, "its constructor and Register");
     }
 
     /// <summary>
@@ -104,23 +135,23 @@ internal sealed class ModuleFactory(
     {
         // Its time begins with its turn: it may wait for one that hangs before it.
         TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        Task work = ConstructAsync(module, registry, begun.SetResult);
+        TimedStep step = new();
+        Task work = ConstructAsync(module, registry, step, begun.SetResult);
         await begun.Task;
-        if (await EndsAsync(work))
+        if (await EndsAsync(work, step))
         {
             return null;
         }
 
-        // To dispose what is being made would wait for it, and on the reactor.
-        module.Services = null;
         module.View!.LeaveHanging();
         return Hung(module, "the construction of its services");
     }
 
     /// <summary>Awaits what a plugin does; false when it takes longer than it may.</summary>
-    private static async Task<bool> EndsAsync(Task work)
+    private static async Task<bool> EndsAsync(Task work, TimedStep step)
     {
-        if (await Task.WhenAny(work, Task.Delay(Limits.RegistrationTimeMax)) != work)
+        if (await Task.WhenAny(work, Task.Delay(Limits.RegistrationTimeMax)) != work
+            && step.TryLeave())
         {
             return false;
         }
@@ -134,13 +165,38 @@ internal sealed class ModuleFactory(
         $"{what} to return within {Limits.RegistrationTimeMax.TotalSeconds} s", "no return",
         "correct the plugin: what takes long belongs into StartAsync");
 
-    private void Register(Module module, PluginRegistry registry)
+    private void Register(Module module, PluginRegistry registry, TimedStep step)
     {
-        module.Code = loader.Load(module.Manifest!);
-        module.Code.Plugin.Register(registry);
-        if (registry.Check(module.Manifest!) is { } refusal)
+        ILoadedPlugin code = loader.Load(module.Manifest!);
+        bool taken = false;
+        try
         {
-            throw new RefusedException(refusal);
+            if (step.Left)
+            {
+                return;
+            }
+
+            code.Plugin.Register(registry);
+            if (registry.Check(module.Manifest!) is { } refusal)
+            {
+                throw new RefusedException(refusal);
+            }
+
+            taken = step.TryEnd();
+            if (taken)
+            {
+                module.Code = code;
+            }
+        }
+        finally
+        {
+            if (!taken)
+            {
+                using (code)
+                {
+                    (code.Plugin as IDisposable)?.Dispose();
+                }
+            }
         }
     }
 }

@@ -186,6 +186,52 @@ public sealed class PluginHostTests : IDisposable
     }
 
     [Fact]
+    public async Task What_comes_back_late_from_its_constructor_is_disposed_and_never_runs()
+    {
+        string goOn = folder.File("go-on");
+        string Wait(string who) => $$"""
+            {
+                while (!System.IO.File.Exists("{{goOn}}")) { Thread.Sleep(10); }
+                System.IO.File.WriteAllText("{{folder.File(who)}}-made", "");
+            }
+            """;
+        string Mark(string what) => $"System.IO.File.WriteAllText(\"{folder.File(what)}\", \"\");";
+        PluginBuilder.Put(Plugins, "register", $$"""
+            public sealed class Entry : IPlugin, IDisposable
+            {
+                public Entry() {{Wait("register")}}
+                public void Register(IPluginRegistry registry) { {{Mark("register-runs")}} }
+                public void Dispose() { {{Mark("register-disposed")}} }
+            }
+            """);
+        PluginBuilder.Put(
+            Plugins, "services",
+            PluginBuilder.Entry("registry.Services.AddSingleton<IClient, TheClient>();")
+            + PluginBuilder.Client("services")
+                .Replace("(IReactor reactor) : IClient", " : IClient, IDisposable")
+                .Replace("_ = reactor;", "")
+                .Replace("public ClientNeeds Needs { get; } =", $$"""
+                    public TheClient() {{Wait("services")}}
+                    public void Dispose() { {{Mark("services-disposed")}} }
+                    public ClientNeeds Needs { get { {{Mark("services-runs")}} return Mine; } }
+                    private static readonly ClientNeeds Mine =
+                    """));
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Limits.RegistrationTimeMax + Soon);
+        File.WriteAllText(goOn, "");
+        foreach (string id in new[] { "register", "services" })
+        {
+            Assert.Equal(ModuleState.Refused, Find(node, id).State);
+            Assert.True(SpinWait.SpinUntil(() => File.Exists(folder.File($"{id}-disposed")), Soon));
+            Assert.True(File.Exists(folder.File($"{id}-made")));
+            Assert.False(File.Exists(folder.File($"{id}-runs")));
+            Assert.Null(Find(node, id).Services);
+            Assert.Null(Find(node, id).Code);
+            Assert.Empty(Find(node, id).Parts.Clients);
+        }
+    }
+
+    [Fact]
     public async Task A_client_whose_callback_throws_is_ended_by_name_and_its_neighbour_lives()
     {
         PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin(
