@@ -11,9 +11,12 @@ namespace StorageOs.Kernel.Hosting;
 /// </summary>
 internal sealed class Watchdog : IDisposable
 {
+    // Between the word that disarms it and the end of the file nothing may be written, or the
+    // device stays armed; the reactor feeds until another thread disarms.
+    private readonly Lock gate = new();
     private readonly FileStream device;
     private readonly ILogger log;
-    private bool failed;
+    private bool ended;
 
     private Watchdog(FileStream device, ILogger log)
     {
@@ -28,8 +31,7 @@ internal sealed class Watchdog : IDisposable
         {
             FileStream device = new(path, FileMode.Open, FileAccess.Write, FileShare.None, 0);
             Watchdog watchdog = new(device, log);
-            reactor.Post(
-                _ => reactor.Every(Limits.WatchdogPeriod, () => watchdog.Write("\0"u8)), null);
+            reactor.Post(_ => reactor.Every(Limits.WatchdogPeriod, watchdog.Feed), null);
             log.LogInformation("watchdog {Path} is armed", path);
             return watchdog;
         }
@@ -45,25 +47,40 @@ internal sealed class Watchdog : IDisposable
     /// <summary>Disarms it: the node ends because it was asked to.</summary>
     public void Dispose()
     {
-        Write("V"u8);
-        device.Dispose();
+        lock (gate)
+        {
+            if (device.CanWrite)
+            {
+                _ = Write("V"u8); // Also when it could not be fed: else the machine is reset.
+            }
+
+            ended = true;
+            device.Dispose();
+        }
     }
 
-    private void Write(ReadOnlySpan<byte> what)
+    private void Feed()
     {
-        if (failed || !device.CanWrite)
+        lock (gate)
         {
-            return;
+            if (!ended)
+            {
+                ended = !Write("\0"u8);
+            }
         }
+    }
 
+    private bool Write(ReadOnlySpan<byte> what)
+    {
         try
         {
             device.Write(what);
+            return true;
         }
         catch (IOException failure)
         {
-            failed = true;
-            log.LogError("the watchdog can't be fed any more: {Failure}", failure.Message);
+            log.LogError("the watchdog can't be written any more: {Failure}", failure.Message);
+            return false;
         }
     }
 }
