@@ -137,7 +137,8 @@ public sealed class Reactor : IDisposable
         ModuleScope owner, Action callback, TimeSpan delay, TimeSpan? period)
     {
         Invariant.Require(IsCurrent);
-        TimerHeap.Timer timer = new(timers, owner, callback, new Instant(now) + delay, period);
+        Instant due = new Instant(now) + (delay > TimeSpan.Zero ? delay : TimeSpan.Zero);
+        TimerHeap.Timer timer = new(timers, owner, callback, due, period);
         timers.Add(timer);
         return timer;
     }
@@ -254,7 +255,9 @@ public sealed class Reactor : IDisposable
 
     private void RunTimers()
     {
-        while (timers.TakeDue(new Instant(now)) is { } due)
+        // What is put in meanwhile waits for the next turn, so that everything else gets its own.
+        ulong newest = timers.Newest;
+        while (timers.TakeDue(new Instant(now), newest) is { } due)
         {
             Guard(due.Owner, due, static due => due.Callback());
             due.Renew(new Instant(now));

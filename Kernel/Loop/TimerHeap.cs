@@ -3,14 +3,17 @@ using StorageOs.Contracts.Runtime;
 namespace StorageOs.Kernel.Loop;
 
 /// <summary>
-/// Timers of one reactor, earliest first: a binary heap in which each timer knows its place, so
-/// that disposing one is logarithmic and nothing is allocated but the timer itself. Not
-/// thread-safe: the reactor's thread only.
+/// Timers of one reactor, earliest first, and of those at one time the one put in first: a binary
+/// heap in which each timer knows its place, so that disposing one is logarithmic and nothing is
+/// allocated but the timer itself. Not thread-safe: the reactor's thread only.
 /// </summary>
 internal sealed class TimerHeap
 {
     private Timer[] heap = new Timer[16];
     private int count;
+
+    /// <summary>Number of the timer that was put in last; they are numbered in turn.</summary>
+    internal ulong Newest { get; private set; }
 
     /// <summary>When the earliest timer is due; null when there is none.</summary>
     internal Instant? Next => count == 0 ? null : heap[0].Due;
@@ -24,6 +27,7 @@ internal sealed class TimerHeap
             Array.Resize(ref heap, count * 2);
         }
 
+        timer.Number = ++Newest;
         Place(timer, count++);
         Up(timer.Index);
     }
@@ -48,10 +52,13 @@ internal sealed class TimerHeap
         }
     }
 
-    /// <summary>Takes the earliest timer out when it is due.</summary>
-    internal Timer? TakeDue(Instant now)
+    /// <summary>
+    /// Takes the earliest timer out when it is due and was put in no later than the one of the
+    /// number <paramref name="newest"/>. One that is put in later is no earlier than what was due.
+    /// </summary>
+    internal Timer? TakeDue(Instant now, ulong newest)
     {
-        if (count == 0 || heap[0].Due > now)
+        if (count == 0 || heap[0].Due > now || heap[0].Number > newest)
         {
             return null;
         }
@@ -78,7 +85,7 @@ internal sealed class TimerHeap
 
     private void Up(int index)
     {
-        while (index > 0 && heap[index].Due < heap[(index - 1) / 2].Due)
+        while (index > 0 && IsBefore(index, (index - 1) / 2))
         {
             Swap(index, (index - 1) / 2);
             index = (index - 1) / 2;
@@ -95,12 +102,12 @@ internal sealed class TimerHeap
                 return;
             }
 
-            if (child + 1 < count && heap[child + 1].Due < heap[child].Due)
+            if (child + 1 < count && IsBefore(child + 1, child))
             {
                 child++;
             }
 
-            if (heap[index].Due <= heap[child].Due)
+            if (IsBefore(index, child))
             {
                 return;
             }
@@ -108,6 +115,12 @@ internal sealed class TimerHeap
             Swap(index, child);
             index = child;
         }
+    }
+
+    private bool IsBefore(int left, int right)
+    {
+        (Timer one, Timer other) = (heap[left], heap[right]);
+        return one.Due < other.Due || (one.Due == other.Due && one.Number < other.Number);
     }
 
     private void Swap(int left, int right)
@@ -130,6 +143,9 @@ internal sealed class TimerHeap
 
         /// <summary>When.</summary>
         internal Instant Due { get; private set; } = due;
+
+        /// <summary>Which one it was to be put in.</summary>
+        internal ulong Number { get; set; }
 
         /// <summary>Place in the heap; negative when in none.</summary>
         internal int Index { get; set; } = -1;

@@ -120,6 +120,51 @@ public sealed class ReactorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_timer_that_sets_itself_again_at_once_leaves_everything_else_its_turn()
+    {
+        ModuleReactor view = View("m");
+        List<string> seen = [];
+        bool over = false;
+        await view.CallAsync(() =>
+        {
+            view.After(TimeSpan.Zero, () => seen.Add("first"));
+            Again();
+            view.After(TimeSpan.Zero, () => seen.Add("second"));
+            return ValueTask.CompletedTask;
+        });
+        try
+        {
+            for (int turn = 0; turn < 3; turn++)
+            {
+                await view.CallAsync(() => ValueTask.CompletedTask).WaitAsync(Soon);
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref over, true);
+        }
+
+        for (int turn = 0; turn < 2; turn++) // One more is set that sees that it is over.
+        {
+            await view.CallAsync(() => ValueTask.CompletedTask).WaitAsync(Soon);
+        }
+
+        Assert.Equal(["first", "again", "second", "again"], seen.Take(4));
+
+        void Again()
+        {
+            if (!Volatile.Read(ref over))
+            {
+                view.After(TimeSpan.Zero, () =>
+                {
+                    seen.Add("again");
+                    Again();
+                });
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_callback_that_throws_ends_its_module_and_no_other()
     {
         ModuleReactor bad = View("bad");
