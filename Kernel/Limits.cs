@@ -43,14 +43,17 @@ public static class Limits
     /// <summary>Bytes of a Unix socket's path that Linux takes.</summary>
     public const int SocketPathBytesMax = 107;
 
+    /// <summary>The most seconds that a plugin may be given to be made.</summary>
+    public const int RegistrationSecondsMax = 3600;
+
     /// <summary>The longest that a reactor sleeps without a timer.</summary>
     public static readonly TimeSpan ReactorSleepMax = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// How long a plugin's constructor and registration may take. A good one has taken 10 s, in an
+    /// How long a plugin's constructor and registration may usually take. A good one has taken 10 s, in an
     /// emulated guest of a busy machine, and what is refused is not tried again.
     /// </summary>
-    public static readonly TimeSpan RegistrationTimeMax = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan RegistrationTimeUsual = TimeSpan.FromSeconds(30);
 
     /// <summary>How long a client may take to stop.</summary>
     public static readonly TimeSpan ClientStopTimeMax = TimeSpan.FromSeconds(5);

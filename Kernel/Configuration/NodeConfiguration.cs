@@ -232,7 +232,11 @@ public static class NodeConfiguration
             reader.Refuse("plugins:clients", "each id once", $"{twice.Key} twice");
         }
 
-        return new PluginSettings(directories, clients, reader.Free("plugins:settings"));
+        int seconds = reader.Number(
+            "plugins:registrationSeconds", 1, Limits.RegistrationSecondsMax,
+            (int)Limits.RegistrationTimeUsual.TotalSeconds);
+        return new PluginSettings(
+            directories, clients, reader.Free("plugins:settings"), TimeSpan.FromSeconds(seconds));
     }
 
     /// <summary>Where the build puts plugins: beside the kernel's own folder.</summary>

@@ -120,7 +120,11 @@ public sealed record TransportChoice(
 /// </param>
 /// <param name="Clients">Ids of what to load beside the transport; null means all found.</param>
 /// <param name="Settings">Settings by plugin id, below <c>plugins:settings</c>.</param>
+/// <param name="RegistrationTimeMax">
+/// How long a plugin's constructor and registration may take.
+/// </param>
 public sealed record PluginSettings(
     IReadOnlyList<string> Directories,
     IReadOnlyList<string>? Clients,
-    IConfiguration Settings);
+    IConfiguration Settings,
+    TimeSpan RegistrationTimeMax);

@@ -1,9 +1,9 @@
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration;
 
 namespace StorageOs.Kernel.Hosting;
 
@@ -15,7 +15,7 @@ internal sealed class ModuleFactory(
     IPluginLoader loader,
     ReactorPool reactors,
     NodeInfo node,
-    IConfiguration settings,
+    PluginSettings settings,
     ILoggerFactory logs)
 {
     private readonly VetoBoard vetoes = new(TimeProvider.System);
@@ -64,7 +64,7 @@ internal sealed class ModuleFactory(
     /// <summary>Services that hold what the host gives to each module.</summary>
     internal PluginRegistry NewRegistry(Module module) =>
         new(
-            settings.GetSection(module.Id), node, module.View!, logs,
+            settings.Settings.GetSection(module.Id), node, module.View!, logs,
             () => vetoes.Of(module.Id));
 
     /// <summary>Makes what the host looks for in a module's services, on its reactor.</summary>
@@ -130,7 +130,7 @@ internal sealed class ModuleFactory(
     /// Constructs on the module's reactor, for that is where its services live. A module that hangs
     /// there keeps the thread, and those it shares the reactor with go on with another.
     /// </summary>
-    private static async Task<Refusal?> ConstructWithinAsync(
+    private async Task<Refusal?> ConstructWithinAsync(
         Module module, PluginRegistry registry)
     {
         // Its time begins with its turn: it may wait for one that hangs before it.
@@ -148,9 +148,9 @@ internal sealed class ModuleFactory(
     }
 
     /// <summary>Awaits what a plugin does; false when it takes longer than it may.</summary>
-    private static async Task<bool> EndsAsync(Task work, TimedStep step)
+    private async Task<bool> EndsAsync(Task work, TimedStep step)
     {
-        if (await Task.WhenAny(work, Task.Delay(Limits.RegistrationTimeMax)) != work
+        if (await Task.WhenAny(work, Task.Delay(settings.RegistrationTimeMax)) != work
             && step.TryLeave())
         {
             return false;
@@ -160,10 +160,11 @@ internal sealed class ModuleFactory(
         return true;
     }
 
-    private static Refusal Hung(Module module, string what) => new(
+    private Refusal Hung(Module module, string what) => new(
         $"plugin {module.Id}",
-        $"{what} to return within {Limits.RegistrationTimeMax.TotalSeconds} s", "no return",
-        "correct the plugin: what takes long belongs into StartAsync");
+        $"{what} to return within {settings.RegistrationTimeMax.TotalSeconds} s", "no return",
+        "correct the plugin: what takes long belongs into StartAsync; or give it more time by "
+        + "plugins.registrationSeconds");
 
     private void Register(Module module, PluginRegistry registry, TimedStep step)
     {

@@ -178,7 +178,7 @@ public sealed class Node : IAsyncDisposable
         StartRecorder();
         Say(1, $"node {Info.Name}, epoch {Info.BootEpoch:x}, transport {settings.Transport.Name}");
         factory = new ModuleFactory(
-            new McMasterPluginLoader(), reactors, Info, settings.Plugins.Settings, logs);
+            new McMasterPluginLoader(), reactors, Info, settings.Plugins, logs);
         IReadOnlyList<PluginCandidate> found = PluginCatalog.Find(settings.Plugins.Directories);
         Module transport = await LoadTransportAsync(found);
         Module ccm = await LoadCoreAsync(core, transport);

@@ -168,8 +168,8 @@ public sealed class PluginHostTests : IDisposable
                 Plugins, good, PluginBuilder.ClientPlugin(good), reactor: "storage");
         }
 
-        await using Node node = await BootAsync();
-        await node.Serving.WaitAsync(Limits.RegistrationTimeMax + Soon);
+        await using Node node = await BootAsync(", \"registrationSeconds\": 3");
+        await node.Serving.WaitAsync(Soon);
         foreach (string good in new[] { "c-good", "d-good" })
         {
             Assert.Equal(ModuleState.Running, Find(node, good).State);
@@ -178,11 +178,11 @@ public sealed class PluginHostTests : IDisposable
 
         Refusal register = Find(node, "a-register").Standing.Refusal!;
         Assert.Equal("plugin a-register", register.Subject);
-        Assert.Equal("its constructor and Register to return within 30 s", register.Expected);
+        Assert.Equal("its constructor and Register to return within 3 s", register.Expected);
         Refusal services = Find(node, "b-services").Standing.Refusal!;
         Assert.Equal("plugin b-services", services.Subject);
         Assert.Equal(
-            "the construction of its services to return within 30 s", services.Expected);
+            "the construction of its services to return within 3 s", services.Expected);
     }
 
     [Fact]
@@ -216,8 +216,8 @@ public sealed class PluginHostTests : IDisposable
                     public ClientNeeds Needs { get { {{Mark("services-runs")}} return Mine; } }
                     private static readonly ClientNeeds Mine =
                     """));
-        await using Node node = await BootAsync();
-        await node.Serving.WaitAsync(Limits.RegistrationTimeMax + Soon);
+        await using Node node = await BootAsync(", \"registrationSeconds\": 3");
+        await node.Serving.WaitAsync(Soon);
         File.WriteAllText(goOn, "");
         foreach (string id in new[] { "register", "services" })
         {

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
+using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Cli.Transport;
@@ -63,8 +64,9 @@ internal sealed class LoadedTransport : IAsyncDisposable
         {
             MachineBootId = "",
         };
+        PluginSettings settings = new(
+            [], [], new ConfigurationBuilder().Build(), Limits.RegistrationTimeUsual);
         return new(
-            new McMasterPluginLoader(), reactors, nobody, new ConfigurationBuilder().Build(),
-            NullLoggerFactory.Instance);
+            new McMasterPluginLoader(), reactors, nobody, settings, NullLoggerFactory.Instance);
     }
 }
