@@ -72,6 +72,41 @@ public sealed class FullAndFailingDiskTests
         Assert.InRange(pair.B.Disk.Bytes[0], acknowledged, 30);
     }
 
+    /// <summary>
+    /// A device does not say that its volume was larger; what clients were answered for and only
+    /// the log holds would be passed over.
+    /// </summary>
+    [Fact]
+    public void L5_AVolumeSmallerThanWhatTheLogHoldsForItIsRefused()
+    {
+        const long Half = TestNode.VolumeBytes / 2;
+        using TestPair pair = TestPair.InSync();
+        pair.A.HeldWorkers.Add("group0-flush");
+        ulong lsn = pair.A.Log.Summary.Tail.Value;
+        TestRequest write = TestRequest.Write(pair.A.Volume, Half, [.. new byte[4095], 7]);
+        pair.A.Volume.Commit();
+        pair.Reactor.Run(100);
+        Assert.Equal(VolumeStatus.Ok, write.Status);
+        pair.A.Crash();
+        pair.Disconnect();
+
+        pair.A.Settings["volumes:0:sizeBytes"] = $"{Half}";
+        Refusal refusal = Assert.Throws<RefusedException>(pair.A.Boot).Refusal;
+        Assert.Equal("volume vol0", refusal.Subject);
+        Assert.Contains($"LSN {lsn} is of bytes {Half} to {Half + 4096}", refusal.Expected,
+            StringComparison.Ordinal);
+        Assert.Equal($"{Half} bytes", refusal.Actual);
+        Assert.Contains("configure the former size", refusal.Remedy, StringComparison.Ordinal);
+        pair.A.Crash();
+
+        pair.A.Settings.Clear();
+        pair.A.HeldWorkers.Clear();
+        pair.A.Boot();
+        pair.TakeOver(pair.A);
+        pair.Reactor.Run(1000);
+        Assert.Equal(7, pair.A.Disk.Bytes[Half + 4095]);
+    }
+
     [Fact]
     public void L4_AFullLogOutlivesAnyNumberOfSessionsAndBoots()
     {

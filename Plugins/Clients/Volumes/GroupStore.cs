@@ -87,6 +87,23 @@ internal sealed partial class GroupStore
     /// <summary>Adds a volume.</summary>
     public void Add(Volume volume) => volumes.Add(volume);
 
+    /// <summary>
+    /// Refuses a log with records that no volume has room for, which replay would pass over
+    /// in silence. A file remembers what size it had, a device does not.
+    /// </summary>
+    /// <exception cref="RefusedException">A volume is smaller than it was, or gone.</exception>
+    public void RequireRoom()
+    {
+        Lsn at = Later(log.Flushed, log.Summary.Head);
+        while (log.TryRead(at, out LogRecord found, out at))
+        {
+            if (ChangesADisk(found.Entry.Kind) && VolumeOf(found) is null)
+            {
+                throw new RefusedException(NoRoom(found));
+            }
+        }
+    }
+
     /// <summary>Takes up what the log and the record hold; called when all volumes are
     /// there.</summary>
     public void Start(IStableFile recordFile)
@@ -437,6 +454,19 @@ internal sealed partial class GroupStore
             && entry.Offset <= volumes[entry.Volume].SizeBytes - entry.Length
             ? volumes[entry.Volume]
             : null;
+    }
+
+    private Refusal NoRoom(in LogRecord found)
+    {
+        LogEntry entry = found.Entry;
+        Volume? volume = entry.Volume < volumes.Count ? volumes[entry.Volume] : null;
+        long end = entry.Offset + entry.Length;
+        return new Refusal(
+            volume is null ? $"volume number {entry.Volume} of {Group}" : $"volume {volume.Name}",
+            $"at least {end} bytes, for the log's record at LSN {found.Start.Value} is of bytes "
+                + $"{entry.Offset} to {end}",
+            volume is null ? "no such volume" : $"{volume.SizeBytes} bytes",
+            "configure the former size; a volume does not shrink");
     }
 
     private void AnswerAcknowledged()

@@ -95,6 +95,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
             volumes.Add(volume);
         }
 
+        Array.ForEach(stores, store => store.RequireRoom());
         foreach (GroupStore store in stores)
         {
             store.ServingChanged += () => ServingChanged?.Invoke();
