@@ -1,4 +1,5 @@
 using System.Globalization;
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 
@@ -48,6 +49,25 @@ internal sealed record VerbsOptions(
                 : [new NetworkPath(local, null)],
             ParseAckTimeout(settings.Options.GetValueOrDefault(AckTimeoutOption)),
             ParsePersistent(settings.Options.GetValueOrDefault(PersistentOption)));
+    }
+
+    /// <summary>
+    /// Refuses what a node of this level may not be opened with: without the option no port offers
+    /// the flush that level power answers behind, for a card completes a write that is not durable
+    /// yet (rule L6).
+    /// </summary>
+    /// <exception cref="RefusedException">The options do not do.</exception>
+    public void RequireLevel(PersistenceLevel level)
+    {
+        if (level == PersistenceLevel.Power && !Persistent)
+        {
+            throw new RefusedException(new Refusal(
+                $"transport option {PersistentOption}",
+                "true, for node:persistence is power",
+                "false",
+                $"set transport:options:{PersistentOption} to true where the logs of both nodes "
+                    + "lie in persistent memory, or configure the level process"));
+        }
     }
 
     private static List<NetworkPath> ParsePaths(string text, HardwareAddress local)

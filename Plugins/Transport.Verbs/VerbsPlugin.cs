@@ -9,5 +9,6 @@ public sealed class VerbsPlugin : IPlugin
 {
     /// <inheritdoc/>
     public void Register(IPluginRegistry registry) =>
-        registry.Services.AddSingleton<ITransportProvider, VerbsProvider>();
+        registry.Services.AddSingleton<ITransportProvider>(
+            services => new VerbsProvider(services.GetRequiredService<NodeInfo>().Persistence));
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 
@@ -10,10 +11,16 @@ namespace StorageOs.Transport.Verbs;
 /// </summary>
 public sealed class VerbsProvider : ITransportProvider
 {
+    private readonly PersistenceLevel level;
+
+    /// <summary>Makes the provider of a node that answers flushes at this level.</summary>
+    public VerbsProvider(PersistenceLevel level = PersistenceLevel.Process) => this.level = level;
+
     /// <inheritdoc/>
     public ITransport Open(TransportSettings settings, Action changed)
     {
         VerbsOptions options = VerbsOptions.Parse(settings);
+        options.RequireLevel(level);
         try
         {
             return new VerbsTransport(options, changed);

@@ -1,4 +1,5 @@
 using System.Net;
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 using StorageOs.Transport.Verbs;
@@ -45,6 +46,22 @@ public sealed class VerbsTests
     [InlineData("fabric", "/tmp")]
     public void Wrong_options_are_refused(string name, string value) =>
         Assert.Throws<RefusedException>(() => Options((name, value)));
+
+    /// <summary>
+    /// L6: a port without the option offers no flush, and the log would take its beat for one.
+    /// </summary>
+    [Fact]
+    public void Level_power_without_persistent_is_refused_before_a_device_is_opened()
+    {
+        VerbsProvider provider = new(PersistenceLevel.Power);
+        Refusal refusal = Assert.Throws<RefusedException>(() => provider.Open(
+            new TransportSettings("10.9.0.1", new Dictionary<string, string>()),
+            static () => { })).Refusal;
+        Assert.Equal("transport option persistent", refusal.Subject);
+        Assert.Contains("transport:options:persistent", refusal.Remedy, StringComparison.Ordinal);
+        Options(("persistent", "true")).RequireLevel(PersistenceLevel.Power);
+        Options().RequireLevel(PersistenceLevel.Process);
+    }
 
     [Fact]
     public void Options_are_read()
