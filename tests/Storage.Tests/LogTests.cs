@@ -106,6 +106,61 @@ public sealed class LogTests
         pair.Join(pair.A, pair.B, format: false);
     }
 
+    /// <summary>Memory that a card does not take now costs the offer, not the module.</summary>
+    [Fact]
+    public void ACopyThatCannotBeOfferedNowIsOfferedLater()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.Disconnect();
+        pair.B.Log.StepDown();
+        pair.B.OfferFails = true;
+        pair.Connect();
+        pair.B.Log.BecomePassive();
+        pair.Reactor.Run(10);
+        Assert.False(pair.A.Log.PartnerOffered);
+        Assert.Contains("ibv_reg_mr", pair.B.Inner.Report().ToJsonString(),
+            StringComparison.Ordinal);
+
+        pair.B.OfferFails = false;
+        pair.Reactor.Run(31_000);
+        pair.Join(pair.A, pair.B, format: false);
+    }
+
+    /// <summary>
+    /// A card that was pulled wakes nobody any more: the session is over, the log goes on alone.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ACardThatWasPulledCostsTheSessionAndNothingElse(bool whenGranted)
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.Disconnect();
+        pair.B.Log.StepDown();
+        TestChannelPort port = new() { CardGone = whenGranted };
+        pair.Connect(port, new TestPort());
+        Assert.Equal(whenGranted ? 1 : 0, pair.A.Reconnects.Count);
+        if (!whenGranted)
+        {
+            pair.Join(pair.A, pair.B, format: false);
+            pair.Reactor.Readable();
+            Assert.Equal(2, port.Armed);
+            port.CardGone = true;
+            pair.Reactor.Readable();
+            Assert.Equal(LogRole.Frozen, pair.A.Log.Role);
+            pair.Reactor.Readable(); // Watched no longer.
+        }
+
+        Assert.Contains("ibv_req_notify_cq", Assert.Single(pair.A.Reconnects),
+            StringComparison.Ordinal);
+        pair.Disconnect();
+        pair.GoAlone(pair.A);
+        TestRequest write = TestRequest.Write(pair.A.Volume, 0, Bytes(4096, 7));
+        pair.A.Volume.Commit();
+        pair.Reactor.Run(100);
+        Assert.Equal(VolumeStatus.Ok, write.Status);
+    }
+
     [Fact]
     public void S5_OneBeatServesAllThatWait()
     {

@@ -243,12 +243,22 @@ internal sealed partial class GroupLog : IGroupLog
         facts.Forgot = facts.Lost = true;
     }
 
+    /// <summary>Offers; what hinders it now is told and tried again.</summary>
     private void OfferCopy()
     {
-        if (host.Port is not null)
+        if (host.Port is null)
         {
-            needsReclaim = true;
+            return;
+        }
+
+        needsReclaim = true;
+        try
+        {
             host.Offer(regionName);
+        }
+        catch (RefusedException refused)
+        {
+            NoteOfferFault(refused.Refusal);
         }
     }
 
@@ -266,10 +276,15 @@ internal sealed partial class GroupLog : IGroupLog
         }
         catch (RefusedException refused)
         {
-            offerFault = refused.Refusal.ToString();
-            offerDue = null;
+            NoteOfferFault(refused.Refusal);
             return false;
         }
+    }
+
+    private void NoteOfferFault(Refusal why)
+    {
+        offerFault = why.ToString();
+        offerDue = null;
     }
 
     /// <summary>Offers a copy again that could not be offered.</summary>

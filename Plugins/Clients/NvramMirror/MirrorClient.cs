@@ -220,9 +220,7 @@ internal sealed class MirrorClient
         port = granted is null ? null : new MirrorPort(granted);
         if (granted is ICompletionChannel channel)
         {
-            watch = reactor.Watch(
-                channel.Descriptor, DescriptorInterest.Readable, _ => Wake(channel));
-            channel.Arm();
+            _ = TryListen(channel);
         }
 
         if (had)
@@ -236,8 +234,31 @@ internal sealed class MirrorClient
 
     private void Wake(ICompletionChannel channel)
     {
-        channel.Arm();
-        Poll();
+        if (TryListen(channel))
+        {
+            Poll();
+        }
+    }
+
+    /// <summary>
+    /// Asks for one wake-up by the channel. A card that was pulled refuses it; that costs the
+    /// session, never this module, for a node that serves alone needs no card.
+    /// </summary>
+    private bool TryListen(ICompletionChannel channel)
+    {
+        try
+        {
+            watch ??= reactor.Watch(
+                channel.Descriptor, DescriptorInterest.Readable, _ => Wake(channel));
+            channel.Arm();
+            return true;
+        }
+        catch (RefusedException refused)
+        {
+            UsePort(null);
+            services!.Reconnect(refused.Message);
+            return false;
+        }
     }
 
     private bool PollOnce()

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 
@@ -99,7 +101,7 @@ internal sealed class TestRemote(TestRegion owner, byte[] memory, RemoteRegion r
 /// A port that carries out its posts when it is told to: at once (as Loopback does), or later, some
 /// at a time. A crash may leave the last one torn.
 /// </summary>
-internal sealed class TestPort : IPort, IPersistentFlush
+internal class TestPort : IPort, IPersistentFlush
 {
     private readonly Queue<Pending> waiting = new();
     private readonly Queue<Completion> done = new();
@@ -263,4 +265,26 @@ internal sealed class TestPort : IPort, IPersistentFlush
     private sealed record Pending(
         ulong Token, TestRemote Target, int Offset, TestRegion? Local, int LocalOffset, int Length,
         ulong? Value, bool Reads);
+}
+
+/// <summary>A port with a channel, of a card that may be pulled.</summary>
+internal sealed class TestChannelPort : TestPort, ICompletionChannel
+{
+    public SafeHandle Descriptor { get; } = new SafeFileHandle(-1, ownsHandle: false);
+
+    /// <summary>From now on the card refuses to wake anybody.</summary>
+    public bool CardGone { get; set; }
+
+    /// <summary>How often a wake-up was asked for.</summary>
+    public int Armed { get; private set; }
+
+    public void Arm()
+    {
+        if (CardGone)
+        {
+            throw new RefusedException(new("ibv_req_notify_cq", "success", "error 5"));
+        }
+
+        Armed++;
+    }
 }

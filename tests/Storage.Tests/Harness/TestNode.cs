@@ -83,6 +83,9 @@ internal sealed class TestNode : IDisposable, IClientServices
 
     public PartnerView Partner => throw new NotSupportedException();
 
+    /// <summary>Why the log asked for another session.</summary>
+    public List<string> Reconnects { get; } = [];
+
     /// <summary>What the volumes have against planned moves.</summary>
     public TestVetoes Vetoes { get; } = new();
 
@@ -163,8 +166,16 @@ internal sealed class TestNode : IDisposable, IClientServices
 
     public void ClosePort(string name) => throw new NotSupportedException();
 
+    /// <summary>A card that takes no memory.</summary>
+    public bool OfferFails { get; set; }
+
     public void Offer(string region)
     {
+        if (OfferFails)
+        {
+            throw new RefusedException(new("ibv_reg_mr", "success", "error 5"));
+        }
+
         regions[region].Offer(RemoteAccess.Read | RemoteAccess.Write);
         IRemoteMemory memory = regions[region].Offered!;
         Reactor.Post(
@@ -192,7 +203,7 @@ internal sealed class TestNode : IDisposable, IClientServices
             null);
     }
 
-    public void Reconnect(string why) => throw new NotSupportedException();
+    public void Reconnect(string why) => Reconnects.Add(why);
 
     public void Dispose()
     {

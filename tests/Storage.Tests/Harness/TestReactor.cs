@@ -10,6 +10,7 @@ internal sealed class TestReactor : SynchronizationContext, IReactor
     private readonly Queue<(Action<object?> Callback, object? State)> posted = new();
     private readonly List<Timer> timers = [];
     private readonly List<PollEntry> pollers = [];
+    private readonly List<TestWatch> watches = [];
 
     public string Name => "test";
 
@@ -34,8 +35,22 @@ internal sealed class TestReactor : SynchronizationContext, IReactor
     }
 
     public IDescriptorWatch Watch(
-        SafeHandle handle, DescriptorInterest interest, Action<DescriptorInterest> ready) =>
-        throw new NotSupportedException();
+        SafeHandle handle, DescriptorInterest interest, Action<DescriptorInterest> ready)
+    {
+        TestWatch watch = new(ready) { Interest = interest };
+        watches.Add(watch);
+        return watch;
+    }
+
+    /// <summary>Every descriptor that is watched can be read.</summary>
+    public void Readable()
+    {
+        foreach (TestWatch watch in watches.ToArray().Where(watch => !watch.Gone))
+        {
+            watch.Ready(DescriptorInterest.Readable);
+            Drain();
+        }
+    }
 
     /// <summary>Runs what is posted, until there is nothing.</summary>
     public void Drain()
@@ -123,6 +138,17 @@ internal sealed class TestReactor : SynchronizationContext, IReactor
         public Action Callback => callback;
 
         public bool Gone { get; set; }
+
+        public void Dispose() => Gone = true;
+    }
+
+    private sealed class TestWatch(Action<DescriptorInterest> ready) : IDescriptorWatch
+    {
+        public DescriptorInterest Interest { get; set; }
+
+        public Action<DescriptorInterest> Ready => ready;
+
+        public bool Gone { get; private set; }
 
         public void Dispose() => Gone = true;
     }
