@@ -25,6 +25,9 @@ internal static class Limits
     /// <summary>Posts in flight on the well-known port.</summary>
     public const int WellKnownPostsMax = 64;
 
+    /// <summary>How long nobody is accepted after that has failed.</summary>
+    public static readonly TimeSpan AcceptRetry = TimeSpan.FromMilliseconds(100);
+
     /// <summary>
     /// How long the thread that waits for a partner's death may outlive its link.
     /// </summary>

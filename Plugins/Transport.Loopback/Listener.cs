@@ -14,15 +14,29 @@ internal sealed class Listener : IDisposable
     private readonly FabricId partner;
     private readonly uint partnerInterface;
     private readonly Action changed;
+    private readonly Func<Socket, Socket> accept;
     private readonly Lock gate = new();
+    private readonly ManualResetEventSlim ending = new();
     private readonly LinkedList<Link> pending = [];
     private readonly Thread thread;
+    private bool failing; // Accept thread: told already that nobody can be accepted.
     private bool disposed;
 
     /// <summary>Listens from now on.</summary>
     public Listener(
         Fabric fabric, uint localInterface, FabricId partner, uint partnerInterface, Action changed)
+        : this(
+            fabric, localInterface, partner, partnerInterface, changed,
+            static socket => socket.Accept())
     {
+    }
+
+    /// <summary>As above, accepting as the caller says.</summary>
+    internal Listener(
+        Fabric fabric, uint localInterface, FabricId partner, uint partnerInterface, Action changed,
+        Func<Socket, Socket> accept)
+    {
+        this.accept = accept;
         path = fabric.SocketPath(fabric.Id, localInterface);
         this.partner = partner;
         this.partnerInterface = partnerInterface;
@@ -79,6 +93,11 @@ internal sealed class Listener : IDisposable
     {
         lock (gate)
         {
+            if (disposed)
+            {
+                return;
+            }
+
             disposed = true;
             foreach (Link link in pending)
             {
@@ -88,8 +107,10 @@ internal sealed class Listener : IDisposable
             pending.Clear();
         }
 
+        ending.Set();
         socket.Dispose();
         thread.Join();
+        ending.Dispose();
         File.Delete(path);
     }
 
@@ -100,24 +121,50 @@ internal sealed class Listener : IDisposable
             Socket accepted;
             try
             {
-                accepted = socket.Accept();
+                accepted = accept(socket);
             }
-            catch (Exception ended) when (ended is SocketException or ObjectDisposedException)
+            catch (Exception failure) when (failure is SocketException or ObjectDisposedException)
             {
-                lock (gate)
+                if (!GoesOnAfter(failure))
                 {
-                    if (disposed)
-                    {
-                        return;
-                    }
+                    return;
                 }
 
-                continue; // Whoever connected has left again.
+                continue;
             }
 
+            failing = false;
             Keep(accepted);
             changed();
         }
+    }
+
+    /// <summary>
+    /// Says once why nobody can connect, and waits a little: whoever asks to connect stays in the
+    /// queue when this process has too many files open, and would be asked for again at once.
+    /// </summary>
+    /// <returns>False when this listener has ended.</returns>
+    private bool GoesOnAfter(Exception failure)
+    {
+        lock (gate)
+        {
+            if (disposed)
+            {
+                return false;
+            }
+
+            LastRefusal = new Refusal(
+                "a connection to this node", "to be accepted", failure.Message,
+                "raise the limit of open files (ulimit -n)");
+        }
+
+        if (!failing)
+        {
+            failing = true;
+            changed();
+        }
+
+        return !ending.Wait(Limits.AcceptRetry);
     }
 
     private void Keep(Socket accepted)

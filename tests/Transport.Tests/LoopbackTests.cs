@@ -61,6 +61,48 @@ public sealed class LoopbackTests
         Directory.Delete(fabric, recursive: true);
     }
 
+    /// <summary>
+    /// A process with too many files open is told of the same connection again and again.
+    /// </summary>
+    [Fact]
+    public void A_listener_that_cannot_accept_says_so_once_and_tries_again_later()
+    {
+        string folder = TestFolder.Make();
+        using (Fabric fabric = Fabric.Open(folder, new FabricId(0x010203)))
+        {
+            int calls = 0;
+            int changes = 0;
+            bool full = true;
+            using (Listener listener = new(
+                fabric, 1, new FabricId(0x010204), 2, () => Interlocked.Increment(ref changes),
+                socket =>
+                {
+                    Interlocked.Increment(ref calls);
+                    return Volatile.Read(ref full)
+                        ? throw new SocketException((int)SocketError.TooManyOpenSockets)
+                        : socket.Accept();
+                }))
+            {
+                Thread.Sleep(450);
+                Assert.InRange(Volatile.Read(ref calls), 1, 5);
+                Assert.Equal(1, Volatile.Read(ref changes));
+                Assert.Contains("ulimit", listener.LastRefusal!.Remedy, StringComparison.Ordinal);
+                Volatile.Write(ref full, false);
+                using Socket partner = new(AddressFamily.Unix, SocketType.Stream, 0);
+                partner.Connect(new UnixDomainSocketEndPoint(
+                    fabric.ShortSocketPath(fabric.Id, 1)));
+                partner.Send(new Greeting(new FabricId(0x010204), 2, 1, 2, 3, 4, 5, 6).Encode());
+                Link? greeted = null;
+                Assert.True(SpinWait.SpinUntil(
+                    () => (greeted = listener.TakeGreeted()) is not null,
+                    TimeSpan.FromSeconds(10)));
+                greeted!.Release();
+            }
+        }
+
+        Directory.Delete(folder, recursive: true);
+    }
+
     [Fact]
     public void Garbage_on_the_socket_is_refused_and_the_partner_still_gets_through()
     {
