@@ -171,12 +171,12 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
 /// <param name="Clients">Its clients, by the name in their needs.</param>
 /// <param name="Provided">What it offers to others.</param>
 /// <param name="Reporters">Parts of the status.</param>
-/// <param name="Commands">Commands for operators.</param>
+/// <param name="Commands">Commands for operators, by the names that they gave once.</param>
 internal sealed record ModuleParts(
     IReadOnlyList<(IClient Client, ClientNeeds Needs)> Clients,
     IReadOnlyDictionary<Type, object> Provided,
     IReadOnlyList<IStatusReporter> Reporters,
-    IReadOnlyList<IOperatorCommand> Commands)
+    IReadOnlyList<(IOperatorCommand Command, string Name)> Commands)
 {
     /// <summary>Nothing yet.</summary>
     internal static ModuleParts None { get; } =

@@ -108,11 +108,28 @@ internal sealed class ModuleFactory(
         return step.Left
             ? ModuleParts.None
             : new ModuleParts(
-                [.. clients.Select(client => (client, client.Needs))],
+                [.. clients.Select(client => (client, NeedsOf(module, client)))],
                 provides.ToDictionary(type => type, services.GetRequiredService),
                 [.. services.GetServices<IStatusReporter>()],
-                [.. services.GetServices<IOperatorCommand>()]);
+                [.. services.GetServices<IOperatorCommand>()
+                    .Select(command => (command, NameOf(module, command)))]);
     }
+
+    /// <summary>What a client needs, which an interface cannot keep from being null.</summary>
+    private static ClientNeeds NeedsOf(Module module, IClient client) => client.Needs
+        is { Name: not null, Ports: not null, Regions: not null } needs
+            ? needs
+            : throw new RefusedException(new Refusal(
+                $"plugin {module.Id}", "needs with a name, ports and regions", "null",
+                $"correct Needs of {client.GetType().Name}"));
+
+    /// <summary>A command's name. Read once, so that it is asked of nobody else's turn.</summary>
+    private static string NameOf(Module module, IOperatorCommand command) =>
+        command.Name is { Length: > 0 } name
+            ? name
+            : throw new RefusedException(new Refusal(
+                $"plugin {module.Id}", "a command with a name", "none",
+                $"correct Name of {command.GetType().Name}"));
 
     /// <summary>
     /// Loads and registers on a thread of its own, which is left when the plugin hangs in it.

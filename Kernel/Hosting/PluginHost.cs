@@ -143,8 +143,7 @@ internal sealed class PluginHost(
         List<(IClient Client, string Name, IClientServices Services)> admitted = [];
         foreach ((IClient client, ClientNeeds needs) in module.Parts.Clients)
         {
-            Refusal? denied = manager.Admit(
-                needs.Name, client, needs, module.View!, out IClientServices? services);
+            Refusal? denied = Admit(module, client, needs, out IClientServices? services);
             if (denied is not null)
             {
                 RefuseMade(module, denied);
@@ -199,6 +198,24 @@ internal sealed class PluginHost(
 #pragma warning restore CA1031
         {
             Fault(module, failure);
+        }
+    }
+
+    private Refusal? Admit(
+        Module module, IClient client, ClientNeeds needs, out IClientServices? services)
+    {
+        services = null;
+        try
+        {
+            return manager.Admit(needs.Name, client, needs, module.View!, out services);
+        }
+#pragma warning disable CA1031 // Needs may be odd in any way; that refuses their plugin alone.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            return new Refusal(
+                $"plugin {module.Id}", "needs that can be admitted",
+                McMasterPluginLoader.Shown(failure));
         }
     }
 

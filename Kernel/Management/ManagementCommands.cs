@@ -64,7 +64,7 @@ internal sealed class ManagementCommands(Node node)
 
     // A module that has ended meanwhile answers nothing any more.
     private static async Task<JsonNode?> RunAsync(
-        Module module, IOperatorCommand command, JsonObject arguments,
+        Module module, IOperatorCommand command, string name, JsonObject arguments,
         CancellationToken cancellation)
     {
         try
@@ -76,7 +76,7 @@ internal sealed class ManagementCommands(Node node)
         catch (TimeoutException)
         {
             throw new RefusedException(new Refusal(
-                command.Name, $"an answer within {Limits.CommandTimeMax.TotalMinutes} minutes",
+                name, $"an answer within {Limits.CommandTimeMax.TotalMinutes} minutes",
                 "none", "see the status for whether its module runs"));
         }
     }
@@ -87,14 +87,14 @@ internal sealed class ManagementCommands(Node node)
         List<string> known = [.. Own];
         foreach (Module module in node.Modules)
         {
-            foreach (IOperatorCommand command in module.Parts.Commands)
+            foreach ((IOperatorCommand command, string its) in module.Parts.Commands)
             {
-                if (command.Name == name)
+                if (its == name)
                 {
-                    return await RunAsync(module, command, arguments, cancellation);
+                    return await RunAsync(module, command, name, arguments, cancellation);
                 }
 
-                known.Add(command.Name);
+                known.Add(its);
             }
         }
 

@@ -45,6 +45,11 @@ internal sealed class FakeManager : IConnectionManager, IPlugin
     {
         services = null;
         Calls.Enqueue($"admit {name}");
+        foreach (PortNeed port in needs.Ports)
+        {
+            ArgumentNullException.ThrowIfNull(port); // As the real one does in effect.
+        }
+
         return name == "greedy" ? new Refusal(name, "at most 1 GiB", "1 TiB") : null;
     }
 

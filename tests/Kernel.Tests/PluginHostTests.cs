@@ -119,6 +119,37 @@ public sealed class PluginHostTests : IDisposable
         await ExpectRefusedAsync("bad", "an assembly that can be loaded");
     }
 
+    [Theory]
+    [InlineData("public string Name => throw new Exception(\"nameless\");", "nameless")]
+    [InlineData("public string Name => null!;", "a command with a name")]
+    public async Task A_command_that_gives_no_name_costs_its_plugin_alone(
+        string name, string reason)
+    {
+        PluginBuilder.Put(
+            Plugins, "bad",
+            PluginBuilder.Entry(
+                "registry.Services.AddSingleton<IClient, TheClient>(); "
+                + "registry.Services.AddSingleton<IOperatorCommand, Odd>();")
+            + PluginBuilder.Client("bad")
+            + $"public sealed class Odd : IOperatorCommand {{ {name} "
+            + "public ValueTask<JsonNode> RunAsync(JsonObject a, CancellationToken c) => default; }");
+        await ExpectRefusedAsync("bad", reason);
+    }
+
+    [Theory]
+    [InlineData("null!", "needs with a name")]
+    [InlineData("new(null!, new VersionRange(1, 1), [], [])", "needs with a name")]
+    [InlineData("new(\"bad\", new VersionRange(1, 1), null!, [])", "needs with a name")]
+    [InlineData("new(\"odd\", new VersionRange(1, 1), [null!], [])", "can be admitted")]
+    [InlineData("throw new Exception(\"needless\")", "needless")]
+    public async Task A_client_with_odd_needs_costs_its_plugin_alone(string needs, string reason)
+    {
+        PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin("bad").Replace(
+            "Needs { get; } =\n        new(\"bad\", new VersionRange(1, 1), [], []);",
+            $"Needs => {needs};", StringComparison.Ordinal));
+        await ExpectRefusedAsync("bad", reason);
+    }
+
     [Fact]
     public async Task A_client_that_asks_too_much_is_refused_with_the_managers_word()
     {
