@@ -92,10 +92,16 @@ internal sealed class DescriptorWatch : IDescriptorWatch
     {
         if (!Ended)
         {
-            Interest = DescriptorInterest.None;
-            Ended = true;
-            handle.DangerousRelease();
-            reactor.Forget(this);
+            try
+            {
+                Interest = DescriptorInterest.None;
+            }
+            finally
+            {
+                Ended = true;
+                handle.DangerousRelease();
+                reactor.Forget(this);
+            }
         }
     }
 

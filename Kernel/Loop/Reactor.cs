@@ -161,8 +161,16 @@ public sealed class Reactor : IDisposable
         DescriptorWatch watch = new(this, owner, handle, callback) { Token = ++lastToken };
         if (!watch.Ended)
         {
-            watch.Interest = interest;
             watches.Add(watch.Token, watch);
+            try
+            {
+                watch.Interest = interest;
+            }
+            catch (RefusedException)
+            {
+                watch.Dispose(); // Else the descriptor stayed open for good.
+                throw;
+            }
         }
 
         return watch;

@@ -10,6 +10,7 @@ namespace StorageOs.Kernel.Loop;
 internal sealed class TimerHeap
 {
     private Timer[] heap = new Timer[16];
+    private Timer? taken; // In no heap while it runs.
     private int count;
 
     /// <summary>Number of the timer that was put in last; they are numbered in turn.</summary>
@@ -63,14 +64,21 @@ internal sealed class TimerHeap
             return null;
         }
 
-        Timer due = heap[0];
-        Remove(due);
-        return due;
+        taken = heap[0];
+        Remove(taken);
+        return taken;
     }
 
-    /// <summary>Takes out every timer that belongs to an owner.</summary>
+    /// <summary>
+    /// Takes out every timer that belongs to an owner; one that runs is not put back.
+    /// </summary>
     internal void RemoveAll(ModuleScope owner)
     {
+        if (taken?.Owner == owner)
+        {
+            taken.Dispose();
+        }
+
         foreach (Timer timer in heap[..count].Where(timer => timer.Owner == owner))
         {
             timer.Dispose();
@@ -158,6 +166,7 @@ internal sealed class TimerHeap
         /// </summary>
         internal void Renew(Instant now)
         {
+            home.taken = null;
             if (period is not { } step || Ended)
             {
                 return;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.IO.Pipes;
+using Microsoft.Win32.SafeHandles;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Hosting;
 using StorageOs.Kernel.Loop;
@@ -117,6 +118,49 @@ public sealed class ReactorTests : IDisposable
         });
         await done.Task.WaitAsync(Soon);
         Assert.Equal(Enumerable.Range(0, 2000).Where(micros => micros % 3 != 0), seen);
+    }
+
+    /// <summary>The host quiets a module out of the very callback that threw.</summary>
+    [Fact]
+    public async Task A_timer_that_quiets_its_module_does_not_go_on()
+    {
+        ModuleReactor bad = null!;
+        bad = new(reactor, new ModuleScope(reactor, "bad", _ => bad.Quiet()));
+        ModuleReactor good = View("good");
+        int runs = 0;
+        TaskCompletionSource done = new();
+        await bad.CallAsync(() =>
+        {
+            bad.Every(TimeSpan.FromMilliseconds(1), () =>
+            {
+                runs++;
+                throw new InvalidOperationException("bad");
+            });
+            return ValueTask.CompletedTask;
+        });
+        good.Post(_ => good.After(TimeSpan.FromMilliseconds(30), done.SetResult), null);
+        await done.Task.WaitAsync(Soon);
+        Assert.Equal(1, runs);
+    }
+
+    /// <summary>epoll takes no regular file.</summary>
+    [Fact]
+    public async Task A_descriptor_that_cannot_be_watched_is_not_kept_open()
+    {
+        ModuleReactor view = View("m");
+        string path = Path.GetTempFileName();
+        using (SafeFileHandle file = File.OpenHandle(path))
+        {
+            await Assert.ThrowsAsync<RefusedException>(() => view.CallAsync(() =>
+            {
+                view.Watch(file, DescriptorInterest.Readable, _ => { });
+                return ValueTask.CompletedTask;
+            }));
+            file.Dispose();
+            Assert.True(file.IsClosed);
+        }
+
+        File.Delete(path);
     }
 
     [Fact]
