@@ -53,6 +53,43 @@ public sealed class EdgeTests : IDisposable
         Assert.Throws<RefusedException>(() => Open(PersistenceLevel.Process));
     }
 
+    /// <summary>
+    /// A loss of power may take a new file's name, and all that was flushed to it; and the name of
+    /// a folder that was made for it.
+    /// </summary>
+    [Fact]
+    public void S3_a_file_that_holds_nothing_yet_has_its_name_flushed_and_folders_too()
+    {
+        string folder = Path.Combine(path, "a", "b");
+        string file = Path.Combine(folder, "memory");
+        List<string> flushed = [];
+        StableFile.Open(file, flushed.Add).Dispose();
+        Assert.Equal([Path.Combine(path, "a"), folder, file], flushed);
+        flushed.Clear();
+        using (StableFile again = StableFile.Open(file, flushed.Add))
+        {
+            Assert.Equal([file], flushed); // Ended, for all we know, before it was.
+            again.Write([1], 0);
+        }
+
+        StableFile.Open(file, flushed.Add).Dispose();
+        Assert.Single(flushed);
+
+        flushed.Clear();
+        string locked = Path.Combine(path, "locked");
+        using (IStableFile own = LockedFile.Open(locked, flushed.Add))
+        {
+            Assert.Equal([locked], flushed);
+            own.Write([1], 0);
+        }
+
+        LockedFile.Open(locked, flushed.Add).Dispose();
+        Assert.Single(flushed);
+
+        StableFile.FlushName(locked);
+        Assert.Throws<IOException>(() => StableFile.FlushName(Path.Combine(path, "no", "file")));
+    }
+
     [Fact]
     public void S7_a_page_is_read_back_and_every_torn_one_is_refused()
     {

@@ -69,6 +69,11 @@ internal sealed class VolumeFile : IVolumeFile
                 $"{length}", $"configure sizeBytes {length}; a volume does not shrink"));
         }
 
+        if (length == 0)
+        {
+            StableFile.FlushName(path); // What is flushed to it must be found again.
+        }
+
         if (length < sizeBytes)
         {
             RandomAccess.SetLength(file, sizeBytes);

@@ -17,16 +17,24 @@ internal sealed class LockedFile : IStableFile
 
     private LockedFile(SafeFileHandle handle) => this.handle = handle;
 
-    /// <summary>Opens the file, or makes it, and takes its lock.</summary>
+    /// <summary>
+    /// Opens the file, or makes it so that it is found after a loss of power, and takes its lock.
+    /// </summary>
     /// <exception cref="RefusedException">Another process has the lock.</exception>
-    public static IStableFile Open(string path)
+    /// <exception cref="IOException">The disk failed or is full.</exception>
+    public static IStableFile Open(string path) => Open(path, StableFile.FlushName);
+
+    /// <summary>As above, flushing names as the caller says.</summary>
+    internal static IStableFile Open(string path, Action<string> flushName)
     {
         for (int tries = 1; ; tries++)
         {
             (SafeFileHandle? handle, string why) = TryLock(path);
             if (handle is not null)
             {
-                return new LockedFile(handle);
+                LockedFile file = new(handle);
+                file.FlushName(path, flushName);
+                return file;
             }
 
             if (tries == TriesMax)
@@ -52,6 +60,22 @@ internal sealed class LockedFile : IStableFile
 
     /// <inheritdoc/>
     public void Dispose() => handle.Dispose();
+
+    private void FlushName(string path, Action<string> flushName)
+    {
+        try
+        {
+            if (RandomAccess.GetLength(handle) == 0)
+            {
+                flushName(path); // Nothing was ever written to it, so this may not be done yet.
+            }
+        }
+        catch (IOException)
+        {
+            Dispose();
+            throw;
+        }
+    }
 
     /// <summary>
     /// .NET locks by itself when nothing is shared, unless told not to by the environment, hence
