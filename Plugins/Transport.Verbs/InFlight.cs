@@ -21,6 +21,9 @@ internal sealed class InFlight(int capacity)
     /// <summary>Whether the card works on any.</summary>
     public bool AnyPending => resolved != added && statuses[Index(resolved)] == Pending;
 
+    /// <summary>Whether any was given up that the card may be working on still.</summary>
+    public bool HasGivenUp { get; private set; }
+
     /// <summary>Number of the next post; its id for the card.</summary>
     public ulong Next => added;
 
@@ -49,9 +52,13 @@ internal sealed class InFlight(int capacity)
         resolved = number + 1;
     }
 
-    /// <summary>The card works on none any more: what it has not told of, it will not.</summary>
+    /// <summary>
+    /// The card will not tell of those it was given any more. Whether it works on them is unknown:
+    /// until their queue pair is destroyed their bytes may land.
+    /// </summary>
     public void ResolveRest(CompletionStatus status)
     {
+        HasGivenUp |= AnyPending;
         for (; AnyPending; resolved++)
         {
             statuses[Index(resolved)] = (byte)status;

@@ -384,7 +384,8 @@ internal class VerbsPort : IPort, ICompletionChannel
     }
 
     /// <summary>
-    /// Waits a little until the card has completed all that was in flight; whether it has.
+    /// Waits a little until the card has completed all that was in flight; whether it has. Never
+    /// when something was given up, for then the card has not told.
     /// </summary>
     private bool IsFlushed()
     {
@@ -402,7 +403,7 @@ internal class VerbsPort : IPort, ICompletionChannel
             Drain();
         }
 
-        return !inFlight.AnyPending;
+        return !inFlight.AnyPending && !inFlight.HasGivenUp;
     }
 
     /// <summary>Takes from the card what it has completed.</summary>

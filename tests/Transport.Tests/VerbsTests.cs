@@ -129,13 +129,26 @@ public sealed class VerbsTests
         Assert.Equal(2, posts.Take(taken));
         Assert.Equal(new Completion(10, CompletionStatus.Success), taken[0]);
         Assert.True(posts.AnyPending);
+        Assert.False(posts.HasGivenUp);
         posts.ResolveRest(CompletionStatus.PartnerGone);
         posts.Resolve(2, CompletionStatus.Success); // Too late.
         Assert.False(posts.AnyPending);
+        Assert.True(posts.HasGivenUp); // Not flushed: the card may be at it still.
         Assert.Equal(2, posts.Take(taken));
         Assert.Equal(new Completion(12, CompletionStatus.PartnerGone), taken[0]);
         Assert.Equal(new Completion(13, CompletionStatus.PortClosed), taken[1]);
         Assert.Equal(0, posts.Take(taken));
+    }
+
+    [Fact]
+    public void Nothing_is_given_up_where_the_card_has_told_of_all()
+    {
+        InFlight posts = new(4);
+        posts.Add(10);
+        posts.Add(11, CompletionStatus.PortClosed);
+        posts.Resolve(0, CompletionStatus.PortClosed);
+        posts.ResolveRest(CompletionStatus.PortClosed);
+        Assert.False(posts.HasGivenUp);
     }
 
     [Fact]
