@@ -142,14 +142,14 @@ internal sealed class TcpTransport : ITransport
 
         wellKnown?.Dispose();
         listener?.Close();
+        foreach (PortEnd end in ends.Values)
+        {
+            end.Dispose(); // Before the threads, which it tells of its end.
+        }
+
         foreach (ServiceThread thread in threads)
         {
             thread.Dispose();
-        }
-
-        foreach (PortEnd end in ends.Values)
-        {
-            end.Dispose();
         }
 
         foreach (TcpRegion region in regions.Keys)

@@ -20,6 +20,7 @@ internal sealed class TcpWellKnownPort : IWellKnownPort
     private readonly byte[] hello;
     private readonly byte[] answer = new byte[Hello.Bytes];
     private readonly TcpPreparedPort prepared;
+    private readonly Lock gate = new(); // Who says hello comes on a service thread.
     private Wire? dialled;
     private long dialledAt;
     private int helloSent;
@@ -113,12 +114,18 @@ internal sealed class TcpWellKnownPort : IWellKnownPort
             return false;
         }
 
-        if (IsDisposed || Link is not null)
+        Greeted? older;
+        lock (gate)
         {
-            return false;
+            if (disposed || Link is not null)
+            {
+                return false;
+            }
+
+            (older, greeted) = (greeted, new Greeted(said, wire));
         }
 
-        Interlocked.Exchange(ref greeted, new Greeted(said, wire))?.Wire.Dispose();
+        older?.Wire.Dispose();
         transport.Changed();
         return true;
     }
@@ -135,20 +142,34 @@ internal sealed class TcpWellKnownPort : IWellKnownPort
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (IsDisposed)
+        lock (gate)
         {
-            return;
+            if (disposed)
+            {
+                return;
+            }
+
+            Volatile.Write(ref disposed, true);
         }
 
-        Volatile.Write(ref disposed, true);
         state = WellKnownState.Failed;
         page.Revoke();
         inbox.Revoke();
         prepared.Dispose();
         port?.Dispose();
         dialled?.Dispose();
-        Interlocked.Exchange(ref greeted, null)?.Wire.Dispose();
+        TakeGreeted()?.Wire.Dispose();
         Link?.Dispose();
+    }
+
+    private Greeted? TakeGreeted()
+    {
+        lock (gate)
+        {
+            Greeted? taken = greeted;
+            greeted = null;
+            return taken;
+        }
     }
 
     private static T Connected<T>(T? value)
@@ -233,7 +254,7 @@ internal sealed class TcpWellKnownPort : IWellKnownPort
 
     private void PollListening()
     {
-        if (Interlocked.Exchange(ref greeted, null) is { } call)
+        if (TakeGreeted() is { } call)
         {
             // A fresh connection takes 64 bytes at once, or it is not worth having.
             if (call.Wire.Send(hello, []) == hello.Length && call.Wire.Flush())
@@ -249,7 +270,12 @@ internal sealed class TcpWellKnownPort : IWellKnownPort
 
     private void Finish(in Hello theirs, Wire wire)
     {
-        Link = new Link(transport, wire, partner, partnerPort, need.Connects);
+        lock (gate)
+        {
+            Link = new Link(transport, wire, partner, partnerPort, need.Connects);
+        }
+
+        TakeGreeted()?.Wire.Dispose(); // Came while this one was answered.
         transport.Control.Post(Link);
         port = prepared.Join(theirs.Secret, Link);
         partnerPage = Import(theirs.PageKey, need.PartnerMemoryAddress, theirs.PageLength);

@@ -62,6 +62,60 @@ public sealed class TcpTests
         Assert.Equal(PortState.Open, nodes.SecondWellKnown.Port.State);
     }
 
+    /// <summary>An end that the partner has reached tells its service thread of its end.</summary>
+    [Fact]
+    public void A_transport_ends_in_good_order_with_a_prepared_port_that_was_reached()
+    {
+        using TcpPair pair = new();
+        using IRegion page = pair.Second.Map(new RegionNeed("page", 1, RemoteAccess.Read));
+        using IRegion inbox = pair.Second.Map(new RegionNeed("inbox", 1, Both));
+        using IWellKnownPort listening = pair.Second.OpenWellKnown(new WellKnownNeed(
+            pair.SecondPort, pair.FirstAddress, pair.FirstPort, 0, Connects: false, page, inbox));
+        TcpPreparedPort prepared = (TcpPreparedPort)pair.Second.Prepare(new PortNeed("left", 1));
+        using Socket caller = Stranger(pair);
+        caller.Send(new Hello(HelloKind.Requests, prepared.End.Secret).Encode());
+        caller.Send(new byte[Request.Bytes]); // No request at all: ends the connection.
+        PeerProcess.Await(() => prepared.End.State == PortState.ClosedByPartner);
+        pair.Second.Dispose();
+        Assert.True(prepared.End.IsDisposed);
+    }
+
+    /// <summary>
+    /// Whoever says hello while the port is being closed is closed, too, and not kept waiting.
+    /// </summary>
+    [Fact]
+    public void A_hello_while_the_well_known_port_closes_leaves_nothing_open()
+    {
+        using TcpPair pair = new();
+        IPAddress first = IPAddress.Parse(pair.FirstAddress);
+        Hello said = new(
+            HelloKind.Link, 7, (ushort)pair.FirstPort, (ushort)pair.SecondPort, 1, 2, 0,
+            Size.Page, Size.Page);
+        using IRegion page = pair.Second.Map(new RegionNeed("page", 1, RemoteAccess.Read));
+        using IRegion inbox = pair.Second.Map(new RegionNeed("inbox", 1, Both));
+        for (int i = 0; i < 2000; i++)
+        {
+            TcpWellKnownPort listening = (TcpWellKnownPort)pair.Second.OpenWellKnown(
+                new WellKnownNeed(
+                    pair.SecondPort, pair.FirstAddress, pair.FirstPort, 0, Connects: false, page,
+                    inbox));
+            PlainWire wire = new(File.OpenHandle("/dev/null"));
+            using Barrier together = new(2);
+            bool taken = false;
+            Thread caller = new(() =>
+            {
+                together.SignalAndWait();
+                taken = listening.TryGreet(said, wire, first);
+            });
+            caller.Start();
+            together.SignalAndWait();
+            listening.Dispose();
+            caller.Join();
+            Assert.True(!taken || wire.Socket.IsClosed, $"round {i}");
+            wire.Dispose();
+        }
+    }
+
     [Fact]
     public void A_partner_that_leaves_before_its_ports_have_come_makes_room_for_the_next()
     {
