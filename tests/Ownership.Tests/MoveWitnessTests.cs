@@ -116,6 +116,42 @@ public sealed class MoveWitnessTests
         Assert.Equal(SyncState.InSync, pair.Entry!.Sync);
     }
 
+    [Fact]
+    public async Task An_old_place_that_answers_nothing_hides_no_register_that_has_moved()
+    {
+        ModelPair pair = InSync();
+        pair.Nodes[0].Move();
+        pair.Pass(20);
+        Assert.True(pair.Moved);
+        using MovableWitness witness = new(
+            new Silent(), new Still(pair.Next!), pair.NewId, TimeSpan.FromMilliseconds(50));
+        WitnessReading reading = await witness.ReadAsync(new GroupId(0), default)
+            .AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(pair.Entry, reading.Entry);
+    }
+
+    [Fact]
+    public async Task An_old_place_that_answers_nothing_is_unavailable_and_asked_once()
+    {
+        Silent old = new();
+        using MovableWitness witness = new(
+            old, new Still(new ModelRegister(new Random(1))), Guid.NewGuid,
+            TimeSpan.FromMilliseconds(50));
+        for (int i = 0; i < 3; i++)
+        {
+            WitnessReading reading = await witness.ReadAsync(new GroupId(0), default)
+                .AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+            Assert.Equal(ReadOutcome.Unavailable, reading.Outcome);
+            Assert.Contains("silent: no answer within", reading.Detail, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(1, old.Asked);
+        old.Answer.SetResult(new WitnessReading(ReadOutcome.Missing, null));
+        Assert.Equal(
+            ReadOutcome.Missing, (await witness.ReadAsync(new GroupId(0), default)).Outcome);
+        Assert.Equal(2, old.Asked);
+    }
+
     private static ModelPair InSync()
     {
         ModelPair pair = new(1, moves: true);
@@ -161,6 +197,31 @@ public sealed class MoveWitnessTests
         catch (BrokenRuleException rule)
         {
             return rule.Message;
+        }
+    }
+
+    /// <summary>A witness that answers when it is told to, or never.</summary>
+    private sealed class Silent : IWitness
+    {
+        public string Description => "silent";
+
+        public TaskCompletionSource<WitnessReading> Answer { get; } = new();
+
+        public int Asked { get; private set; }
+
+        public ValueTask<WitnessReading> ReadAsync(
+            GroupId group, CancellationToken cancellation)
+        {
+            Asked++;
+            return new(Answer.Task);
+        }
+
+        public ValueTask<SwapOutcome> TrySwapAsync(
+            GroupId group, RegisterEntry next, CancellationToken cancellation) =>
+            ValueTask.FromResult(new SwapOutcome(SwapResult.Undecided, null));
+
+        public void Dispose()
+        {
         }
     }
 

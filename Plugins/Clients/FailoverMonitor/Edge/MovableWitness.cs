@@ -24,12 +24,23 @@ namespace StorageOs.FailoverMonitor.Edge;
 /// The register, wherever it is: in one witness, or, once it has moved, in the next. Each node has
 /// one of these; they know nothing of each other but what the witnesses say.
 /// </summary>
-internal sealed class MovableWitness(IWitness current, IWitness? coming, Func<Guid> newId)
-    : IWitness
+/// <param name="current">Where the register is, or was.</param>
+/// <param name="coming">Where it may move to, or has; null for nowhere.</param>
+/// <param name="newId">Makes an id that nobody else makes.</param>
+/// <param name="patience">
+/// How long the old place is waited for before the next one is asked; null for ever, as where time
+/// is not the machine's.
+/// </param>
+internal sealed class MovableWitness(
+    IWitness current, IWitness? coming, Func<Guid> newId, TimeSpan? patience = null) : IWitness
 {
+    /// <summary>How long an old place may take that may be gone by now.</summary>
+    public static readonly TimeSpan OldPlacePatience = TimeSpan.FromSeconds(5);
+
     private const ulong StepsMax = 10_000;
     private const string NoNext = "no `nextWitness` of failover-monitor";
     private readonly bool[] moved = new bool[GroupId.Count];
+    private readonly Task?[] late = new Task?[GroupId.Count]; // Questions that ran out of time.
 
     /// <inheritdoc/>
     public string Description => HasMoved ? coming!.Description : current.Description;
@@ -50,7 +61,7 @@ internal sealed class MovableWitness(IWitness current, IWitness? coming, Func<Gu
                 await coming!.ReadAsync(group, cancellation).ConfigureAwait(false), coming);
         }
 
-        WitnessReading here = await current.ReadAsync(group, cancellation).ConfigureAwait(false);
+        WitnessReading here = await ReadOldAsync(group, cancellation).ConfigureAwait(false);
         if (IsLiving(here.Entry) || coming is null)
         {
             return Living(here, current);
@@ -167,6 +178,38 @@ internal sealed class MovableWitness(IWitness current, IWitness? coming, Func<Gu
     public void Dispose()
     {
     }
+
+    /// <summary>
+    /// Asks the old place. One that is gone may answer nothing for ever, and hides no register that
+    /// has moved; it is not asked again before it has, or questions would pile up.
+    /// </summary>
+    private async ValueTask<WitnessReading> ReadOldAsync(
+        GroupId group, CancellationToken cancellation)
+    {
+        if (coming is null || patience is not { } limit)
+        {
+            return await current.ReadAsync(group, cancellation).ConfigureAwait(false);
+        }
+
+        if (Volatile.Read(ref late[group.Value]) is { IsCompleted: false })
+        {
+            return Silent(limit);
+        }
+
+        Task<WitnessReading> asked = current.ReadAsync(group, cancellation).AsTask();
+        try
+        {
+            return await asked.WaitAsync(limit, cancellation).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            Volatile.Write(ref late[group.Value], asked);
+            return Silent(limit);
+        }
+    }
+
+    private WitnessReading Silent(TimeSpan limit) => Unavailable(
+        $"{current.Description}: no answer within {limit.TotalSeconds:0.#} s");
 
     private async ValueTask<string> PrepareAsync(
         RegisterEntry seal, CancellationToken cancellation)

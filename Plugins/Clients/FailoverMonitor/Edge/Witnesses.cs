@@ -29,7 +29,8 @@ internal static class Witnesses
                 "name it, and as nextWitness the one it is to move to");
         IWitness? next = settings.NextWitness is { } nextId
             ? Named(services, "nextWitness", nextId) : null;
-        return current is null ? null : new MovableWitness(current, next, Guid.NewGuid);
+        return current is null ? null : new MovableWitness(
+            current, next, Guid.NewGuid, MovableWitness.OldPlacePatience);
     }
 
     private static IWitness Named(IServiceProvider services, string key, string id) =>
