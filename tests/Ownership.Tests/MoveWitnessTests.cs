@@ -117,6 +117,21 @@ public sealed class MoveWitnessTests
     }
 
     [Fact]
+    public async Task A_seal_that_was_won_is_not_read_again()
+    {
+        RegisterEntry entry = InSync().Entry!;
+        Plain old = new(entry);
+        Plain next = new(null);
+        using MovableWitness witness = new(old, next, Guid.NewGuid);
+        Assert.Equal("", await witness.MoveAsync(entry.Group, default));
+        Assert.Equal(1, old.Reads);
+        Assert.Equal(SyncState.Moved, old.Entry!.Sync);
+        Assert.Equal(
+            (entry.RegisterId, entry.Owner, SyncState.InSync, entry.Term.Next.Next),
+            (next.Entry!.RegisterId, next.Entry.Owner, next.Entry.Sync, next.Entry.Term));
+    }
+
+    [Fact]
     public async Task An_old_place_that_answers_nothing_hides_no_register_that_has_moved()
     {
         ModelPair pair = InSync();
@@ -219,6 +234,37 @@ public sealed class MoveWitnessTests
         public ValueTask<SwapOutcome> TrySwapAsync(
             GroupId group, RegisterEntry next, CancellationToken cancellation) =>
             ValueTask.FromResult(new SwapOutcome(SwapResult.Undecided, null));
+
+        public void Dispose()
+        {
+        }
+    }
+
+    /// <summary>A register that swaps and answers at once.</summary>
+    private sealed class Plain(RegisterEntry? entry) : IWitness
+    {
+        public string Description => "plain";
+
+        public RegisterEntry? Entry { get; private set; } = entry;
+
+        public int Reads { get; private set; }
+
+        public ValueTask<WitnessReading> ReadAsync(
+            GroupId group, CancellationToken cancellation)
+        {
+            Reads++;
+            return ValueTask.FromResult(new WitnessReading(
+                Entry is null ? ReadOutcome.Missing : ReadOutcome.Found, Entry));
+        }
+
+        public ValueTask<SwapOutcome> TrySwapAsync(
+            GroupId group, RegisterEntry next, CancellationToken cancellation)
+        {
+            bool won = (Entry?.Term.Value ?? 0) + 1 == next.Term.Value;
+            Entry = won ? next : Entry;
+            return ValueTask.FromResult(
+                new SwapOutcome(won ? SwapResult.Won : SwapResult.Lost, Entry));
+        }
 
         public void Dispose()
         {

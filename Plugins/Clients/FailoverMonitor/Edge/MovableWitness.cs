@@ -12,7 +12,7 @@ namespace StorageOs.FailoverMonitor.Edge;
 //   2. seal     in the old place, from exactly the entry that was read: an entry that says Moved.
 //               Nothing is swapped there any more. This is the move;
 //   3. open     in the new place, one term further: the entry that was sealed, alive. Only who has
-//               read the seal does it, and whoever does, makes the same;
+//               read the seal, or won it, does it, and whoever does, makes the same;
 //   4. from then on the new place alone is asked.
 //
 // So an entry in the new place that is alive proves that the old one is sealed, and a crash after
@@ -146,7 +146,9 @@ internal sealed class MovableWitness(
 
         SwapOutcome outcome = await current.TrySwapAsync(
             group, seal with { SwapId = newId() }, cancellation).ConfigureAwait(false);
-        reading = await ReadAsync(group, cancellation).ConfigureAwait(false);
+        reading = outcome.Result == SwapResult.Won
+            ? await OpenAsync(seal, cancellation).ConfigureAwait(false)
+            : await ReadAsync(group, cancellation).ConfigureAwait(false);
         return IsMoved(group) ? ""
             : outcome.Result == SwapResult.Lost ? "the register has changed meanwhile"
             : $"the move is undecided (S3): {outcome.Detail} {reading.Detail}".TrimEnd();
