@@ -50,8 +50,8 @@ public static class Limits
     public static readonly TimeSpan ReactorSleepMax = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// How long a plugin's constructor and registration may usually take. A good one has taken 10 s, in an
-    /// emulated guest of a busy machine, and what is refused is not tried again.
+    /// How long a plugin's constructor and registration may take unless configured. A good one has
+    /// taken 10 s, in an emulated guest of a busy machine, and what is refused is not tried again.
     /// </summary>
     public static readonly TimeSpan RegistrationTimeUsual = TimeSpan.FromSeconds(30);
 

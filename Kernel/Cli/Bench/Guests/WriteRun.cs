@@ -13,7 +13,8 @@ internal readonly record struct WriteRun(double Iops, double P50Us, double P99Us
         GuestShell shell, string device, int depth, int seconds, CancellationToken cancellation)
     {
         string output = await shell.RunAsync(
-            $"timeout -s KILL {seconds + OverheadSeconds} fio --name=bench --filename={device} --direct=1 --ioengine=libaio --thread "
+            $"timeout -s KILL {seconds + OverheadSeconds} "
+            + $"fio --name=bench --filename={device} --direct=1 --ioengine=libaio --thread "
             + $"--rw=randwrite --bs=4k --iodepth={depth} --randrepeat=0 --norandommap "
             + $"--time_based --runtime={seconds} --ramp_time=1 --percentile_list=50:99 "
             + "--output-format=json 2>/dev/null", cancellation);
