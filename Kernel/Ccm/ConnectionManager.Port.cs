@@ -210,7 +210,7 @@ internal sealed partial class ConnectionManager
 
         inboxSeen = word;
         core.StepInbox(word, now, effects);
-        _ = Carry(now);
+        Carry(now);
         return true;
     }
 
@@ -278,7 +278,7 @@ internal sealed partial class ConnectionManager
             core.StepStatus(
                 Word(StatusScratch), Word(StatusScratch + 8), Word(StatusScratch + 16), now,
                 effects);
-            _ = Carry(now);
+            Carry(now);
             FollowRing();
         }
     }
@@ -305,7 +305,7 @@ internal sealed partial class ConnectionManager
         if (statusPending)
         {
             core.StepUnanswered(now, effects);
-            _ = Carry(now);
+            Carry(now);
         }
         else
         {

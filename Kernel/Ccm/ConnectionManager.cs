@@ -56,6 +56,9 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     private volatile CcmStatus? status;
     private volatile bool stopping;
     private Instant viewDue;
+    private bool newsTaken;
+    private Glance glance;
+    private Figures figures;
 
     /// <summary>
     /// Makes a manager at rest. With a recorder the partner can read this node's events, and its
@@ -197,7 +200,6 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
     /// </summary>
     internal void Turn(Instant now)
     {
-        bool changed = false;
         bool progress;
         do
         {
@@ -205,28 +207,47 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             while (inbox.TryDequeue(out CcmEvent? input))
             {
                 core.Step(input, now, effects);
-                progress = true;
-                progress |= Carry(now);
+                progress = newsTaken = true;
+                Carry(now);
             }
-
-            changed |= progress;
         }
         while (progress);
         core.Step(CcmEvent.Tick.Instance, now, effects);
-        changed |= Carry(now);
+        Carry(now);
         WatchStatus(now);
-        if (changed || now >= viewDue)
-        {
-            status = BuildStatus();
-            viewDue = now + ViewPeriod;
-            NoteCondition(status.Partner.Condition);
-        }
+        Show(now);
     }
 
-    /// <summary>Carries out what the core asked for; whether there was anything.</summary>
-    private bool Carry(Instant now)
+    /// <summary>
+    /// Makes what is shown of this anew when it would be another. A turn in which only the
+    /// partner's beat was seen, which is nearly all of them, allocates nothing.
+    /// </summary>
+    private void Show(Instant now)
     {
-        bool any = effects.Count > 0;
+        Glance seen = new(
+            core.State, core.PartnerPhase, core.PartnerEpoch, portConnected && !portFailed);
+        Figures counted = figures;
+        if (now >= viewDue)
+        {
+            counted = new(
+                core.Beat.LargestGap, core.Beat.Limit, core.Detail, port?.Detail ?? "");
+            viewDue = now + ViewPeriod;
+        }
+
+        if (!newsTaken && seen == glance && counted == figures)
+        {
+            return;
+        }
+
+        (newsTaken, glance, figures) = (false, seen, counted);
+        status = BuildStatus();
+        NoteCondition(status.Partner.Condition);
+    }
+
+    /// <summary>Carries out what the core asked for.</summary>
+    private void Carry(Instant now)
+    {
+        newsTaken |= effects.Count > 0;
         for (int i = 0; i < effects.Count; i++)
         {
             // A client that is told of the loss asks at once what was seen of the partner.
@@ -239,7 +260,6 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         }
 
         effects.Clear();
-        return any;
     }
 
     private void Do(CcmEffect effect, Instant now)
@@ -328,6 +348,14 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             ? PartnerCondition.Serving
             : PartnerCondition.Booting,
     };
+
+    /// <summary>What is shown in the turn it changes in.</summary>
+    private readonly record struct Glance(
+        HandshakeState State, BootPhase Phase, ulong Epoch, bool Connected);
+
+    /// <summary>What moves without an event, and is shown a little later.</summary>
+    private readonly record struct Figures(
+        TimeSpan LargestGap, TimeSpan Limit, string Detail, string PortDetail);
 
     private sealed class MachineRandom : IRandomSource
     {

@@ -1,3 +1,5 @@
+using StorageOs.Contracts.Runtime;
+
 namespace StorageOs.Kernel.Cli;
 
 /// <summary>Writes files that say by being there that something was done.</summary>
@@ -18,5 +20,6 @@ internal static class WholeFile
         }
 
         File.Move(made, path, overwrite: true);
+        StableFile.FlushName(path);
     }
 }

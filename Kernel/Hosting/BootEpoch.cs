@@ -19,6 +19,11 @@ internal static class BootEpoch
         string path = Path.Combine(dataDirectory, "boot-epoch");
         using SafeFileHandle file = File.OpenHandle(
             path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        if (RandomAccess.GetLength(file) == 0)
+        {
+            StableFile.FlushName(path);
+        }
+
         ulong last = Read(file);
         ulong next = Math.Max(last + 1, (ulong)clock.GetUtcNow().ToUnixTimeMilliseconds());
         Span<byte> record = stackalloc byte[RecordBytes];

@@ -123,6 +123,11 @@ internal sealed class Listener : IDisposable
             {
                 accepted = accept(socket);
             }
+            catch (SocketException gone) when (
+                gone.SocketErrorCode == SocketError.ConnectionAborted)
+            {
+                continue; // Whoever asked has gone again; the next one waits for nothing.
+            }
             catch (Exception failure) when (failure is SocketException or ObjectDisposedException)
             {
                 if (!GoesOnAfter(failure))

@@ -11,10 +11,11 @@ namespace StorageOs.Witness.File;
 /// </summary>
 internal sealed class FileWitness : IWitness
 {
+    private static readonly TimeSpan JoinTimeMax = TimeSpan.FromSeconds(1);
     private readonly TermDirectory directory;
     private readonly Worker[] workers;
 
-    /// <summary>Uses, and makes when missing, the directory.</summary>
+    /// <summary>Uses, and makes with the first call when missing, the directory.</summary>
     public FileWitness(string path, Action<string>? trace = null)
     {
         Description = $"files in {path}";
@@ -70,8 +71,10 @@ internal sealed class FileWitness : IWitness
         public void Dispose()
         {
             work.CompleteAdding();
-            thread.Join();
-            work.Dispose();
+            if (thread.Join(JoinTimeMax))
+            {
+                work.Dispose();
+            } // Else a call hangs in the file system, perhaps for ever; the process may end.
         }
 
         private static void Complete<T>(TaskCompletionSource<T> done, Func<T> call)

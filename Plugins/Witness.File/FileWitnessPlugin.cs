@@ -29,20 +29,6 @@ public sealed class FileWitnessPlugin : IPlugin
                 "set `directory` in the section of witness-file"));
         }
 
-        string path = Path.GetFullPath(directory);
-        try
-        {
-            Directory.CreateDirectory(path);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw new RefusedException(
-                new Refusal(
-                    "witness-file: directory", "a directory that can be made or used",
-                    failure.Message, "check the path and its rights"),
-                failure);
-        }
-
-        return new FileWitness(path);
+        return new FileWitness(Path.GetFullPath(directory));
     }
 }

@@ -19,6 +19,7 @@ internal sealed class TermDirectory(string path)
 {
     private readonly ulong[] lastSeen = new ulong[GroupId.Count];
     private readonly ulong[] madeDurable = new ulong[GroupId.Count];
+    private volatile bool made;
 
     /// <summary>For tests: told each step that must be in order.</summary>
     public Action<string>? Trace { get; set; }
@@ -152,6 +153,14 @@ internal sealed class TermDirectory(string path)
 
     private ulong List(GroupId group)
     {
+        if (!made)
+        {
+            // Here and not before, for a server that is gone makes this wait, or fail. Once, for
+            // one that vanishes later is not to look like a new one.
+            _ = Directory.CreateDirectory(path);
+            made = true;
+        }
+
         string prefix = TermFile.Prefix(group);
         ulong highest = 0;
         foreach (string file in Directory.EnumerateFiles(path, prefix + "*"))

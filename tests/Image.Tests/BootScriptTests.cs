@@ -95,6 +95,20 @@ public sealed class BootScriptTests : IDisposable
         Assert.Contains("region0 is left as it is", Said, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Of_the_logs_pieces_the_one_that_a_loss_of_power_left_unmade_is_made()
+    {
+        Directory.CreateDirectory(Path.Combine(root, "run", "nvram"));
+        MakeNvram("""
+            [ { "dev": "namespace0.0", "mode": "devdax", "size": 1, "chardev": "dax0.0",
+                "name": "storageos-log0" },
+              { "dev": "namespace0.1", "mode": "raw", "size": 0 } ]
+            """);
+        Assert.StartsWith("create-namespace", Asked, StringComparison.Ordinal);
+        Assert.EndsWith("-n storageos-log1\n", Asked, StringComparison.Ordinal);
+        Assert.Single(Asked.TrimEnd().Split('\n'));
+    }
+
     private string Asked => File.ReadAllText(Path.Combine(root, "asked"));
 
     private string Said => File.ReadAllText(Path.Combine(root, "dev", "kmsg"));

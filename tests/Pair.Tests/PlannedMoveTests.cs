@@ -53,7 +53,8 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
         await pair.InSyncAsync();
         Directory.Move(pair.Folder + "/witness", pair.Folder + "/witness.away");
         await PairRun.UntilAsync(
-            () => $"{pair.Node("b")["witness"]!["state"]}" != "Found", "the witness is away");
+            () => pair.Ask("takeover", "--check", "--node", "b", "--group", "1").Code != 0,
+            "the group's next look at the witness");
         JsonNode hindered = Check(pair, 1, "--node", "b", "--group", "1")[0]!;
         Directory.Move(pair.Folder + "/witness.away", pair.Folder + "/witness");
         JsonNode one = Assert.Single(

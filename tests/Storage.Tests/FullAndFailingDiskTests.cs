@@ -108,6 +108,35 @@ public sealed class FullAndFailingDiskTests
     }
 
     [Fact]
+    public void L3_AVolumeSmallerThanThePartnersMakesItsNodeStaleAndItSaysWhy()
+    {
+        const long Half = TestNode.VolumeBytes / 2;
+        using TestPair pair = new();
+        pair.B.Settings["volumes:0:sizeBytes"] = $"{Half}";
+        pair.A.Boot();
+        pair.B.Boot();
+        pair.Connect();
+        pair.Join(pair.A, pair.B, format: true);
+        LogRuleTests.Write(pair, 0, 4096, 1);
+        pair.Reactor.Run(200);
+        Assert.False(pair.B.Log.Summary.Forgot, pair.B.Log.Summary.ForgotWhy);
+
+        LogRuleTests.Write(pair, 4096, 4096, 2);
+        LogRuleTests.Write(pair, Half, 4096, 3);
+        pair.Reactor.Run(200);
+        Assert.True(pair.B.Log.Summary.Forgot);
+        Assert.Contains(
+            $"found {Half} bytes", pair.B.Log.Summary.ForgotWhy, StringComparison.Ordinal);
+        Assert.Equal((1, 2), (pair.B.Disk.Bytes[0], pair.B.Disk.Bytes[4096]));
+
+        // A log that does not count keeps nobody from booting.
+        pair.B.Crash();
+        pair.Disconnect();
+        pair.B.Boot();
+        Assert.True(pair.B.Log.Summary.Forgot);
+    }
+
+    [Fact]
     public void L4_AFullLogOutlivesAnyNumberOfSessionsAndBoots()
     {
         using TestPair pair = TestPair.InSync();

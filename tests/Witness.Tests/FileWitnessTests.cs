@@ -26,8 +26,25 @@ public sealed class FileWitnessTests : WitnessBehaviour
     {
         using FileWitness witness = new(path);
         Assert.Equal(ReadOutcome.Missing, (await witness.ReadAsync(Group, default)).Outcome);
-        using FileWitness gone = new(Path.Combine(path, "none"));
+        string own = Path.Combine(path, "none");
+        using FileWitness gone = new(own);
+        Assert.False(Directory.Exists(own));
+        Assert.Equal(ReadOutcome.Missing, (await gone.ReadAsync(Group, default)).Outcome);
+        Directory.Delete(own);
         Assert.Equal(ReadOutcome.Unavailable, (await gone.ReadAsync(Group, default)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_directory_that_cannot_be_made_yet_is_unavailable_and_then_it_is_not()
+    {
+        string server = Path.Combine(path, "server");
+        System.IO.File.WriteAllText(server, "not there yet");
+        using FileWitness witness = new(Path.Combine(server, "register"));
+        WitnessReading reading = await witness.ReadAsync(Group, default);
+        Assert.Equal(ReadOutcome.Unavailable, reading.Outcome);
+        Assert.Contains(server, reading.Detail, StringComparison.Ordinal);
+        System.IO.File.Delete(server);
+        Assert.Equal(ReadOutcome.Missing, (await witness.ReadAsync(Group, default)).Outcome);
     }
 
     [Fact]

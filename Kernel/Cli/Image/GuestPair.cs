@@ -24,6 +24,7 @@ internal static class GuestPair
             return PairLayout.At(directory);
         }
 
+        RequireUnused(directory);
         Directory.CreateDirectory(directory, OwnerOnly);
         foreach (string folder in (string[])["net", "witness", .. PairLayout.Names])
         {
@@ -60,6 +61,23 @@ internal static class GuestPair
 
         guests.Save(directory);
         return PairLayout.At(directory);
+    }
+
+    // What a guest was started with is its data.
+    private static void RequireUnused(string directory)
+    {
+        string[] consoles =
+        [
+            .. PairLayout.Names.Select(name => Path.Combine(directory, name, "console.log"))
+                .Where(File.Exists),
+        ];
+        if (consoles.Length > 0)
+        {
+            throw new RefusedException(new Refusal(
+                $"the pair in {directory}", "guests.json, for guests have run on it", "none",
+                "put it back; or, when nothing of the pair is needed, stop its guests and remove "
+                    + "the directory"));
+        }
     }
 
     /// <summary>Has clients find a pair at another port of this machine from now on.</summary>

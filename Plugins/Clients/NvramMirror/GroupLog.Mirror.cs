@@ -21,6 +21,7 @@ internal sealed partial class GroupLog
     private ulong posted;
     private ulong burstEnd; // What is posted now ends here, at the end of a record.
     private ulong tailPosted;
+    private int tailsInFlight;
     private ulong ackedPosted;
     private ulong headPosted;
     private ulong mirrored;
@@ -216,6 +217,7 @@ internal sealed partial class GroupLog
     private void TailLanded(ulong tail)
     {
         bool held = PartnerHoldsAll;
+        tailsInFlight--;
         mirrored = tail;
         Acknowledge(AcknowledgeLimit());
         if (!held && PartnerHoldsAll)
@@ -291,8 +293,10 @@ internal sealed partial class GroupLog
     private void Pump(MirrorPort port)
     {
         // A burst, then its tail, and only then what was committed meanwhile: else the tail of a
-        // log that is appended to without a pause would never be told.
-        burstEnd = posted == burstEnd ? committed : burstEnd;
+        // log that is appended to without a pause would never be told. With some under way, what is
+        // committed waits to go out together: each costs the card and the partner's as much.
+        burstEnd = posted == burstEnd && tailsInFlight < Limits.BurstsInFlightMax
+            ? committed : burstEnd;
         while (posted < burstEnd && port.Room > WordsOfPush && port.BytesRoom > 0)
         {
             int position = (int)(posted % (ulong)capacity);
@@ -312,6 +316,7 @@ internal sealed partial class GroupLog
         if (tailPosted < posted)
         {
             tailPosted = posted;
+            tailsInFlight++;
             port.WriteWord(Op(OpKind.Tail, posted), posted, target!, LogLayout.TailWord);
         }
 
@@ -397,6 +402,7 @@ internal sealed partial class GroupLog
 
         posted = burstEnd = head; // All that is live; what is there already is the same.
         tailPosted = mirrored = 0;
+        tailsInFlight = 0;
         ackedPosted = acked;
         mirroring = true;
         if (pushFormats)

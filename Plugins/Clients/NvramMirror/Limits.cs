@@ -16,6 +16,13 @@ internal static class Limits
     public const int BytesInFlightMax = 512 << 10;
 
     /// <summary>
+    /// Bursts of records in flight to the partner, each with its tail. What is appended meanwhile
+    /// goes out as one: a client's requests that come one by one cost no more than those that come
+    /// together, and one that waits for each answer never waits for this.
+    /// </summary>
+    public const int BurstsInFlightMax = 4;
+
+    /// <summary>
     /// How long a partner's disk may stand still while the log fills; then it counts as gone and is
     /// marked stale. Longer than a disk's own retries, shorter than most clients' patience.
     /// </summary>

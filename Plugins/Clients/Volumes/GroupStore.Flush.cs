@@ -162,10 +162,18 @@ internal sealed partial class GroupStore
                 break;
             }
 
-            // Words that make no sense here were written by the partner: they change nothing.
-            if (VolumeOf(entry) is { } volume && IsForThisDisk(entry))
+            if (VolumeOf(entry) is { } volume)
             {
-                Put(entry, volume);
+                if (IsForThisDisk(entry))
+                {
+                    Put(entry, volume);
+                }
+            }
+            else if (ChangesADisk(entry.Entry.Kind) && IsForThisDisk(entry))
+            {
+                fault = NoRoom(entry); // The partner's volume is larger, and takes such writes.
+                end = at;
+                break;
             }
 
             at = next;
@@ -176,6 +184,11 @@ internal sealed partial class GroupStore
         {
             flushRunning = true;
             writer.Run(job);
+        }
+
+        if (fault is not null)
+        {
+            log.MarkDamaged(fault.ToString()); // L3: who cannot follow is stale, and says why.
         }
     }
 

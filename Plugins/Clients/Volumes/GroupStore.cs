@@ -94,6 +94,11 @@ internal sealed partial class GroupStore
     /// <exception cref="RefusedException">A volume is smaller than it was, or gone.</exception>
     public void RequireRoom()
     {
+        if (log.Summary.Forgot)
+        {
+            return; // L7: what it holds never counts again, and the partner makes it anew.
+        }
+
         Lsn at = Later(log.Flushed, log.Summary.Head);
         while (log.TryRead(at, out LogRecord found, out at))
         {
@@ -466,7 +471,8 @@ internal sealed partial class GroupStore
             $"at least {end} bytes, for the log's record at LSN {found.Start.Value} is of bytes "
                 + $"{entry.Offset} to {end}",
             volume is null ? "no such volume" : $"{volume.SizeBytes} bytes",
-            "configure the former size; a volume does not shrink");
+            "configure the former size, for a volume does not shrink, or that of the partner's; "
+                + "or remove this copy of the log, when it need not count");
     }
 
     private void AnswerAcknowledged()

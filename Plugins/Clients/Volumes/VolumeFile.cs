@@ -69,17 +69,25 @@ internal sealed class VolumeFile : IVolumeFile
                 $"{length}", $"configure sizeBytes {length}; a volume does not shrink"));
         }
 
-        if (length == 0)
+        try
         {
-            StableFile.FlushName(path); // What is flushed to it must be found again.
-        }
+            if (length == 0)
+            {
+                StableFile.FlushName(path); // What is flushed to it must be found again.
+            }
 
-        if (length < sizeBytes)
+            if (length < sizeBytes)
+            {
+                RandomAccess.SetLength(file, sizeBytes);
+            }
+
+            return new VolumeFile(file, sizeBytes);
+        }
+        catch
         {
-            RandomAccess.SetLength(file, sizeBytes);
+            file.Dispose();
+            throw;
         }
-
-        return new VolumeFile(file, sizeBytes);
     }
 
     /// <inheritdoc/>

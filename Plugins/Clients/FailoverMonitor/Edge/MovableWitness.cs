@@ -28,8 +28,8 @@ namespace StorageOs.FailoverMonitor.Edge;
 /// <param name="coming">Where it may move to, or has; null for nowhere.</param>
 /// <param name="newId">Makes an id that nobody else makes.</param>
 /// <param name="patience">
-/// How long the old place is waited for before the next one is asked; null for ever, as where time
-/// is not the machine's.
+/// How long the old place is waited for before the next one is asked, too; null for ever, as where
+/// time is not the machine's.
 /// </param>
 internal sealed class MovableWitness(
     IWitness current, IWitness? coming, Func<Guid> newId, TimeSpan? patience = null) : IWitness
@@ -40,7 +40,6 @@ internal sealed class MovableWitness(
     private const ulong StepsMax = 10_000;
     private const string NoNext = "no `nextWitness` of failover-monitor";
     private readonly bool[] moved = new bool[GroupId.Count];
-    private readonly Task?[] late = new Task?[GroupId.Count]; // Questions that ran out of time.
 
     /// <inheritdoc/>
     public string Description => HasMoved ? coming!.Description : current.Description;
@@ -61,7 +60,21 @@ internal sealed class MovableWitness(
                 await coming!.ReadAsync(group, cancellation).ConfigureAwait(false), coming);
         }
 
-        WitnessReading here = await ReadOldAsync(group, cancellation).ConfigureAwait(false);
+        Task<WitnessReading> asked = current.ReadAsync(group, cancellation).AsTask();
+        while (!await EndsAsync(asked, cancellation).ConfigureAwait(false))
+        {
+            // One that is gone may answer nothing for ever, and hides no register that has moved.
+            // Of one that is only slow the answer counts, however late.
+            WitnessReading next =
+                await coming!.ReadAsync(group, cancellation).ConfigureAwait(false);
+            if (IsLiving(next.Entry))
+            {
+                Volatile.Write(ref moved[group.Value], true);
+                return next;
+            }
+        }
+
+        WitnessReading here = await asked.ConfigureAwait(false);
         if (IsLiving(here.Entry) || coming is null)
         {
             return Living(here, current);
@@ -182,36 +195,25 @@ internal sealed class MovableWitness(
     }
 
     /// <summary>
-    /// Asks the old place. One that is gone may answer nothing for ever, and hides no register that
-    /// has moved; it is not asked again before it has, or questions would pile up.
+    /// Waits for the old place; false when the next one is worth a look meanwhile.
     /// </summary>
-    private async ValueTask<WitnessReading> ReadOldAsync(
-        GroupId group, CancellationToken cancellation)
+    private async ValueTask<bool> EndsAsync(Task asked, CancellationToken cancellation)
     {
         if (coming is null || patience is not { } limit)
         {
-            return await current.ReadAsync(group, cancellation).ConfigureAwait(false);
+            return true;
         }
 
-        if (Volatile.Read(ref late[group.Value]) is { IsCompleted: false })
-        {
-            return Silent(limit);
-        }
-
-        Task<WitnessReading> asked = current.ReadAsync(group, cancellation).AsTask();
         try
         {
-            return await asked.WaitAsync(limit, cancellation).ConfigureAwait(false);
+            await asked.WaitAsync(limit, cancellation).ConfigureAwait(false);
+            return true;
         }
         catch (TimeoutException)
         {
-            Volatile.Write(ref late[group.Value], asked);
-            return Silent(limit);
+            return asked.IsCompleted;
         }
     }
-
-    private WitnessReading Silent(TimeSpan limit) => Unavailable(
-        $"{current.Description}: no answer within {limit.TotalSeconds:0.#} s");
 
     private async ValueTask<string> PrepareAsync(
         RegisterEntry seal, CancellationToken cancellation)
