@@ -35,7 +35,7 @@ public sealed class Reactor : IDisposable
     private int closed;
     private volatile bool stopping;
     private volatile Thread thread;
-    private object? inCall; // The scope of the posted callback that runs, or Abandoned.
+    private volatile Turns turns = new(); // Of that thread.
 
     /// <summary>Makes the thread and starts it.</summary>
     /// <param name="name">Name of the thread, in status and logs.</param>
@@ -47,7 +47,7 @@ public sealed class Reactor : IDisposable
             Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK), nameof(Libc.eventfd));
         Control(Libc.EPOLL_CTL_ADD, wake, WakeToken, Libc.EPOLLIN);
         now = Clock();
-        thread = NewThread();
+        thread = NewThread(turns);
         thread.Start();
     }
 
@@ -112,14 +112,17 @@ public sealed class Reactor : IDisposable
     /// <returns>Whether it was in such a callback.</returns>
     internal bool LeaveHanging(ModuleScope owner)
     {
-        if (Interlocked.CompareExchange(ref inCall, Abandoned, owner) != owner)
+        if (Interlocked.CompareExchange(ref turns.InCall, Abandoned, owner) != owner)
         {
             return false;
         }
 
-        Thread next = NewThread();
-        thread = next; // From here on the old one is not this reactor's.
-        Volatile.Write(ref inCall, null);
+        // From here on the old one is not this reactor's, and sees it whenever it comes back: what
+        // it looks at stays abandoned, whatever the next one runs.
+        Turns fresh = new();
+        Thread next = NewThread(fresh);
+        turns = fresh;
+        thread = next;
         next.Start();
         return true;
     }
@@ -215,14 +218,15 @@ public sealed class Reactor : IDisposable
         : throw new RefusedException(new Refusal(
             $"{call} of a reactor", "success", Marshal.GetLastPInvokeErrorMessage()));
 
-    private Thread NewThread() => new(Run) { IsBackground = true, Name = Name };
+    private Thread NewThread(Turns its) =>
+        new(() => Run(its)) { IsBackground = true, Name = Name };
 
-    private void Run()
+    private void Run(Turns its)
     {
         while (!stopping)
         {
             now = Clock();
-            if (!RunPosted())
+            if (!RunPosted(its))
             {
                 return;
             }
@@ -234,12 +238,12 @@ public sealed class Reactor : IDisposable
     }
 
     /// <summary>Runs what was posted; false when this thread was left meanwhile.</summary>
-    private bool RunPosted()
+    private bool RunPosted(Turns its)
     {
         // What is posted meanwhile waits for the next turn, so that descriptors get theirs.
         for (int left = posted.Count; left > 0 && posted.TryDequeue(out Work work); left--)
         {
-            Volatile.Write(ref inCall, work.Owner);
+            Volatile.Write(ref its.InCall, work.Owner);
             Guard(work.Owner, work, static work =>
             {
                 if (work.Callback is SendOrPostCallback continuation)
@@ -251,8 +255,7 @@ public sealed class Reactor : IDisposable
                     ((Action<object?>)work.Callback)(work.State);
                 }
             });
-            if (Thread.CurrentThread != thread
-                || Interlocked.CompareExchange(ref inCall, null, work.Owner) != work.Owner)
+            if (Interlocked.CompareExchange(ref its.InCall, null, work.Owner) != work.Owner)
             {
                 return false;
             }
@@ -372,6 +375,12 @@ public sealed class Reactor : IDisposable
     {
         ulong one = 1;
         _ = Libc.write(wake, in one, sizeof(ulong));
+    }
+
+    /// <summary>What one thread of a reactor is at; a follower has its own.</summary>
+    private sealed class Turns
+    {
+        internal object? InCall; // The scope of the posted callback that runs, or Abandoned.
     }
 
     private readonly record struct Work(ModuleScope Owner, Delegate Callback, object? State);
