@@ -126,7 +126,11 @@ internal sealed class PortEnd
         }
 
         ulong count = 0;
-        _ = Libc.read(Kick, ref count, sizeof(ulong));
+        if (Libc.read(Kick, ref count, sizeof(ulong)) < 0)
+        {
+            return true; // Whoever wakes has yet to write: what is not read then stays readable.
+        }
+
         Volatile.Write(ref kicked, 0);
         Interlocked.MemoryBarrier();
         return true;
