@@ -31,6 +31,9 @@ internal sealed class Watchdog : IDisposable
         {
             FileStream device = new(path, FileMode.Open, FileAccess.Write, FileShare.None, 0);
             Watchdog watchdog = new(device, log);
+
+            // One that a process before this has left armed goes on from where it was.
+            watchdog.Feed();
             reactor.Post(_ => reactor.Every(Limits.WatchdogPeriod, watchdog.Feed), null);
             log.LogInformation("watchdog {Path} is armed", path);
             return watchdog;

@@ -38,6 +38,16 @@ public sealed class WatchdogTests
         }
     }
 
+    [Fact]
+    public void It_is_fed_as_it_is_opened_for_it_may_have_been_left_armed_long_ago()
+    {
+        using TestFolder folder = new();
+        string path = folder.File("watchdog");
+        File.WriteAllText(path, "");
+        Watchdog.Start(path, new HandReactor(), NullLogger.Instance)!.Dispose();
+        Assert.Equal([0, (byte)'V'], File.ReadAllBytes(path));
+    }
+
     /// <summary>Runs what is posted at once, and what is periodic when told to.</summary>
     private sealed class HandReactor : IReactor
     {
