@@ -56,10 +56,11 @@ public sealed class EtcdFaultTests
             Assert.Equal(SwapResult.Undecided, swap.Result);
             Assert.DoesNotContain("no answer in time", swap.Detail);
 
-            // Cut so early that etcd dropped it, it was settled by a swap of the test's.
+            // Cut so early that etcd dropped it, or has never seen it, it was settled by a swap of
+            // the test's.
             RegisterEntry settled = await Use.SettleAsync(witness, term);
             int sent = settled == next ? 1 : 2;
-            Assert.Equal(before + sent, await cluster.CallsAsync("Txn"));
+            Assert.InRange(await cluster.CallsAsync("Txn"), before + 1, before + sent);
             Assert.Equal((int)term, (await cluster.HistoryAsync(Key)).Count);
         }
     }
