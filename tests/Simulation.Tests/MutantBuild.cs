@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace StorageOs.Simulation.Tests;
 
@@ -29,7 +28,7 @@ internal static class MutantBuild
 
     /// <summary>The planted bugs.</summary>
     public static IReadOnlyList<Mutant> All { get; } =
-        Read(File.ReadAllLines(Path.Combine(Root, "Simulator/Mutants/mutants.txt")));
+        Mutant.Read(Path.Combine(Root, "Simulator/Mutants/mutants.txt"));
 
     /// <summary>Runs seeds with one bug awake, or none: the exit code and what was said.</summary>
     public static (int Code, string Said) Run(string mutant, params string[] arguments)
@@ -130,78 +129,5 @@ internal static class MutantBuild
         }
 
         return folder ?? throw new InvalidOperationException("no StorageOs.sln above the tests");
-    }
-
-    private static List<Mutant> Read(string[] lines)
-    {
-        List<Mutant> all = [];
-        List<string> into = [];
-        Edit? edit = null;
-        foreach (string line in lines.Where(static one => !one.StartsWith('#')))
-        {
-            if (line.StartsWith("== ", StringComparison.Ordinal))
-            {
-                string[] words = line.Split(' ');
-                all.Add(new(words[1], int.Parse(words[2], CultureInfo.InvariantCulture)));
-                into = all[^1].Why;
-            }
-            else if (line.StartsWith("-- ", StringComparison.Ordinal))
-            {
-                edit = new(line[3..]);
-                all[^1].Edits.Add(edit);
-                into = edit.Before;
-            }
-            else if (line == "++")
-            {
-                into = edit!.After;
-            }
-            else
-            {
-                into.Add(line);
-            }
-        }
-
-        return all;
-    }
-}
-
-/// <summary>A bug that can be planted.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Seed">A seed that catches it.</param>
-internal sealed record Mutant(string Name, int Seed)
-{
-    /// <summary>What it breaks; its first line says it.</summary>
-    public List<string> Why { get; } = [];
-
-    /// <summary>What it changes.</summary>
-    public List<Edit> Edits { get; } = [];
-}
-
-/// <summary>One text in place of another.</summary>
-internal sealed record Edit(string File)
-{
-    /// <summary>As it stands.</summary>
-    public List<string> Before { get; } = [];
-
-    /// <summary>In its place.</summary>
-    public List<string> After { get; } = [];
-
-    /// <summary>Changes the copy.</summary>
-    public void Apply(string root, string mutant)
-    {
-        string path = Path.Combine(root, File);
-        string text = System.IO.File.ReadAllText(path);
-        string before = string.Join('\n', Before).TrimEnd('\n');
-        string[] parts = text.Split(before);
-        if (parts.Length != 2)
-        {
-            throw new InvalidOperationException(
-                $"{mutant}: {parts.Length - 1} places in {File} for:\n{before}");
-        }
-
-        string after = string.Join('\n', After).TrimEnd('\n').Replace(
-            "MUTANT", $"global::StorageOs.Contracts.Runtime.Mutant.Is(\"{mutant}\")",
-            StringComparison.Ordinal);
-        System.IO.File.WriteAllText(path, parts[0] + after + parts[1]);
     }
 }
