@@ -66,6 +66,9 @@ public static class Limits
     /// <summary>How long a module may take to say its part of the status.</summary>
     public static readonly TimeSpan ReportTimeMax = TimeSpan.FromSeconds(1);
 
+    /// <summary>How deep a module's part of the status may be nested.</summary>
+    public const int ReportDepthMax = 32;
+
     /// <summary>How often a path that clients wait for is looked for.</summary>
     public static readonly TimeSpan WaitForPathPeriod = TimeSpan.FromMilliseconds(20);
 

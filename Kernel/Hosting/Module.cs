@@ -47,6 +47,7 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     private readonly Lock gate = new();
     private readonly TaskCompletionSource<bool> constructed = Promise();
     private readonly TaskCompletionSource<bool> started = Promise();
+    private readonly TaskCompletionSource<bool> ended = Promise();
     private ModuleState state = ModuleState.Loading;
     private Refusal? refusal;
     private string reason = "";
@@ -89,6 +90,9 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
 
     /// <summary>True once it has started; false when it never will.</summary>
     internal Task<bool> Started => started.Task;
+
+    /// <summary>Completes once it has ended, however: no call of it is answered from then on.</summary>
+    internal Task Ended => ended.Task;
 
     /// <summary>Where it stands. Any thread.</summary>
     internal ModuleState State
@@ -160,6 +164,7 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
 
         constructed.TrySetResult(false);
         started.TrySetResult(false);
+        ended.TrySetResult(true);
         return true;
     }
 

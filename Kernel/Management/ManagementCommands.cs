@@ -62,15 +62,15 @@ internal sealed class ManagementCommands(Node node)
         return new JsonObject { ["pid"] = Environment.ProcessId };
     }
 
-    // A module that has ended meanwhile answers nothing any more.
     private static async Task<JsonNode?> RunAsync(
         Module module, IOperatorCommand command, string name, JsonObject arguments,
         CancellationToken cancellation)
     {
+        Task<JsonNode?> answer =
+            module.View!.CallAsync(() => command.RunAsync(arguments, cancellation));
         try
         {
-            return await module.View!
-                .CallAsync(() => command.RunAsync(arguments, cancellation))
+            _ = await Task.WhenAny(answer, module.Ended)
                 .WaitAsync(Limits.CommandTimeMax, cancellation);
         }
         catch (TimeoutException)
@@ -79,6 +79,15 @@ internal sealed class ManagementCommands(Node node)
                 name, $"an answer within {Limits.CommandTimeMax.TotalMinutes} minutes",
                 "none", "see the status for whether its module runs"));
         }
+
+        if (!answer.IsCompleted)
+        {
+            (ModuleState state, string reason, _) = module.Standing;
+            throw new RefusedException(new Refusal(
+                name, $"{module.Id} to run", $"{state}: {reason}", "start the node again"));
+        }
+
+        return await answer;
     }
 
     private async Task<JsonNode?> RunOfModuleAsync(

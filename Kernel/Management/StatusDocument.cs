@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
@@ -12,6 +13,13 @@ namespace StorageOs.Kernel.Management;
 /// </summary>
 internal static class StatusDocument
 {
+    // Deep enough for any report, and shallow enough for what documents put around one: readers of
+    // JSON stop at 64.
+    private static readonly JsonSerializerOptions Nested = new()
+    {
+        MaxDepth = Limits.ReportDepthMax,
+    };
+
     /// <summary>The document as it is now; modules are asked on their reactors.</summary>
     internal static async Task<JsonObject> OfAsync(Node node)
     {
@@ -125,7 +133,7 @@ internal static class StatusDocument
             JsonNode? report = await module.View!
                 .CallAsync(() => ValueTask.FromResult(reporter.Report()))
                 .WaitAsync(Limits.ReportTimeMax);
-            _ = report?.ToJsonString(); // What cannot be written shows here.
+            _ = report?.ToJsonString(Nested); // What cannot be written shows here.
             return report;
         }
         catch (TimeoutException)

@@ -1,5 +1,6 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
+using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Recorder;
 
@@ -37,7 +38,7 @@ internal sealed class RingFile : IDisposable
             MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, EventSlot.RingBytes));
     }
 
-    /// <summary>Puts a whole ring in place of what a path names, atomically.</summary>
+    /// <summary>Puts a whole ring in place of what a path names, atomically and for good.</summary>
     public static void Replace(string path, ReadOnlySpan<byte> ring)
     {
         string made = path + ".new";
@@ -54,6 +55,7 @@ internal sealed class RingFile : IDisposable
         }
 
         File.Move(made, path, overwrite: true);
+        StableFile.FlushName(path);
     }
 
     /// <summary>Copies the ring.</summary>

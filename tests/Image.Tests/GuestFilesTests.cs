@@ -44,6 +44,20 @@ public sealed class GuestFilesTests : IDisposable
         Assert.Equal(begun, File.ReadAllBytes(key));
     }
 
+    [Fact]
+    public async Task Two_commands_that_make_one_pair_do_not_get_into_each_others_way()
+    {
+        using (File.Open(
+            Path.Combine(folder, "making.lock"), FileMode.Create, FileAccess.Write, FileShare.None))
+        {
+            RefusedException refused =
+                await Assert.ThrowsAsync<RefusedException>(() => MakeAsync(Wanted));
+            Assert.Contains("one command", refused.Refusal.Expected, StringComparison.Ordinal);
+        }
+
+        Assert.True((await MakeAsync(Wanted)).Exists);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("null")]

@@ -415,8 +415,35 @@ public sealed class PluginHostTests : IDisposable
         Assert.Contains(expected, refused.Refusal.Expected, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_command_of_a_module_that_ends_meanwhile_is_answered_at_once()
+    {
+        PluginBuilder.Put(
+            Plugins, "ends",
+            PluginBuilder.Entry(
+                "registry.Services.AddSingleton<IClient, TheClient>(); "
+                + "registry.Services.AddSingleton<IOperatorCommand, Last>();")
+            + PluginBuilder.Client("ends")
+            + "public sealed class Last(IReactor reactor) : IOperatorCommand { "
+            + "public string Name => \"last\"; "
+            + "public async ValueTask<JsonNode> RunAsync(JsonObject a, CancellationToken c) { "
+            + "reactor.Post(_ => throw new Exception(\"the end\"), null); "
+            + "await Task.Delay(-1, c); return null; } }");
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Soon);
+        for (int times = 0; times < 2; times++)
+        {
+            RefusedException refused = await Assert.ThrowsAsync<RefusedException>(() =>
+                NodeClient.AskAsync(folder.File("manage.sock"), "last", null, Soon, default));
+            Assert.Equal("ends to run", refused.Refusal.Expected);
+            Assert.Contains("the end", refused.Refusal.Actual, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("public string Section => \"odd\";", "JsonValue.Create(double.NaN)", "odd")]
+    [InlineData("public string Section => \"odd\";",
+        "JsonNode.Parse(new string('[', 62) + new string(']', 62))", "odd")]
     [InlineData("public string Section => null!;", "null", "odd-plugin")]
     [InlineData("public string Section => throw new Exception();", "null", "odd-plugin")]
     public async Task What_one_plugin_reports_oddly_costs_its_own_part_of_the_status(

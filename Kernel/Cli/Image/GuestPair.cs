@@ -24,8 +24,14 @@ internal static class GuestPair
             return PairLayout.At(directory);
         }
 
-        RequireUnused(directory);
         Directory.CreateDirectory(directory, OwnerOnly);
+        using FileStream alone = Alone(directory);
+        if (GuestSettings.Load(directory) is not null)
+        {
+            return PairLayout.At(directory); // Made by another call just now.
+        }
+
+        RequireUnused(directory);
         foreach (string folder in (string[])["net", "witness", .. PairLayout.Names])
         {
             Directory.CreateDirectory(Path.Combine(directory, folder), OwnerOnly);
@@ -61,6 +67,24 @@ internal static class GuestPair
 
         guests.Save(directory);
         return PairLayout.At(directory);
+    }
+
+    private static FileStream Alone(string directory)
+    {
+        string file = Path.Combine(directory, "making.lock");
+        try
+        {
+            return new FileStream(
+                file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException taken)
+        {
+            throw new RefusedException(
+                new Refusal(
+                    $"the pair in {directory}", "one command at a time that makes it",
+                    taken.Message, "wait for the other one; then this one takes what it has made"),
+                taken);
+        }
     }
 
     // What a guest was started with is its data.

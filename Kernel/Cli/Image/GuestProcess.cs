@@ -252,16 +252,17 @@ internal static class GuestProcess
         }
     }
 
-    // A process of another program may have the number by now.
+    // Another process may have the number by now. QEMU was given the file's path, the forwarder the
+    // pair's folder, each as a word of its own.
     private static int? Pid(string file)
     {
         try
         {
             int pid = int.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture);
+            string pair = Path.GetDirectoryName(Path.GetDirectoryName(file))!;
             bool runs = NodeProcess.Runs(pid)
-                && File.ReadAllText($"/proc/{pid}/comm") is { } name
-                && (name.StartsWith("qemu", StringComparison.Ordinal)
-                    || name.StartsWith("StorageOs", StringComparison.Ordinal));
+                && File.ReadAllText($"/proc/{pid}/cmdline").Split('\0') is { } words
+                && (words.Contains(file) || words.Contains(pair));
             return runs ? pid : null;
         }
         catch (Exception failure) when (failure is IOException or FormatException)
