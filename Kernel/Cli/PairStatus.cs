@@ -14,6 +14,16 @@ internal sealed class PairStatus
     /// <summary>What keeps the pair from being ready; empty when it is.</summary>
     internal IReadOnlyList<string> Lacks => [.. Nodes.SelectMany(LacksOf)];
 
+    /// <summary>Volumes that the loss of one node would take along, a line each.</summary>
+    internal IReadOnlyList<string> Exposed =>
+    [
+        .. Nodes.SelectMany(node => node["volumes"] as JsonArray ?? [])
+            .GroupBy(volume => $"{volume?["name"]}")
+            .Select(volume => (Name: volume.Key, Sync: SyncOf(volume)))
+            .Where(volume => volume.Sync is not ("InSync" or "Moved" or ""))
+            .Select(volume => $"{volume.Name} has one good copy: it is {volume.Sync}"),
+    ];
+
     /// <summary>How far resyncs have come, a line each.</summary>
     internal IReadOnlyList<string> Resyncs => [.. Nodes.SelectMany(ResyncsOf)];
 
@@ -105,6 +115,15 @@ internal sealed class PairStatus
                 + (why.Length > 0 ? $"; {why}" : "");
         }
     }
+
+    /// <summary>
+    /// What of both nodes' words on one volume is to be believed: those of the one that serves it.
+    /// </summary>
+    internal static JsonNode? Best(IEnumerable<JsonNode?> volume) =>
+        volume.FirstOrDefault(it => it?["served"]?.GetValue<bool>() == true)
+            ?? volume.FirstOrDefault();
+
+    private static string SyncOf(IEnumerable<JsonNode?> volume) => $"{Best(volume)?["sync"]}";
 
     private static IEnumerable<string> LacksOf(JsonObject node)
     {

@@ -68,7 +68,7 @@ internal static class StatusCommand
 
         bool noneAnswers = status.Nodes.All(node => $"{node["phase"]}" == "Unreachable");
         return noneAnswers ? ExitCode.Failed
-            : status.Lacks.Count > 0 ? ExitCode.Degraded : ExitCode.Good;
+            : status.Lacks.Count + status.Exposed.Count > 0 ? ExitCode.Degraded : ExitCode.Good;
     }
 
     private static async Task<int> WatchAsync(

@@ -21,6 +21,7 @@ internal static class StatusTable
         parts.AddRange(status.Resyncs.Select(Note));
         parts.AddRange(status.Takeovers.Select(Note));
         parts.AddRange(status.Lacks.Select(Note));
+        parts.AddRange(status.Exposed.Select(Note));
         if (status.Nodes.Select(node => node["transportTraits"]).FirstOrDefault(
             traits => traits?["oneSided"]?.GetValue<bool>() == false) is { } answered)
         {
@@ -80,7 +81,7 @@ internal static class StatusTable
         return table;
     }
 
-    // Both nodes know every volume; the one that serves it knows best.
+    // Both nodes know every volume.
     private static Table? Volumes(PairStatus status)
     {
         JsonNode?[] all = [.. status.Nodes.SelectMany(node => node["volumes"] as JsonArray ?? [])];
@@ -92,8 +93,7 @@ internal static class StatusTable
         Table table = New("Volume", "Owner", "Sync", "State", "Reached at");
         foreach (IGrouping<string, JsonNode?> volume in all.GroupBy(v => $"{v?["name"]}"))
         {
-            JsonNode? best = volume.FirstOrDefault(it => it?["served"]?.GetValue<bool>() == true)
-                ?? volume.First();
+            JsonNode? best = PairStatus.Best(volume);
             table.AddRow(
                 new Text(volume.Key), Cell(best?["owner"]), Coloured($"{best?["sync"]}", "InSync"),
                 Cell(best?["state"]), Cell(best?["uri"]));

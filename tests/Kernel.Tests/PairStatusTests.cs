@@ -28,6 +28,26 @@ public sealed class PairStatusTests
             "volumes does not answer", Assert.Single(LacksOf(hangs)), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("InSync", "InSync", "")]
+    [InlineData("Stale", "InSync", "vol0 has one good copy: it is Stale")]
+    [InlineData("InSync", "Stale", "")]
+    [InlineData("New", "New", "vol0 has one good copy: it is New")]
+    [InlineData("Moved", "Moved", "")]
+    public void A_volume_with_one_good_copy_is_told_as_its_owner_sees_it(
+        string owners, string others, string expected)
+    {
+        JsonObject a = Knows("true", owners);
+        JsonObject b = Knows("false", others);
+        Assert.All(
+            (PairStatus[])[new([a, b]), new([b, a])],
+            pair => Assert.Equal(expected, string.Join(", ", pair.Exposed)));
+    }
+
+    private static JsonObject Knows(string served, string sync) => JsonNode.Parse(
+        "{ \"volumes\": [ { \"name\": \"vol0\", \"served\": " + served
+        + ", \"sync\": \"" + sync + "\" } ] }")!.AsObject();
+
     private static IReadOnlyList<string> LacksOf(string document) =>
         new PairStatus([JsonNode.Parse(document)!.AsObject()]).Lacks;
 }
