@@ -109,6 +109,71 @@ public sealed class BootScriptTests : IDisposable
         Assert.Single(Asked.TrimEnd().Split('\n'));
     }
 
+    [Fact]
+    public void A_blank_data_partition_is_formatted_and_noted_as_begun_meanwhile()
+    {
+        DataPartition(damaged: false);
+        Assert.Equal(0, Late());
+        Assert.Equal("begun 7e57\n", Asked);
+        Assert.False(File.Exists(Note));
+        Assert.True(File.Exists(Path.Combine(root, "run", "storageos", "disks")));
+    }
+
+    [Fact]
+    public void A_format_that_a_loss_of_power_ended_half_way_is_done_again()
+    {
+        DataPartition(damaged: true);
+        Put("state/formatting", "7e57\n");
+        Assert.Equal(0, Late());
+        Assert.Equal("begun 7e57\n", Asked);
+        Assert.False(File.Exists(Note));
+        Assert.Contains("again, for it was not done", Said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("another\n")]
+    public void A_data_partition_that_may_hold_something_is_left_as_it_is(string note)
+    {
+        DataPartition(damaged: true);
+        Put("state/formatting", note);
+        Assert.Equal(1, Late());
+        Assert.Equal("", Asked);
+        Assert.Contains("holds something unknown", Said, StringComparison.Ordinal);
+    }
+
+    private string Note => Path.Combine(root, "state", "formatting");
+
+    // A file stands for the partition; real mke2fs, blkid and e2fsck work on it.
+    private void DataPartition(bool damaged)
+    {
+        Partition("sda2", "storageos-state");
+        Partition("sdb1", "storageos-data");
+        byte[] disk = new byte[8 << 20];
+        disk[70_000] = damaged ? (byte)1 : (byte)0;
+        File.WriteAllBytes(Path.Combine(root, "dev", "sdb1"), disk);
+        Directory.CreateDirectory(Path.Combine(root, "run", "storageos"));
+        Put("run/storageos/started", "");
+        Tool("sync", "#!/bin/sh");
+        Tool("mount", "#!/bin/sh");
+        Tool("blkid", """
+            #!/bin/sh
+            case $* in
+              *PARTUUID*) echo 7e57 ;;
+              *) /sbin/blkid -p $* ;;
+            esac
+            """);
+        Tool("mke2fs", $"#!/bin/sh\necho begun $(cat {Note}) >>{root}/asked\n/sbin/mke2fs $*");
+    }
+
+    private int Late()
+    {
+        Put("etc/common", Script("common"));
+        Put("etc/late", Script("late"));
+        Tool("../etc/nvram", "#!/bin/sh");
+        return Shell($"PATH={root}/bin:/sbin:$PATH; . {root}/etc/late").Code;
+    }
+
     private string Asked => File.ReadAllText(Path.Combine(root, "asked"));
 
     private string Said => File.ReadAllText(Path.Combine(root, "dev", "kmsg"));
