@@ -54,6 +54,11 @@ internal static class BenchCommand
         {
             Description = "in a pair of guests, beside DRBD, NVMe over fabrics and perftest",
         };
+        Option<string?> etcd = new("--etcd")
+        {
+            Description = "addresses of etcd's members, which hold the register for takeover",
+            HelpName = "URL,…",
+        };
         foreach (Option<int> option in new[] { rounds, times, seconds, minutes })
         {
             option.Validators.Add(result =>
@@ -67,7 +72,7 @@ internal static class BenchCommand
 
         Command command = new("bench", "Measures the pair beside what bounds it.")
         {
-            only, rounds, times, seconds, minutes, guests,
+            only, rounds, times, seconds, minutes, guests, etcd,
         };
         command.SetAction((parsed, cancellation) => parsed.GetValue(guests)
             ? GuestBench.RunAsync(
@@ -82,12 +87,14 @@ internal static class BenchCommand
                 Output.Of(parsed),
                 parsed.GetValue(only)!,
                 new(parsed.GetValue(rounds), parsed.GetValue(times), parsed.GetValue(seconds),
-                    parsed.GetValue(minutes)),
+                    parsed.GetValue(minutes),
+                    parsed.GetValue(etcd)?.Split(',', StringSplitOptions.TrimEntries) ?? []),
                 cancellation));
         return command;
     }
 
-    private readonly record struct Extent(int Rounds, int Times, int Seconds, int Minutes);
+    private readonly record struct Extent(
+        int Rounds, int Times, int Seconds, int Minutes, IReadOnlyList<string> Etcd);
 
     private static async Task<int> RunAsync(
         Output output, string[] only, Extent extent, CancellationToken cancellation)
@@ -106,7 +113,7 @@ internal static class BenchCommand
         await TryPartAsync("export", () =>
             new ExportBench(view, extent.Rounds, extent.Seconds).RunAsync(cancellation));
         await TryPartAsync("takeover", () =>
-            new TakeoverBench(view, extent.Times).RunAsync(cancellation));
+            new TakeoverBench(view, extent.Times, extent.Etcd).RunAsync(cancellation));
         await TryPartAsync("idle", () => new IdleBench(view).RunAsync(cancellation));
         await TryPartAsync(Soak, () =>
             new SoakBench(view, TimeSpan.FromMinutes(extent.Minutes)).RunAsync(cancellation));

@@ -30,7 +30,8 @@ internal sealed class BenchPair : IAsyncDisposable
     /// <summary>Makes and starts one; returns when both nodes are ready.</summary>
     internal static async Task<BenchPair> StartAsync(
         IReadOnlyList<string> folders, IReadOnlyList<string>? clients, long volumeBytes,
-        JsonObject? probe, CancellationToken cancellation, string transport = "loopback")
+        JsonObject? probe, CancellationToken cancellation, string transport = "loopback",
+        IReadOnlyList<string>? etcd = null)
     {
         string folder = Directory.CreateTempSubdirectory("storageos-bench-").FullName;
         int port = DrillCommand.FreePorts();
@@ -41,6 +42,8 @@ internal sealed class BenchPair : IAsyncDisposable
                 transport, [NodeConfiguration.BuiltPlugins, .. folders], volumeBytes, port)
             {
                 Clients = clients,
+                Witness = etcd is { Count: > 0 } ? PairWitness.Etcd : PairWitness.File,
+                Etcd = etcd ?? [],
                 MoreSettings = probe is null ? [] : new() { ["bench-probe"] = probe },
             });
             int code = await PairCommand.StartAsync(

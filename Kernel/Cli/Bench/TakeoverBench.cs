@@ -9,7 +9,8 @@ namespace StorageOs.Kernel.Cli.Bench;
 /// From the last acknowledgement by the owner to the first one by the survivor, as a client that
 /// writes at depth 1 and connects anew sees it. The nodes take turns: whoever survived is next.
 /// </summary>
-internal sealed class TakeoverBench(BenchView view, int times)
+internal sealed class TakeoverBench(
+    BenchView view, int times, IReadOnlyList<string> etcd)
 {
     private const long VolumeBytes = 64L * Size.MiB;
     private const double KillAimMedianMs = 20;
@@ -34,7 +35,7 @@ internal sealed class TakeoverBench(BenchView view, int times)
     internal async Task<JsonObject> RunAsync(CancellationToken cancellation)
     {
         await using BenchPair pair = await BenchPair.StartAsync(
-            [], null, VolumeBytes, null, cancellation);
+            [], null, VolumeBytes, null, cancellation, etcd: etcd);
         StallWriter writer = new(pair.Port, "vol0", VolumeBytes);
         using CancellationTokenSource stop =
             CancellationTokenSource.CreateLinkedTokenSource(cancellation);
