@@ -142,6 +142,21 @@ public sealed class BootScriptTests : IDisposable
         Assert.Contains("holds something unknown", Said, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_data_partition_that_comes_late_is_waited_for()
+    {
+        DataPartition(damaged: false);
+        string named = Path.Combine(root, "sys", "class", "block", "sdb1", "uevent");
+        File.Move(named, Path.Combine(root, "uevent"));
+        Task<int> late = Task.Run(Late);
+        await Guests.UntilAsync(
+            () => Task.FromResult(Said.Contains("on any disk yet", StringComparison.Ordinal)),
+            TimeSpan.FromSeconds(20), "the wait is told", () => Said);
+        File.Move(Path.Combine(root, "uevent"), named);
+        Assert.Equal(0, await late);
+        Assert.True(File.Exists(Path.Combine(root, "run", "storageos", "disks")));
+    }
+
     private string Note => Path.Combine(root, "state", "formatting");
 
     // A file stands for the partition; real mke2fs, blkid and e2fsck work on it.
