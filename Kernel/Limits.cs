@@ -13,8 +13,47 @@ public static class Limits
     /// <summary>Bytes of a configuration file.</summary>
     public const int ConfigurationBytesMax = 1 * Size.MiB;
 
-    /// <summary>Bytes of a manifest.</summary>
-    public const int ManifestBytesMax = 64 * Size.KiB;
+    /// <summary>Bytes of a manifest, which may list all files of its plugin.</summary>
+    public const int ManifestBytesMax = 256 * Size.KiB;
+
+    /// <summary>Files of a plugin.</summary>
+    public const int PluginFilesMax = 1024;
+
+    /// <summary>Characters of a file's path within a plugin's folder.</summary>
+    public const int PluginPathCharsMax = 200;
+
+    /// <summary>Bytes of a bundle.</summary>
+    public const long BundleBytesMax = 64 * Size.MiB;
+
+    /// <summary>Bytes of all files of a bundle together, unpacked.</summary>
+    public const long BundleUnpackedBytesMax = 256 * Size.MiB;
+
+    /// <summary>Bytes of a bundle's directory, which is read whole.</summary>
+    public const int BundleDirectoryBytesMax = 512 * Size.KiB;
+
+    /// <summary>Bytes of a signature's file, and of a key's.</summary>
+    public const int SignatureBytesMax = 16 * Size.KiB;
+
+    /// <summary>Keys in a trust directory.</summary>
+    public const int TrustedKeysMax = 64;
+
+    /// <summary>Things that are told about one plugin at once.</summary>
+    public const int FindingsMax = 32;
+
+    /// <summary>Bytes of what the store keeps of one plugin.</summary>
+    public const int StoreStateBytesMax = 64 * Size.KiB;
+
+    /// <summary>Characters of a reason that the store keeps.</summary>
+    public const int StoreReasonCharsMax = 1024;
+
+    /// <summary>Failures of a plugin within the time below that make it malfunctioned.</summary>
+    public const int PluginFailuresMax = 3;
+
+    /// <summary>Within which failures of a plugin count together.</summary>
+    public static readonly TimeSpan PluginFailureTime = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long who wants to change a store waits for who does.</summary>
+    public static readonly TimeSpan StoreLockTimeMax = TimeSpan.FromSeconds(10);
 
     /// <summary>Plugins a node looks at.</summary>
     public const int PluginsMax = 64;

@@ -29,7 +29,7 @@ internal static class CommandLine
             Chaos.ChaosCommand.Make(),
             Bench.BenchCommand.Make(),
             SimulateCommand.Make(),
-            PluginCommand.Make(),
+            Plugins.PluginCommand.Make(),
             Transport.TransportCommand.Make(),
             Image.ImageCommand.Make(),
         };

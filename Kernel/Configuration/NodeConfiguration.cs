@@ -133,7 +133,7 @@ public static class NodeConfiguration
         PairSettings pair = new(reader.Id("pair:id"), ReadKey(reader, "pair:keyFile"));
         string socket = ReadSocket(reader);
         CheckTogether(reader, node, partner, transport);
-        PluginSettings plugins = ReadPlugins(reader, file);
+        PluginSettings plugins = ReadPlugins(reader, file, node.DataDirectory);
         reader.Free("machine"); // For the scripts of the image, which set the machine up.
         return new NodeSettings(node, partner, pair, transport, socket, plugins, file)
         {
@@ -218,7 +218,8 @@ public static class NodeConfiguration
         return socket;
     }
 
-    private static PluginSettings ReadPlugins(SettingsReader reader, string file)
+    private static PluginSettings ReadPlugins(
+        SettingsReader reader, string file, string dataDirectory)
     {
         string folder = Path.GetDirectoryName(file)!;
         IReadOnlyList<string> directories =
@@ -236,7 +237,12 @@ public static class NodeConfiguration
             "plugins:registrationSeconds", 1, Limits.RegistrationSecondsMax,
             (int)Limits.RegistrationTimeUsual.TotalSeconds);
         return new PluginSettings(
-            directories, clients, reader.Free("plugins:settings"), TimeSpan.FromSeconds(seconds));
+            directories, clients, reader.Free("plugins:settings"), TimeSpan.FromSeconds(seconds))
+        {
+            Store = reader.OptionalPath("plugins:store") ?? Path.Combine(dataDirectory, "plugins"),
+            Trust = reader.OptionalPath("plugins:trust"),
+            RequireSigned = reader.Flag("plugins:requireSigned", whenAbsent: false),
+        };
     }
 
     /// <summary>Where the build puts plugins: beside the kernel's own folder.</summary>

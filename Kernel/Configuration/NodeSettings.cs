@@ -127,4 +127,16 @@ public sealed record PluginSettings(
     IReadOnlyList<string> Directories,
     IReadOnlyList<string>? Clients,
     IConfiguration Settings,
-    TimeSpan RegistrationTimeMax);
+    TimeSpan RegistrationTimeMax)
+{
+    /// <summary>Full path of the folder of installed plugins; empty for none.</summary>
+    public string Store { get; init; } = "";
+
+    /// <summary>Full path of the folder of public keys that are trusted; null for none.</summary>
+    public string? Trust { get; init; }
+
+    /// <summary>
+    /// Whether plugins that did not come with the kernel must be signed by one of them.
+    /// </summary>
+    public bool RequireSigned { get; init; }
+}

@@ -138,6 +138,20 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
         return good ? number : whenAbsent;
     }
 
+    /// <summary>true or false.</summary>
+    internal bool Flag(string key, bool whenAbsent)
+    {
+        const string Expected = "true or false";
+        string? value = Raw(key, Expected, $"{whenAbsent}");
+        bool good = bool.TryParse(value, out bool flag);
+        if (!good && value is not null)
+        {
+            Refuse(key, Expected, Shown(value));
+        }
+
+        return good ? flag : whenAbsent;
+    }
+
     /// <summary>A GUID.</summary>
     internal Guid Id(string key)
     {

@@ -2,27 +2,24 @@ using System.Reflection;
 using System.Text.Json;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Hosting.Schema;
 
 namespace StorageOs.Kernel.Hosting;
 
 /// <summary>
 /// Reads and checks one <c>plugin.json</c>. Nothing of the plugin is loaded; what is wrong is a
-/// refusal that names the file, the key and the expectation.
+/// refusal that names the file, the key and the expectation. It never stops at the first: each is
+/// noted, and a harmless value goes in its place.
 /// </summary>
-internal sealed class ManifestReader
+internal sealed partial class ManifestReader
 {
     /// <summary>Name of the file in a plugin's folder.</summary>
     internal const string FileName = "plugin.json";
 
-    private static readonly string[] Keys =
-    [
-        "id", "version", "kind", "description", "assembly", "type", "contracts", "provides",
-        "requires", "uses", "reactor",
-    ];
-
     private readonly string folder;
     private readonly string file;
     private readonly JsonElement root;
+    private readonly List<Finding> findings = [];
 
     private ManifestReader(string folder, string file, JsonElement root)
     {
@@ -31,13 +28,26 @@ internal sealed class ManifestReader
         this.root = root;
     }
 
+    /// <summary>Every key there is; sdk/plugin.schema.json has the same.</summary>
+    internal static IReadOnlyList<string> Keys { get; } =
+    [
+        "$schema", "id", "version", "kind", "description", "maturity", "assembly", "type",
+        "contracts", "provides", "requires", "uses", "reactor", "restart", "limits", "settings",
+        "files",
+    ];
+
     /// <summary>The version of Contracts that this kernel was built with, such as 0.1.</summary>
     internal static Version ContractsVersion { get; } = ReadContractsVersion();
 
-    /// <summary>Reads a folder's manifest.</summary>
-    internal static Refusal? TryRead(string folder, out PluginManifest? manifest)
+    private static readonly JsonDocumentOptions EachKeyOnce =
+        new() { AllowDuplicateProperties = false };
+
+    /// <summary>Reads a folder's manifest, and the bytes that it was read from.</summary>
+    internal static IReadOnlyList<Finding> Read(
+        string folder, out PluginManifest? manifest, out byte[] text)
     {
         manifest = null;
+        text = [];
         string file = Path.Combine(folder, FileName);
         string subject = $"manifest {file}";
         try
@@ -45,42 +55,45 @@ internal sealed class ManifestReader
             FileInfo info = new(file);
             if (!info.Exists || info.Length > Limits.ManifestBytesMax)
             {
-                return new Refusal(
+                return Wrong(new Refusal(
                     subject,
                     $"a file of at most {Limits.ManifestBytesMax} bytes",
-                    info.Exists ? $"{info.Length} bytes" : "nothing");
+                    info.Exists ? $"{info.Length} bytes" : "nothing"));
             }
 
-            return TryParse(File.ReadAllBytes(file), folder, out manifest);
+            text = File.ReadAllBytes(file);
+            return Read(text, folder, out manifest);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            return new Refusal(subject, "a file that can be read", failure.Message);
+            return Wrong(new Refusal(subject, "a file that can be read", failure.Message));
         }
     }
 
-    /// <summary>Reads what stands in a folder's manifest.</summary>
-    internal static Refusal? TryParse(
+    /// <summary>
+    /// Reads what stands in a folder's manifest; all that is wrong with it, and no manifest then.
+    /// </summary>
+    internal static IReadOnlyList<Finding> Read(
         ReadOnlyMemory<byte> text, string folder, out PluginManifest? manifest)
     {
         manifest = null;
         string file = Path.Combine(folder, FileName);
         try
         {
-            using JsonDocument document = JsonDocument.Parse(text);
-            manifest = new ManifestReader(folder, file, document.RootElement).Read();
-            return null;
+            using JsonDocument document = JsonDocument.Parse(text, EachKeyOnce);
+            ManifestReader reader = new(folder, file, document.RootElement);
+            PluginManifest? read = reader.Read();
+            manifest = reader.findings.Count == 0 ? read : null;
+            return reader.findings;
         }
         catch (Exception wrong) when (wrong is JsonException or InvalidOperationException)
         {
             // The latter of a text that is no Unicode, which only shows when it is taken.
-            return new Refusal($"manifest {file}", "JSON", wrong.Message);
-        }
-        catch (RefusedException refused)
-        {
-            return refused.Refusal;
+            return Wrong(new Refusal($"manifest {file}", "JSON", wrong.Message));
         }
     }
+
+    private static Finding[] Wrong(Refusal refusal) => [new(FindingKind.Wrong, refusal)];
 
     private static Version ReadContractsVersion()
     {
@@ -90,9 +103,13 @@ internal sealed class ManifestReader
         return new Version(whole.Major, whole.Minor);
     }
 
-    private PluginManifest Read()
+    private PluginManifest? Read()
     {
-        Require(root.ValueKind == JsonValueKind.Object, "", "an object", $"{root.ValueKind}");
+        if (!Require(root.ValueKind == JsonValueKind.Object, "", "an object", $"{root.ValueKind}"))
+        {
+            return null;
+        }
+
         foreach (JsonProperty property in root.EnumerateObject())
         {
             Require(
@@ -101,9 +118,9 @@ internal sealed class ManifestReader
         }
 
         string id = Text("id");
-        bool isName = id.Length <= Limits.NameCharsMax
-            && id.All(letter => char.IsAsciiLetterOrDigit(letter) || "._-".Contains(letter));
-        Require(isName, "id", "letters, digits, dots and dashes", $"\"{id}\"");
+        Require(
+            id.Length == 0 || PluginPath.IsName(id), "id",
+            "letters, digits, dots and dashes, beginning with a letter or digit", $"\"{id}\"");
         PluginKind kind = Choice<PluginKind>("kind", null, PluginKind.Core);
         PluginPlacement placement = Choice<PluginPlacement>("reactor", PluginPlacement.Own, null);
         Require(
@@ -115,58 +132,78 @@ internal sealed class ManifestReader
             Services("provides"), Services("requires"), placement)
         {
             Uses = Services("uses"),
+            Maturity = root.TryGetProperty("maturity", out _)
+                ? Choice<PluginMaturity>("maturity", null, null) : null,
+            NeedsRestart = Restart(kind, placement),
+            Limits = ReadLimits(),
+            Settings = ReadSettings(),
+            Files = ReadFiles(),
         };
     }
 
     private string AssemblyPath()
     {
         string name = Text("assembly");
-        Require(
-            name == Path.GetFileName(name), "assembly", "a file name without a folder",
-            $"\"{name}\"");
         string path = Path.Combine(folder, name);
-        Require(File.Exists(path), "assembly", $"{name} beside it", "no such file");
+        if (name.Length > 0 && Require(
+            name == Path.GetFileName(name), "assembly", "a file name without a folder",
+            $"\"{name}\""))
+        {
+            Require(File.Exists(path), "assembly", $"{name} beside it", "no such file");
+        }
+
         return path;
     }
 
     private void CheckContracts()
     {
-        JsonElement range = Member("contracts", JsonValueKind.Object);
-        Version min = VersionOf(range, "min");
-        Version max = VersionOf(range, "max");
-        Require(
-            min <= ContractsVersion && ContractsVersion <= max, "contracts",
-            $"a range that holds {ContractsVersion}, this kernel's", $"{min} to {max}");
+        if (!TryMember("contracts", JsonValueKind.Object, out JsonElement range)
+            || VersionOf(range, "min") is not { } min || VersionOf(range, "max") is not { } max)
+        {
+            return;
+        }
+
+        if (min > ContractsVersion || ContractsVersion > max)
+        {
+            string remedy = min > ContractsVersion
+                ? "it needs a newer kernel" : "ask its maker for a newer version of it";
+            // First: what else is wrong may be what other versions know.
+            findings.Insert(0, new Finding(FindingKind.NotSupported, new Refusal(
+                $"manifest {file}, key contracts",
+                $"a range that holds {ContractsVersion}, this kernel's", $"{min} to {max}",
+                remedy)));
+        }
     }
 
-    private Version VersionOf(JsonElement range, string key)
+    private Version? VersionOf(JsonElement range, string key)
     {
         Version? version = null;
         bool good = range.TryGetProperty(key, out JsonElement value)
             && value.ValueKind == JsonValueKind.String
             && Version.TryParse(value.GetString(), out version);
         Require(good, $"contracts:{key}", "a version such as 0.1", "none");
-        return version!;
+        return version;
     }
 
     private List<Type> Services(string key)
     {
         List<Type> services = [];
-        if (!root.TryGetProperty(key, out JsonElement list))
+        if (!root.TryGetProperty(key, out JsonElement list) || !Require(
+            list.ValueKind == JsonValueKind.Array, key, "a list of names", $"{list.ValueKind}"))
         {
             return services;
         }
 
-        Require(
-            list.ValueKind == JsonValueKind.Array, key, "a list of names", $"{list.ValueKind}");
         foreach (JsonElement item in list.EnumerateArray())
         {
             string name = item.ValueKind == JsonValueKind.String ? item.GetString()! : "";
             Type? type = typeof(IPlugin).Assembly.GetType($"StorageOs.Contracts.Services.{name}");
-            Require(
+            if (Require(
                 type is { IsInterface: true }, key,
-                "interfaces of StorageOs.Contracts.Services", item.GetRawText());
-            services.Add(type!);
+                "interfaces of StorageOs.Contracts.Services", item.GetRawText()))
+            {
+                services.Add(type!);
+            }
         }
 
         return services;
@@ -185,32 +222,48 @@ internal sealed class ManifestReader
         string? name = names.FirstOrDefault(
             name => name.Equals(value, StringComparison.OrdinalIgnoreCase));
         string expected = string.Join(" or ", names.Select(name => name.ToLowerInvariant()));
-        Require(name is not null, key, expected, $"\"{value}\"");
-        return Enum.Parse<TChoice>(name!);
+        Require(value.Length == 0 || name is not null, key, expected, $"\"{value}\"");
+        return Enum.Parse<TChoice>(name ?? names[0]);
     }
 
+    /// <summary>A text; an empty one when it was refused.</summary>
     private string Text(string key)
     {
-        string text = Member(key, JsonValueKind.String).GetString()!;
-        Require(text.Length is > 0 and <= 256, key, "1 to 256 characters", $"{text.Length}");
-        return text;
+        if (!TryMember(key, JsonValueKind.String, out JsonElement value))
+        {
+            return "";
+        }
+
+        string text = value.GetString()!;
+        return Require(text.Length is > 0 and <= 256, key, "1 to 256 characters", $"{text.Length}")
+            ? text : "";
     }
 
-    private JsonElement Member(string key, JsonValueKind kind)
+    private bool TryMember(string key, JsonValueKind kind, out JsonElement value)
     {
-        bool there = root.TryGetProperty(key, out JsonElement value);
-        Require(
+        bool there = root.TryGetProperty(key, out value);
+        return Require(
             there && value.ValueKind == kind, key, $"a JSON {kind}".ToLowerInvariant(),
             there ? $"{value.ValueKind}" : "nothing");
-        return value;
     }
 
-    private void Require(bool good, string key, string expected, string actual)
+    private bool Require(bool good, string key, string expected, string actual)
     {
         if (!good)
         {
+            Refuse(key, expected, actual);
+        }
+
+        return good;
+    }
+
+    private void Refuse(string key, string expected, string actual)
+    {
+        if (findings.Count < Limits.FindingsMax)
+        {
             string subject = key.Length == 0 ? $"manifest {file}" : $"manifest {file}, key {key}";
-            throw new RefusedException(new Refusal(subject, expected, actual));
+            findings.Add(
+                new Finding(FindingKind.Wrong, new Refusal(subject, expected, actual)));
         }
     }
 }

@@ -61,6 +61,11 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     /// <summary>Its manifest; null for the core and for what has none that can be read.</summary>
     internal PluginManifest? Manifest { get; } = manifest;
 
+    /// <summary>
+    /// Why it is not loaded, as operators know it; a warning when nothing speaks against it.
+    /// </summary>
+    internal FindingKind Finding { get; init; } = FindingKind.Warning;
+
     /// <summary>Modules it takes services from.</summary>
     internal IReadOnlyList<(Type Service, Module Provider)> Providers { get; set; } = [];
 

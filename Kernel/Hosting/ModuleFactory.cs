@@ -4,6 +4,7 @@ using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Hosting.Schema;
 
 namespace StorageOs.Kernel.Hosting;
 
@@ -27,6 +28,13 @@ internal sealed class ModuleFactory(
     {
         try
         {
+            if (SettingsCheck.Of(
+                    module.Manifest!.Settings, settings.Settings.GetSection(module.Id))
+                is [{ } wrong, ..])
+            {
+                return wrong;
+            }
+
             Place(module, module.Manifest!.Placement, fault);
             PluginRegistry registry = NewRegistry(module);
             foreach ((Type service, Module provider) in module.Providers)

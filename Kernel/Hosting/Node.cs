@@ -8,6 +8,7 @@ using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Ccm;
 using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Hosting.Store;
 using StorageOs.Kernel.Loop;
 using StorageOs.Kernel.Management;
 using StorageOs.Kernel.Recorder;
@@ -34,6 +35,7 @@ public sealed class Node : IAsyncDisposable
     private DataLock? dataLock;
     private FlightRecorder? recorder;
     private PartnerRing? partnerRing;
+    private PluginSource plugins = null!;
     private ModuleFactory factory = null!;
     private PluginHost host = null!;
     private IConnectionManager manager = null!;
@@ -179,11 +181,12 @@ public sealed class Node : IAsyncDisposable
         Say(1, $"node {Info.Name}, epoch {Info.BootEpoch:x}, transport {settings.Transport.Name}");
         factory = new ModuleFactory(
             new McMasterPluginLoader(), reactors, Info, settings.Plugins, logs);
-        IReadOnlyList<PluginCandidate> found = PluginCatalog.Find(settings.Plugins.Directories);
+        plugins = PluginSource.Open(settings.Plugins, log);
+        IReadOnlyList<PluginCandidate> found = plugins.Find();
         Module transport = await LoadTransportAsync(found);
         Module ccm = await LoadCoreAsync(core, transport);
         manager = ccm.Services!.GetRequiredService<IConnectionManager>();
-        host = new PluginHost(factory, manager, logs);
+        host = new PluginHost(factory, manager, logs) { NoteFailure = plugins.NoteFailure };
         host.Add(ccm);
         host.Add(transport);
         manager.Start();
@@ -283,9 +286,20 @@ public sealed class Node : IAsyncDisposable
     {
         foreach (PluginCandidate candidate in found)
         {
-            if (candidate.Refusal is { } refusal)
+            PluginKind kind = candidate.Manifest?.Kind ?? PluginKind.Client;
+            if (candidate.Error is { Kind: FindingKind.Disabled } disabled)
             {
-                host.AddRefused(PluginKind.Client, candidate.Name, null, refusal);
+                Module module = new(candidate.Name, kind, candidate.Manifest)
+                {
+                    Finding = disabled.Kind,
+                };
+                module.Advance(ModuleState.NotChosen, disabled.Refusal.Actual);
+                host.Add(module);
+            }
+            else if (candidate.Error is { } error)
+            {
+                host.AddRefused(
+                    kind, candidate.Name, candidate.Manifest, error.Refusal, error.Kind);
             }
             else if (candidate.Manifest is { Kind: PluginKind.Transport } manifest
                 && manifest.Id != settings.Transport.Name)
@@ -360,15 +374,17 @@ public sealed class Node : IAsyncDisposable
     private void LoadClients()
     {
         Enter(BootPhase.LoadingClients);
-        IReadOnlyList<PluginCandidate> found = PluginCatalog.Find(settings.Plugins.Directories);
-        Dictionary<string, PluginManifest> plugins = found
-            .Select(candidate => candidate.Manifest)
+        IReadOnlyList<PluginCandidate> found = plugins.Find();
+        Note([.. found.Where(candidate => candidate.Error is not null
+            && host.Modules.All(module => module.Id != candidate.Name))]);
+        Dictionary<string, PluginManifest> good = found
+            .Select(candidate => candidate.Good)
             .Where(manifest => manifest is { Kind: not PluginKind.Transport })
             .ToDictionary(manifest => manifest!.Id, manifest => manifest!);
         List<PluginManifest> wanted = [];
-        foreach (string id in settings.Plugins.Clients ?? Meant(plugins))
+        foreach (string id in Named(good) ?? Meant(good))
         {
-            if (plugins.TryGetValue(id, out PluginManifest? manifest))
+            if (good.TryGetValue(id, out PluginManifest? manifest))
             {
                 wanted.Add(manifest);
             }
@@ -383,7 +399,7 @@ public sealed class Node : IAsyncDisposable
         IReadOnlyList<PluginLink> links = PluginOrder.Of(wanted, refusals);
         foreach ((string id, Refusal refusal) in refusals)
         {
-            host.AddRefused(plugins[id].Kind, id, plugins[id], refusal);
+            host.AddRefused(good[id].Kind, id, good[id], refusal);
         }
 
         Say(2, $"loading {links.Count} plugins");
@@ -392,12 +408,20 @@ public sealed class Node : IAsyncDisposable
     }
 
     /// <summary>
+    /// What the configuration names, and what is installed: that has a switch of its own.
+    /// </summary>
+    private IEnumerable<string>? Named(Dictionary<string, PluginManifest> good) =>
+        settings.Plugins.Clients?.Union(good.Values
+            .Where(static manifest => manifest.Origin == PluginOrigin.Store)
+            .Select(static manifest => manifest.Id));
+
+    /// <summary>
     /// What is loaded unless the configuration names it: all but spare witnesses.
     /// </summary>
-    private IReadOnlyList<string> Meant(Dictionary<string, PluginManifest> plugins)
+    private IReadOnlyList<string> Meant(Dictionary<string, PluginManifest> good)
     {
         IReadOnlyList<PluginManifest> spare = WitnessChoice.NotMeant(
-            plugins.Values,
+            good.Values,
             id => settings.Plugins.Settings.GetSection(id).GetChildren().Any());
         foreach (PluginManifest manifest in spare)
         {
@@ -406,7 +430,7 @@ public sealed class Node : IAsyncDisposable
             host.Add(module);
         }
 
-        return [.. plugins.Keys.Except(spare.Select(static manifest => manifest.Id))];
+        return [.. good.Keys.Except(spare.Select(static manifest => manifest.Id))];
     }
 
     private async Task FollowAsync(Task admitted, Task started)

@@ -1,12 +1,18 @@
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Hosting.Store;
 
 namespace StorageOs.Kernel.Hosting;
 
-/// <summary>One plugin that was looked at: its manifest, or why there is none.</summary>
+/// <summary>One plugin that was looked at: its manifest, and why it is not to be loaded.</summary>
 /// <param name="Name">Its id, or its folder's name when the manifest does not say.</param>
-/// <param name="Manifest">The checked manifest; null when refused.</param>
-/// <param name="Refusal">Why not; null when the manifest is good.</param>
-internal sealed record PluginCandidate(string Name, PluginManifest? Manifest, Refusal? Refusal);
+/// <param name="Manifest">Its manifest; null when that is wrong.</param>
+/// <param name="Error">Why not; null when it may be loaded.</param>
+internal sealed record PluginCandidate(string Name, PluginManifest? Manifest, Finding? Error)
+{
+    /// <summary>The manifest of what may be loaded; null for what may not.</summary>
+    internal PluginManifest? Good => Error is null ? Manifest : null;
+}
 
 /// <summary>
 /// Finds plugins by their manifests. No code is loaded, so a folder full of rubbish costs a list
@@ -14,29 +20,52 @@ internal sealed record PluginCandidate(string Name, PluginManifest? Manifest, Re
 /// </summary>
 internal static class PluginCatalog
 {
+    /// <summary>All that a node may load: of its directories, and of its store.</summary>
+    internal static IReadOnlyList<PluginCandidate> Find(
+        PluginSettings settings, PluginTrust trust, IReadOnlyList<StoreRecord> store)
+    {
+        IEnumerable<PluginCandidate> named = settings.Directories.SelectMany(Folders).Distinct()
+            .Select(folder => Look(folder, trust, null))
+            .Select(found => store.FirstOrDefault(record => record.Id == found.Name) is { } record
+                ? record.JudgeOther(found) : found);
+        IEnumerable<PluginCandidate> installed = store
+            .Where(static record => record.IsInstalled)
+            .Select(record => record.Judge(Look(record.Folder, trust, PluginOrigin.Store)));
+        return Collect(named.Concat(installed));
+    }
+
     /// <summary>
     /// Looks into each directory: a plugin's folder, or a folder of such folders.
     /// </summary>
-    internal static IReadOnlyList<PluginCandidate> Find(IReadOnlyList<string> directories)
+    internal static IReadOnlyList<PluginCandidate> Find(IReadOnlyList<string> directories) =>
+        Collect(directories.SelectMany(Folders).Distinct()
+            .Select(static folder => Look(folder, PluginTrust.Anybody, null)));
+
+    /// <summary>Ids of all good plugins of a kind.</summary>
+    internal static IReadOnlyList<string> IdsOf(
+        IReadOnlyList<string> directories, PluginKind kind) =>
+        [.. Find(directories).Select(found => found.Good).OfType<PluginManifest>()
+            .Where(manifest => manifest.Kind == kind).Select(manifest => manifest.Id)];
+
+    private static List<PluginCandidate> Collect(IEnumerable<PluginCandidate> candidates)
     {
         List<PluginCandidate> found = [];
         HashSet<string> ids = [];
-        foreach (string folder in directories.SelectMany(Folders).Distinct())
+        foreach (PluginCandidate candidate in candidates)
         {
-            PluginCandidate candidate = Look(folder);
             if (found.Count == Limits.PluginsMax)
             {
-                Refusal full = new(
-                    $"plugin folder {folder}", $"at most {Limits.PluginsMax} plugins", "more");
-                found.Add(new PluginCandidate(candidate.Name, null, full));
+                found.Add(Refused(candidate.Name, new Refusal(
+                    $"plugin {candidate.Name}", $"at most {Limits.PluginsMax} plugins", "more")));
                 break;
             }
 
-            if (candidate.Manifest is { } manifest && !ids.Add(manifest.Id))
+            if (candidate.Good is { } manifest && !ids.Add(manifest.Id))
             {
-                Refusal twice = new(
-                    $"plugin {manifest.Id} in {folder}", "an id of its own", "another of that id");
-                candidate = new PluginCandidate($"{manifest.Id} ({folder})", null, twice);
+                found.Add(Refused($"{manifest.Id} ({manifest.Folder})", new Refusal(
+                    $"plugin {manifest.Id} in {manifest.Folder}", "an id of its own",
+                    "another of that id")));
+                continue;
             }
 
             found.Add(candidate);
@@ -45,11 +74,8 @@ internal static class PluginCatalog
         return found;
     }
 
-    /// <summary>Ids of all good plugins of a kind.</summary>
-    internal static IReadOnlyList<string> IdsOf(
-        IReadOnlyList<string> directories, PluginKind kind) =>
-        [.. Find(directories).Select(found => found.Manifest).OfType<PluginManifest>()
-            .Where(manifest => manifest.Kind == kind).Select(manifest => manifest.Id)];
+    private static PluginCandidate Refused(string name, Refusal refusal) =>
+        new(name, null, new Finding(FindingKind.Wrong, refusal));
 
     private static IEnumerable<string> Folders(string directory)
     {
@@ -70,10 +96,11 @@ internal static class PluginCatalog
     private static bool HasManifest(string folder) =>
         File.Exists(Path.Combine(folder, ManifestReader.FileName));
 
-    private static PluginCandidate Look(string folder)
+    private static PluginCandidate Look(string folder, PluginTrust trust, PluginOrigin? origin)
     {
-        Refusal? refusal = ManifestReader.TryRead(folder, out PluginManifest? manifest);
-        return new PluginCandidate(
-            manifest?.Id ?? Path.GetFileName(folder.TrimEnd('/')), manifest, refusal);
+        PluginInspection inspection = PluginInspection.Of(
+            folder, trust, origin
+                ?? (PluginTrust.IsSystem(folder) ? PluginOrigin.System : PluginOrigin.Directory));
+        return new PluginCandidate(inspection.Name, inspection.Manifest, inspection.Error);
     }
 }

@@ -20,7 +20,13 @@ internal sealed class PluginHost(
     private readonly ILogger log = logs.CreateLogger("plugins");
     private readonly List<Module> modules = [];
     private readonly Dictionary<Module, Task> endings = [];
+    private readonly List<Task> notes = [];
     private readonly Lock gate = new();
+
+    /// <summary>
+    /// Notes that a module failed, where it outlives this boot. On no thread in particular.
+    /// </summary>
+    internal Action<Module, string> NoteFailure { get; init; } = static (_, _) => { };
 
     /// <summary>Every module there is or was, in order of bringing up. Any thread.</summary>
     internal IReadOnlyList<Module> Modules
@@ -44,9 +50,11 @@ internal sealed class PluginHost(
     }
 
     /// <summary>Notes a plugin that is refused before any of it ran.</summary>
-    internal void AddRefused(PluginKind kind, string id, PluginManifest? manifest, Refusal refusal)
+    internal void AddRefused(
+        PluginKind kind, string id, PluginManifest? manifest, Refusal refusal,
+        FindingKind finding = FindingKind.Wrong)
     {
-        Module module = new(id, kind, manifest);
+        Module module = new(id, kind, manifest) { Finding = finding };
         Refuse(module, refusal);
         Add(module);
     }
@@ -92,6 +100,11 @@ internal sealed class PluginHost(
 
         log.LogError(failure, "{Module} failed and is ended: {Why}", module.Id, why);
         module.View!.Quiet();
+        lock (gate)
+        {
+            notes.Add(Task.Run(() => NoteFailure(module, why)));
+        }
+
         _ = EndAsync(module, why, inOrder: false);
     }
 
@@ -114,6 +127,15 @@ internal sealed class PluginHost(
         await Task.WhenAll(stops.Values);
         await endSession();
         await Task.WhenAll(plugins.Select(module => EndAsync(module, why, inOrder: true)));
+        await Task.WhenAll(Notes());
+    }
+
+    private Task[] Notes()
+    {
+        lock (gate)
+        {
+            return [.. notes];
+        }
     }
 
     private async Task StopAfterAsync(Task users, Module module, string why)
@@ -228,6 +250,11 @@ internal sealed class PluginHost(
                 "register one, or say another kind in its manifest");
         }
 
+        if (LimitsProblem(module) is { } over)
+        {
+            return over;
+        }
+
         lock (gate)
         {
             string? twice = module.Parts.Commands.Select(command => command.Name).Intersect(
@@ -239,6 +266,32 @@ internal sealed class PluginHost(
                 : new Refusal(
                     $"plugin {module.Id}", "commands of its own", $"\"{twice}\", which is taken");
         }
+    }
+
+    /// <summary>
+    /// What its clients ask for over the limits of its manifest. Those were read by whoever
+    /// installed it; the kernel's own come later and hold as well.
+    /// </summary>
+    private static Refusal? LimitsProblem(Module module)
+    {
+        PluginLimits limits = module.Manifest!.Limits;
+        long memory = 0;
+        long ports = 0;
+        foreach ((IClient _, ClientNeeds needs) in module.Parts.Clients)
+        {
+            ports += needs.Ports.Count;
+            memory += needs.Regions.Sum(static region => region?.Bytes ?? 0L);
+        }
+
+        string subject = $"plugin {module.Id}";
+        return memory > limits.MemoryBytes
+            ? new Refusal(
+                subject, $"at most {limits.MemoryBytes} bytes of memory, its manifest's limit",
+                $"{memory}")
+            : ports > limits.Ports
+                ? new Refusal(
+                    subject, $"at most {limits.Ports} ports, its manifest's limit", $"{ports}")
+                : null;
     }
 
     private void RefuseFor(Module module, Type service, Module provider) => RefuseMade(

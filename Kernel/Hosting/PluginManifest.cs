@@ -1,4 +1,5 @@
 using StorageOs.Contracts.Plugins;
+using StorageOs.Kernel.Hosting.Schema;
 
 namespace StorageOs.Kernel.Hosting;
 
@@ -31,7 +32,78 @@ internal sealed record PluginManifest(
     /// one as if it required it, and is refused with it.
     /// </summary>
     public IReadOnlyList<Type> Uses { get; init; } = [];
+
+    /// <summary>
+    /// Hash of every other file of its folder, by path; null when it does not say. The signature's
+    /// file is not among them, for it is made after the manifest.
+    /// </summary>
+    public IReadOnlyDictionary<string, string>? Files { get; init; }
+
+    /// <summary>How far its maker trusts it; null when it does not say.</summary>
+    public PluginMaturity? Maturity { get; init; }
+
+    /// <summary>What its clients may ask for.</summary>
+    public PluginLimits Limits { get; init; } = new(null, null);
+
+    /// <summary>What its settings must look like.</summary>
+    public SettingsSchema Settings { get; init; } = SettingsSchema.Anything;
+
+    /// <summary>
+    /// Whether a change of it needs a restart of the node: when it says so, and for what everything
+    /// else stands on in any case.
+    /// </summary>
+    public bool NeedsRestart { get; init; }
+
+    /// <summary>Where it was found.</summary>
+    public PluginOrigin Origin { get; init; }
+
+    /// <summary>By whom it is signed.</summary>
+    public SignatureState Signature { get; init; }
 }
+
+/// <summary>Where a plugin comes from.</summary>
+internal enum PluginOrigin
+{
+    /// <summary>A folder that the configuration names.</summary>
+    Directory,
+
+    /// <summary>Beside the kernel: whoever can change it can change the kernel.</summary>
+    System,
+
+    /// <summary>Installed into the node's store.</summary>
+    Store,
+}
+
+/// <summary>By whom a manifest is signed.</summary>
+internal enum SignatureState
+{
+    /// <summary>By nobody.</summary>
+    None,
+
+    /// <summary>By a key of the trust directory.</summary>
+    Known,
+
+    /// <summary>By a key that is not there.</summary>
+    Unknown,
+}
+
+/// <summary>How far a plugin's maker trusts it.</summary>
+internal enum PluginMaturity
+{
+    /// <summary>To try out.</summary>
+    Experimental,
+
+    /// <summary>Complete, and young.</summary>
+    Preview,
+
+    /// <summary>To rely on.</summary>
+    Stable,
+}
+
+/// <summary>What a plugin's clients may ask for, all together; null for the kernel's limits.</summary>
+/// <param name="MemoryBytes">Bytes of their regions.</param>
+/// <param name="Ports">Their ports.</param>
+internal sealed record PluginLimits(long? MemoryBytes, int? Ports);
 
 /// <summary>What a plugin is.</summary>
 internal enum PluginKind

@@ -23,12 +23,12 @@ internal static class TransportLoading
         Action<Module, Exception> fault)
     {
         PluginCandidate? chosen = found.FirstOrDefault(candidate => candidate.Name == name);
-        if (chosen?.Manifest is not { Kind: PluginKind.Transport } manifest)
+        if (chosen?.Good is not { Kind: PluginKind.Transport } manifest)
         {
             string others = string.Join(", ", found.Where(
-                other => other.Manifest?.Kind == PluginKind.Transport).Select(other => other.Name));
+                other => other.Good?.Kind == PluginKind.Transport).Select(other => other.Name));
             string places = string.Join(" or ", directories);
-            throw new RefusedException(chosen?.Refusal ?? new Refusal(
+            throw new RefusedException(chosen?.Error?.Refusal ?? new Refusal(
                 $"transport {name}",
                 $"a transport plugin of that id below {places}",
                 others.Length == 0 ? "none at all" : others,

@@ -69,11 +69,17 @@ internal static class StatusDocument
                 ["reactor"] = module.Reactor?.Name ?? "",
                 ["reason"] = reason,
                 ["refusal"] = Of(refusal),
+                ["standing"] = PluginStanding.Of(state, module.Finding),
+                ["source"] = Lower(module.Manifest?.Origin),
+                ["signature"] = Lower(module.Manifest?.Signature),
+                ["maturity"] = Lower(module.Manifest?.Maturity),
             });
         }
 
         return plugins;
     }
+
+    private static string? Lower(Enum? value) => value?.ToString().ToLowerInvariant();
 
     private static JsonObject Of(TransportTraits traits) => new()
     {
@@ -178,6 +184,11 @@ internal static class StatusDocument
         foreach (Module module in modules.Where(module => module.Kind == PluginKind.Client))
         {
             (ModuleState state, string reason, _) = module.Standing;
+            if (state == ModuleState.NotChosen)
+            {
+                continue; // Somebody decided so: nothing is lacking.
+            }
+
             string[] names = [.. module.Parts.Clients.Select(client => client.Needs.Name)];
             foreach (string name in names.DefaultIfEmpty(module.Id))
             {

@@ -41,8 +41,8 @@ public sealed class HostileInputTests
     [InlineData("""{"\udfff":"a"}""")]
     public void A_manifest_that_is_no_Unicode_is_refused_and_does_not_end_the_boot(string text)
     {
-        Refusal? refusal = ManifestReader.TryParse(NoUnicode(text), "/none", out _);
-        Assert.Equal("JSON", refusal!.Expected);
+        IReadOnlyList<Finding> findings = ManifestReader.Read(NoUnicode(text), "/none", out _);
+        Assert.Equal("JSON", Assert.Single(findings).Refusal.Expected);
     }
 
     [Theory]

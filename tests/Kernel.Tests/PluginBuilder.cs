@@ -54,7 +54,7 @@ internal static class PluginBuilder
     /// <summary>Puts a plugin into its folder below <paramref name="directory"/>.</summary>
     internal static void Put(
         string directory, string id, string source, string kind = "client", string more = "",
-        string? reactor = null)
+        string? reactor = null, string version = "1.0.0")
     {
         string folder = Path.Combine(directory, id);
         Directory.CreateDirectory(folder);
@@ -62,12 +62,24 @@ internal static class PluginBuilder
         reactor ??= kind == "transport" ? "kernel" : "own";
         File.WriteAllText(Path.Combine(folder, "plugin.json"), $$"""
             {
-              "id": "{{id}}", "version": "1.0.0", "kind": "{{kind}}", "assembly": "{{id}}.dll",
+              "id": "{{id}}", "version": "{{version}}", "kind": "{{kind}}", "assembly": "{{id}}.dll",
               "type": "Entry", "contracts": { "min": "0.1", "max": "0.1" },
               "reactor": "{{reactor}}"{{more}}
             }
             """);
     }
+
+    /// <summary>The transport that every node of these tests is configured with.</summary>
+    internal static void PutTransport(string directory) => Put(
+        directory, "silent",
+        Entry("registry.Services.AddSingleton<ITransportProvider, Provider>();") + """
+        public sealed class Provider : ITransportProvider
+        {
+            public ITransport Open(TransportSettings settings, Action changed) =>
+                throw new NotSupportedException();
+        }
+        """,
+        "transport");
 
     private static void Compile(string path, string name, string source)
     {

@@ -18,16 +18,7 @@ public sealed class PluginHostTests : IDisposable
     private readonly TestFolder folder = new();
     private readonly FakeManager manager = new();
 
-    public PluginHostTests() => PluginBuilder.Put(
-        Plugins, "silent",
-        PluginBuilder.Entry("registry.Services.AddSingleton<ITransportProvider, Provider>();") + """
-        public sealed class Provider : ITransportProvider
-        {
-            public ITransport Open(TransportSettings settings, Action changed) =>
-                throw new NotSupportedException();
-        }
-        """,
-        "transport");
+    public PluginHostTests() => PluginBuilder.PutTransport(Plugins);
 
     private string Plugins => folder.File("plugins");
 

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Cli.Drill;
+using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Cli.Image;
 

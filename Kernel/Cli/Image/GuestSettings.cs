@@ -1,5 +1,6 @@
 using System.Text.Json;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Cli.Image;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using StorageOs.Kernel.Cli.Drill;
+using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Cli.Image;
 

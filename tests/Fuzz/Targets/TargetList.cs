@@ -15,7 +15,7 @@ internal static class TargetList
         new RegisterTextTarget(), new NbdTarget(), new NbdConnectionTarget(),
         new NbdLinkTarget(), new TcpFramesTarget(), new TcpServerTarget(), new GreetingTarget(),
         new AddressTarget(), new ManifestTarget(), new ConfigurationTarget(),
-        new ManagementTarget(),
+        new ManagementTarget(), new BundleTarget(), new SignatureTarget(), new StoreStateTarget(),
     ];
 
     /// <summary>The target of that name; the planted one, too.</summary>

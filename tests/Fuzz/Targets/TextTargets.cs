@@ -35,10 +35,14 @@ internal sealed class ManifestTarget : Target
     public override string Name => "manifest";
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> Types => ["StorageOs.Kernel.Hosting.ManifestReader"];
+    public override IReadOnlyList<string> Types =>
+    [
+        "StorageOs.Kernel.Hosting.ManifestReader", "StorageOs.Kernel.Hosting.PluginPath",
+        "StorageOs.Kernel.Hosting.Schema",
+    ];
 
     /// <inheritdoc/>
-    public override long AllocatedMax(int bytes) => 64_000 + (256L * bytes);
+    public override long AllocatedMax(int bytes) => 128_000 + (512L * bytes);
 
     /// <inheritdoc/>
     public override IEnumerable<byte[]> Seeds() =>
@@ -56,15 +60,32 @@ internal sealed class ManifestTarget : Target
         {"id":"u","version":"\ud83d\ude00","kind":"witness","assembly":"plugin.dll","type":"T",
         "contracts":{"min":"0.1","max":"0.1"},"uses":["IWitness`1[[IVolumes, X]]*&","I\\+"]}
         """u8.ToArray(),
+        """
+        {"id":"v.n","version":"1","kind":"client","assembly":"plugin.dll","type":"T",
+        "contracts":{"min":"0.1","max":"0.1"},"maturity":"stable","restart":true,
+        "limits":{"memory":"64M","ports":2},"files":{"a/b.so":
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}}
+        """u8.ToArray(),
+        """
+        {"settings":{"type":"object","required":["a"],"additionalProperties":false,"properties":{
+        "a":{"type":"integer","minimum":-1,"maximum":3.5,"default":2,"enum":[1,2,"3",true]},
+        "b":{"type":"array","items":{"type":"boolean"},"description":"d"}}}}
+        """u8.ToArray(),
     ];
 
     /// <inheritdoc/>
     public override void Run(ReadOnlySpan<byte> input)
     {
-        Refusal? refusal = ManifestReader.TryParse(
+        IReadOnlyList<Kernel.Hosting.Finding> findings = ManifestReader.Read(
             input.ToArray(), TextFolder.Path, out PluginManifest? manifest);
         Promise.Require(
-            manifest is null == refusal is not null, "what is refused is told why");
+            manifest is null == findings.Count > 0, "what is refused is told why");
+        Promise.Require(
+            findings.All(static finding => finding.IsError), "nothing that may pass is refused");
+        Promise.Require(
+            manifest?.Files is not { } files || files.Keys.All(path => Path.GetFullPath(
+                path, TextFolder.Path).StartsWith(TextFolder.Path + "/")),
+            "a plugin's files lie in its folder");
         Promise.Require(
             manifest is null || manifest.Assembly == Path.Combine(TextFolder.Path, "plugin.dll"),
             "a plugin's assembly lies in its folder");

@@ -1,6 +1,6 @@
 using StorageOs.Contracts.Runtime;
 
-namespace StorageOs.Kernel.Cli;
+namespace StorageOs.Kernel.Hosting;
 
 /// <summary>Writes files that say by being there that something was done.</summary>
 internal static class WholeFile

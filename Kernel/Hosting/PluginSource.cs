@@ -1,0 +1,93 @@
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Hosting.Store;
+
+namespace StorageOs.Kernel.Hosting;
+
+/// <summary>
+/// Where a booting node's plugins come from: its directories and its store, looked at with the
+/// trust that it is configured with.
+/// </summary>
+internal sealed class PluginSource
+{
+    private readonly PluginSettings settings;
+    private readonly PluginTrust trust;
+    private readonly PluginStore store;
+    private readonly ILogger log;
+
+    private PluginSource(
+        PluginSettings settings, PluginTrust trust, PluginStore store, ILogger log) =>
+        (this.settings, this.trust, this.store, this.log) = (settings, trust, store, log);
+
+    /// <summary>
+    /// Opens them; what a store keeps of versions that nobody needs is removed, for none of them is
+    /// loaded yet. A store that is no good costs what is installed, not the node.
+    /// </summary>
+    internal static PluginSource Open(PluginSettings settings, ILogger log)
+    {
+        PluginTrust trust = PluginTrust.Of(settings, out IReadOnlyList<Refusal> refusals);
+        foreach (Refusal refusal in refusals)
+        {
+            log.LogWarning("a key is not trusted: {Refusal}", refusal);
+        }
+
+        PluginStore store = new(settings.Store, TimeProvider.System);
+        try
+        {
+            store.Prune();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException
+            or RefusedException)
+        {
+            log.LogWarning("the plugin store is not tidied: {Failure}", failure.Message);
+        }
+
+        return new(settings, trust, store, log);
+    }
+
+    /// <summary>All plugins there are, good or not.</summary>
+    internal IReadOnlyList<PluginCandidate> Find()
+    {
+        try
+        {
+            return PluginCatalog.Find(settings, trust, store.Read());
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            log.LogWarning(
+                "installed plugins are not loaded: expected a store at {Store}, found: {Failure}",
+                store.Directory, failure.Message);
+            return PluginCatalog.Find(settings, trust, []);
+        }
+    }
+
+    /// <summary>
+    /// Counts a failure of a plugin that did not come with the system: too many keep it from being
+    /// loaded. What the system consists of is loaded whatever it did, or there would be no service.
+    /// </summary>
+    internal void NoteFailure(Module module, string why)
+    {
+        if (module.Manifest is not { Origin: not PluginOrigin.System })
+        {
+            return;
+        }
+
+        try
+        {
+            StoreEntry entry = store.Change(module.Id, (known, now) => known.Fail(why, now));
+            if (entry.Malfunctioned is { } malfunctioned)
+            {
+                log.LogError(
+                    "{Module} has malfunctioned and is not loaded again until it is enabled: {Why}",
+                    module.Id, malfunctioned);
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException
+            or RefusedException)
+        {
+            log.LogWarning(
+                "that {Module} failed is not kept: {Failure}", module.Id, failure.Message);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using System.Security.Cryptography;
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Hosting.Store;
+
+/// <summary>
+/// Everything that is checked of a plugin's folder before code of it is loaded. The loader takes
+/// the first error, <c>plugin validate</c> shows all.
+/// </summary>
+/// <param name="Name">Its id, or its folder's name when the manifest does not say.</param>
+/// <param name="Manifest">Its manifest; null when that is wrong in itself.</param>
+/// <param name="Findings">What was found; it may be loaded when none is an error.</param>
+internal sealed record PluginInspection(
+    string Name, PluginManifest? Manifest, IReadOnlyList<Finding> Findings)
+{
+    /// <summary>Why it is not loaded; null when it is.</summary>
+    internal Finding? Error => Findings.FirstOrDefault(static finding => finding.IsError);
+
+    /// <summary>Looks at a folder.</summary>
+    internal static PluginInspection Of(string folder, PluginTrust trust, PluginOrigin origin)
+    {
+        List<Finding> findings = [.. ManifestReader.Read(
+            folder, out PluginManifest? manifest, out byte[] text)];
+        if (manifest is null)
+        {
+            return new(Path.GetFileName(folder.TrimEnd('/')), null, findings);
+        }
+
+        string subject = $"plugin {manifest.Id}";
+        try
+        {
+            if (manifest.Files is { } files && FilesProblem(folder, files) is { } modified)
+            {
+                findings.Add(new Finding(FindingKind.Modified, modified with
+                {
+                    Subject = $"{subject}, {modified.Subject}",
+                    Remedy = "get it anew from its maker, or roll it back",
+                }));
+            }
+
+            bool isSystem = origin == PluginOrigin.System;
+            Refusal? refusal = ReadSignature(folder, out PluginSignature? signature);
+            SignatureState state = SignatureState.None;
+            Finding? verdict = refusal is null
+                ? trust.Judge(
+                    subject, text, manifest.Files is not null, signature, isSystem, out state)
+                : new Finding(FindingKind.Modified, refusal);
+            if (verdict is not null)
+            {
+                findings.Add(verdict);
+            }
+
+            manifest = manifest with { Origin = origin, Signature = state };
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            findings.Add(new Finding(
+                FindingKind.Wrong, new Refusal(subject, "files that can be read", failure.Message)));
+        }
+
+        return new(manifest.Id, manifest, findings);
+    }
+
+    /// <summary>
+    /// The first difference between a folder and the hashes in its manifest; null when there is
+    /// none. A link is a difference, for what it leads to may change.
+    /// </summary>
+    private static Refusal? FilesProblem(string folder, IReadOnlyDictionary<string, string> files)
+    {
+        Dictionary<string, FileSystemInfo> found = [];
+        foreach (FileSystemInfo entry in new DirectoryInfo(folder).EnumerateFileSystemInfos(
+            "*", SearchOption.AllDirectories))
+        {
+            string path = Path.GetRelativePath(folder, entry.FullName);
+            if (entry.LinkTarget is not null)
+            {
+                return new Refusal($"file {path}", "a file of its own", "a link");
+            }
+
+            if (entry is FileInfo && path is not (
+                ManifestReader.FileName or PluginSignature.FileName))
+            {
+                found.Add(path, entry);
+            }
+        }
+
+        if (found.Keys.FirstOrDefault(path => !files.ContainsKey(path)) is { } extra)
+        {
+            return new Refusal($"file {extra}", "only files that its manifest lists", "an extra");
+        }
+
+        foreach ((string path, string hash) in files)
+        {
+            if (!found.ContainsKey(path))
+            {
+                return new Refusal($"file {path}", "to be there, as its manifest says", "nothing");
+            }
+
+            string actual = HashOf(Path.Combine(folder, path));
+            if (actual != hash)
+            {
+                return new Refusal($"file {path}", $"the SHA-256 {hash}", actual);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>A file's hash as manifests have it.</summary>
+    internal static string HashOf(string file)
+    {
+        using FileStream content = File.OpenRead(file);
+        return Convert.ToHexStringLower(SHA256.HashData(content));
+    }
+
+    private static Refusal? ReadSignature(string folder, out PluginSignature? signature)
+    {
+        signature = null;
+        FileInfo file = new(Path.Combine(folder, PluginSignature.FileName));
+        if (!file.Exists)
+        {
+            return null;
+        }
+
+        return file.Length > Limits.SignatureBytesMax
+            ? new Refusal(
+                $"signature {file}", $"at most {Limits.SignatureBytesMax} bytes", $"{file.Length}")
+            : PluginSignature.TryParse(
+                File.ReadAllBytes(file.FullName), file.FullName, out signature);
+    }
+}

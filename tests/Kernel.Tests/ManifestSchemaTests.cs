@@ -1,0 +1,163 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Json.Schema;
+using StorageOs.Kernel.Hosting;
+
+namespace StorageOs.Kernel.Tests;
+
+/// <summary>
+/// The published schema of manifests says what the reader does. Each manifest goes through both:
+/// the reader, and a validator of JSON Schema that we have not written.
+/// </summary>
+public sealed class ManifestSchemaTests : IDisposable
+{
+    private const string Good = """
+        {
+          "$schema": "x", "id": "acme.good", "version": "1.0.0", "kind": "client",
+          "description": "d", "maturity": "preview", "assembly": "good.dll", "type": "T",
+          "contracts": { "min": "0.1", "max": "0.1" }, "provides": [],
+          "requires": ["IVolumes"], "uses": ["IWitness"], "reactor": "own", "restart": false,
+          "limits": { "memory": "64M", "ports": 2 },
+          "settings": { "type": "object", "required": ["a"], "additionalProperties": false,
+            "properties": { "a": { "type": "integer", "minimum": 1, "maximum": 3, "default": 2 },
+              "b": { "type": "array", "items": { "type": "string", "enum": ["x"] } } } },
+          "files": { "good.dll":
+            "0000000000000000000000000000000000000000000000000000000000000000" }
+        }
+        """;
+
+    private static readonly string Root =
+        Path.GetFullPath(Path.Combine(SourceFolder(), "..", ".."));
+
+    private static readonly JsonSchema Schema = JsonSchema.FromText(
+        File.ReadAllText(Path.Combine(Root, "sdk", "plugin.schema.json")));
+
+    private readonly TestFolder folder = new();
+
+    public ManifestSchemaTests() => File.WriteAllText(folder.File("good.dll"), "");
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void The_schema_has_the_keys_of_the_reader()
+    {
+        JsonNode schema = JsonNode.Parse(
+            File.ReadAllText(Path.Combine(Root, "sdk", "plugin.schema.json")))!;
+        Assert.Equal(
+            ManifestReader.Keys.Order(StringComparer.Ordinal),
+            schema["properties"]!.AsObject().Select(p => p.Key).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Every_manifest_of_the_repository_is_one_by_the_schema_and_by_the_reader()
+    {
+        string[] manifests =
+        [
+            .. new[] { "Plugins", "samples", "bench", "sdk" }
+                .Select(name => Path.Combine(Root, name)).Where(Directory.Exists)
+                .SelectMany(path => Directory.EnumerateFiles(
+                    path, "plugin.json", SearchOption.AllDirectories))
+                .Where(path => !path.Contains("/bin/") && !path.Contains("/obj/")),
+        ];
+        Assert.True(manifests.Length >= 12, $"{manifests.Length} manifests");
+        foreach (string path in manifests)
+        {
+            string text = File.ReadAllText(path);
+            if (text.Contains("SosPlugin", StringComparison.Ordinal))
+            {
+                continue; // A template's, whose names are filled in later.
+            }
+
+            JsonNode manifest = JsonNode.Parse(text)!;
+            File.WriteAllText(folder.File($"{manifest["assembly"]}"), "");
+            Assert.True(IsValid(text), $"{path} does not fit the schema");
+            Assert.True(Read(text) is [], $"{path}: {string.Join("; ", Read(text))}");
+        }
+    }
+
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("\"64M\"", "67108864")]
+    [InlineData("\"own\"", "\"storage\"")] // and then restart may not be false: see below
+    public void What_is_good_is_good_by_both(string text, string replacement)
+    {
+        string manifest = text.Length == 0 ? Good : Good.Replace(text, replacement)
+            .Replace("\"restart\": false", "\"restart\": true");
+        Assert.True(IsValid(manifest));
+        Assert.Empty(Read(manifest));
+    }
+
+    [Theory]
+    [InlineData("\"id\": \"acme.good\",", "")]
+    [InlineData("\"version\": \"1.0.0\",", "")]
+    [InlineData("\"kind\": \"client\",", "")]
+    [InlineData("\"assembly\": \"good.dll\",", "")]
+    [InlineData("\"type\": \"T\",", "")]
+    [InlineData("\"contracts\": { \"min\": \"0.1\", \"max\": \"0.1\" },", "")]
+    [InlineData("\"max\": \"0.1\"", "\"most\": \"0.1\"")]
+    [InlineData("\"min\": \"0.1\"", "\"min\": \"one\"")]
+    [InlineData("\"description\"", "\"describes\"")]
+    [InlineData("acme.good", ".good")]
+    [InlineData("acme.good", "acme/good")]
+    [InlineData("\"client\"", "\"core\"")]
+    [InlineData("\"good.dll\",", "\"bin/good.dll\",")]
+    [InlineData("\"preview\"", "\"beta\"")]
+    [InlineData("\"own\"", "\"mine\"")]
+    [InlineData("[\"IVolumes\"]", "\"IVolumes\"")]
+    [InlineData("[\"IVolumes\"]", "[5]")]
+    [InlineData("\"restart\": false", "\"restart\": \"no\"")]
+    [InlineData("\"64M\"", "\"64 MB\"")]
+    [InlineData("\"64M\"", "-1")]
+    [InlineData("\"ports\": 2", "\"ports\": \"2\"")]
+    [InlineData("\"ports\": 2", "\"threads\": 2")]
+    [InlineData("\"minimum\": 1", "\"least\": 1")]
+    [InlineData("\"minimum\": 1", "\"minimum\": \"1\"")]
+    [InlineData("{ \"type\": \"object\"", "{ \"type\": \"array\"")]
+    [InlineData("[\"x\"]", "[]")]
+    [InlineData("[\"x\"]", "[[]]")]
+    [InlineData("00\"", "0\"")]
+    [InlineData("00\"", "0A\"")]
+    [InlineData("{ \"good.dll\":", "{ \"gööd.dll\":")]
+    public void What_is_wrong_is_wrong_by_both(string text, string replacement)
+    {
+        string manifest = Good.Replace(text, replacement, StringComparison.Ordinal);
+        Assert.NotEqual(Good, manifest);
+        Assert.NotEmpty(Read(manifest));
+        Assert.False(IsValid(manifest), "the schema lets it pass");
+    }
+
+    [Theory]
+    [InlineData("\"restart\": false", "\"reactor\": \"storage\", \"restart\": false", "\"own\", ", "")]
+    [InlineData("\"good.dll\":", "\"../good.dll\":", "", "")]
+    [InlineData("\"good.dll\":", "\"plugin.json\":", "", "")]
+    [InlineData("\"maximum\": 3", "\"maximum\": 0", "", "")]
+    [InlineData("\"default\": 2", "\"default\": 4", "", "")]
+    [InlineData("[\"a\"]", "[\"c\"]", "", "")]
+    [InlineData("\"id\":", "\"id\": \"twice\", \"id\":", "", "")]
+    public void What_the_schema_cannot_say_the_reader_refuses(
+        string text, string replacement, string more, string moreReplacement)
+    {
+        string manifest = Good.Replace(text, replacement, StringComparison.Ordinal);
+        if (more.Length > 0)
+        {
+            manifest = manifest.Replace("\"reactor\": " + more, moreReplacement);
+        }
+
+        Assert.NotEqual(Good, manifest);
+        Assert.NotEmpty(Read(manifest));
+    }
+
+    private static bool IsValid(string manifest)
+    {
+        using JsonDocument document = JsonDocument.Parse(manifest);
+        return Schema.Evaluate(document.RootElement).IsValid;
+    }
+
+    private IReadOnlyList<Finding> Read(string manifest) =>
+        ManifestReader.Read(Encoding.UTF8.GetBytes(manifest), folder.Path, out _);
+
+    private static string SourceFolder([CallerFilePath] string file = "") =>
+        Path.GetDirectoryName(file)!;
+}
