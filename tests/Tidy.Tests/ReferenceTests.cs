@@ -55,6 +55,18 @@ public sealed class ReferenceTests
     }
 
     [Fact]
+    public void What_third_parties_get_references_Contracts_and_the_suite_alone()
+    {
+        Assert.Equal(
+            ["../../Contracts/Contracts.csproj"],
+            Items("sdk/Plugin.Sdk/Plugin.Sdk.csproj", "ProjectReference"));
+        Assert.Equal(
+            ["../../Contracts/Contracts.csproj", "../../Conformance/Conformance.csproj"],
+            Items("sdk/Plugin.Testing/Plugin.Testing.csproj", "ProjectReference"));
+        Assert.Empty(Items("sdk/Templates/Templates.csproj", "ProjectReference"));
+    }
+
+    [Fact]
     public void No_plugin_uses_the_kernels_namespace() => Assert.All(
         Repository.Below("Plugins"), source => Assert.DoesNotContain(
             "StorageOs.Kernel", Repository.Read(source), StringComparison.Ordinal));

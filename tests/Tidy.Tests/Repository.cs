@@ -10,7 +10,12 @@ internal static class Repository
 
     /// <summary>Sources of the product, by path from the root; tests and samples left out.</summary>
     internal static IReadOnlyList<string> Sources { get; } =
-        [.. new[] { "Contracts", "Kernel", "Plugins", "Conformance" }.SelectMany(Below)];
+    [
+        .. new[]
+        {
+            "Contracts", "Kernel", "Plugins", "Conformance", "sdk/Plugin.Sdk", "sdk/Plugin.Testing",
+        }.SelectMany(Below),
+    ];
 
     /// <summary>Project files of the product, by path from the root.</summary>
     internal static IReadOnlyList<string> Projects { get; } =

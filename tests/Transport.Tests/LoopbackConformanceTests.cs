@@ -1,17 +1,10 @@
 using StorageOs.Conformance;
+using StorageOs.Plugin.Testing;
 
 namespace StorageOs.Transport.Tests;
 
 /// <summary>Loopback does what every transport must do.</summary>
-public sealed class LoopbackConformanceTests
+public sealed class LoopbackConformanceTests : TransportKit
 {
-    public static TheoryData<string> Cases => [.. TransportConformance.Cases.Keys];
-
-    [Theory]
-    [MemberData(nameof(Cases))]
-    public void Conforms(string name)
-    {
-        using LoopbackPair pair = new();
-        TransportConformance.Run(name, pair);
-    }
+    protected override ITransportPair Open() => new LoopbackPair();
 }

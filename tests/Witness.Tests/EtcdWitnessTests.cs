@@ -19,7 +19,7 @@ public sealed class ThreeMembers : IAsyncLifetime
 /// <summary>The witness kept in etcd, while all is well with etcd.</summary>
 [Trait("Category", "Slow")]
 public sealed class EtcdWitnessTests(ThreeMembers three)
-    : WitnessBehaviour, IClassFixture<ThreeMembers>
+    : WitnessKit, IClassFixture<ThreeMembers>
 {
     private readonly string prefix = $"test/{Guid.NewGuid():N}";
 
@@ -30,6 +30,9 @@ public sealed class EtcdWitnessTests(ThreeMembers three)
     protected override IWitness Connect() => Use.Etcd(prefix, [.. three.Cluster.Addresses]);
 
     protected override Task PutAsync(byte[] bytes) => three.Cluster.PutAsync(Key, bytes);
+
+    [Fact]
+    public Task A_swap_over_a_term_that_is_missing_says_which() => Use.SaysWhichTermAsync(Open());
 
     [Fact]
     public async Task S3_a_swap_is_one_request_and_the_read_before_it_another()

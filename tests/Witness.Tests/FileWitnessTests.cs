@@ -4,7 +4,7 @@ using StorageOs.Witness.File;
 namespace StorageOs.Witness.Tests;
 
 /// <summary>The witness kept in files: no half register, nothing seen that is not kept.</summary>
-public sealed class FileWitnessTests : WitnessBehaviour
+public sealed class FileWitnessTests : WitnessKit
 {
     private readonly string path = Directory.CreateTempSubdirectory("witness-").FullName;
 
@@ -20,6 +20,9 @@ public sealed class FileWitnessTests : WitnessBehaviour
 
     protected override Task PutAsync(byte[] bytes) => System.IO.File.WriteAllBytesAsync(
         Path.Combine(path, TermFile.Name(Group, new Term(1))), bytes);
+
+    [Fact]
+    public Task A_swap_over_a_term_that_is_missing_says_which() => Use.SaysWhichTermAsync(Open());
 
     [Fact]
     public async Task An_empty_directory_is_missing_and_a_directory_that_is_gone_is_unavailable()

@@ -19,6 +19,14 @@ internal static class Use
             .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, s.Value)))
             .Build());
 
+    /// <summary>A refused swap over a gap in the terms names both.</summary>
+    public static async Task SaysWhichTermAsync(IWitness witness)
+    {
+        SwapOutcome outcome =
+            await witness.TrySwapAsync(Entries.Group, Entries.Of(2), default);
+        Assert.Contains("expected term 1 before the swap, found 0", outcome.Detail);
+    }
+
     /// <summary>
     /// S3, as the ownership core does it: until a read shows the term or a no-op swap on it has
     /// been decided, nothing is known. The entry that then stands.

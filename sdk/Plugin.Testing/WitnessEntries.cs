@@ -1,13 +1,14 @@
 using StorageOs.Contracts.Services;
 
-namespace StorageOs.Witness.Tests;
+namespace StorageOs.Plugin.Testing;
 
 /// <summary>Entries to swap with.</summary>
-internal static class Entries
+public static class WitnessEntries
 {
-    public static readonly GroupId Group = new(0);
-
     private static readonly Guid Register = Guid.NewGuid();
+
+    /// <summary>The group of all of them.</summary>
+    public static GroupId Group { get; } = new(0);
 
     /// <summary>One of a term, by a swap of its own.</summary>
     public static RegisterEntry Of(ulong term) => new(
