@@ -96,7 +96,9 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     /// <summary>True once it has started; false when it never will.</summary>
     internal Task<bool> Started => started.Task;
 
-    /// <summary>Completes once it has ended, however: no call of it is answered from then on.</summary>
+    /// <summary>
+    /// Completes once it has ended, however: no call of it is answered from then on.
+    /// </summary>
     internal Task Ended => ended.Task;
 
     /// <summary>Where it stands. Any thread.</summary>

@@ -30,26 +30,10 @@ internal static class BenchCommand
             AllowMultipleArgumentsPerToken = true,
         };
         only.AcceptOnlyFromAmong([.. Parts, Soak, .. GuestBench.Parts]);
-        Option<int> rounds = new("--rounds")
-        {
-            Description = "rounds in which both sides take turns",
-            DefaultValueFactory = _ => 5,
-        };
-        Option<int> times = new("--times")
-        {
-            Description = "takeovers of each kind",
-            DefaultValueFactory = _ => 50,
-        };
-        Option<int> seconds = new("--seconds")
-        {
-            Description = "seconds of one run of fio",
-            DefaultValueFactory = _ => 2,
-        };
-        Option<int> minutes = new("--minutes")
-        {
-            Description = "minutes of the soak",
-            DefaultValueFactory = _ => 30,
-        };
+        Option<int> rounds = Number("--rounds", "rounds in which both sides take turns", 5);
+        Option<int> times = Number("--times", "takeovers of each kind", 50);
+        Option<int> seconds = Number("--seconds", "seconds of one run of fio", 2);
+        Option<int> minutes = Number("--minutes", "minutes of the soak", 30);
         Option<bool> guests = new("--guests")
         {
             Description = "in a pair of guests, beside DRBD, NVMe over fabrics and perftest",
@@ -59,17 +43,6 @@ internal static class BenchCommand
             Description = "addresses of etcd's members, which hold the register for takeover",
             HelpName = "URL,…",
         };
-        foreach (Option<int> option in new[] { rounds, times, seconds, minutes })
-        {
-            option.Validators.Add(result =>
-            {
-                if (result.GetValueOrDefault<int>() is < 1 or > 1000)
-                {
-                    result.AddError($"{option.Name} takes 1 to 1000.");
-                }
-            });
-        }
-
         Command command = new("bench", "Measures the pair beside what bounds it.")
         {
             only, rounds, times, seconds, minutes, guests, etcd,
@@ -91,6 +64,23 @@ internal static class BenchCommand
                     parsed.GetValue(etcd)?.Split(',', StringSplitOptions.TrimEntries) ?? []),
                 cancellation));
         return command;
+    }
+
+    private static Option<int> Number(string name, string description, int usual)
+    {
+        Option<int> option = new(name)
+        {
+            Description = description,
+            DefaultValueFactory = _ => usual,
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 1000)
+            {
+                result.AddError($"{name} takes 1 to 1000.");
+            }
+        });
+        return option;
     }
 
     private readonly record struct Extent(
