@@ -55,7 +55,8 @@ internal sealed record PluginInspection(
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             findings.Add(new Finding(
-                FindingKind.Wrong, new Refusal(subject, "files that can be read", failure.Message)));
+                FindingKind.Wrong,
+                new Refusal(subject, "files that can be read", failure.Message)));
         }
 
         return new(manifest.Id, manifest, findings);
