@@ -100,7 +100,9 @@ internal enum PluginMaturity
     Stable,
 }
 
-/// <summary>What a plugin's clients may ask for, all together; null for the kernel's limits.</summary>
+/// <summary>
+/// What a plugin's clients may ask for, all together; null for the kernel's limits.
+/// </summary>
 /// <param name="MemoryBytes">Bytes of their regions.</param>
 /// <param name="Ports">Their ports.</param>
 internal sealed record PluginLimits(long? MemoryBytes, int? Ports);

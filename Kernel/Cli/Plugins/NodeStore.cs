@@ -38,7 +38,9 @@ internal sealed class NodeStore
     internal IReadOnlyList<Refusal> KeyRefusals { get; }
 
     /// <summary>Opens a node's store.</summary>
-    /// <exception cref="RefusedException">It is elsewhere, or its configuration is wrong.</exception>
+    /// <exception cref="RefusedException">
+    /// It is elsewhere, or its configuration is wrong.
+    /// </exception>
     internal static NodeStore Open(PairLayout pair, string name)
     {
         if (pair.Guests is not null)
