@@ -265,7 +265,9 @@ public sealed class BundleTests : IDisposable
             file.SetLength(Limits.BundleBytesMax + 1);
         }
 
-        Assert.Contains("at most", Inspect(bundle).Error!.Refusal.Expected);
+        Assert.Equal(
+            $"a file of at most {Limits.BundleBytesMax} bytes",
+            Inspect(bundle).Error!.Refusal.Expected);
     }
 
     [Theory]

@@ -134,9 +134,7 @@ internal static class BundleCommands
         return ExitCode.Good;
     }
 
-    /// <summary>
-    /// Looks at a folder or a bundle, which is unpacked for as long as that takes.
-    /// </summary>
+    /// <summary>Looks at a folder, or a bundle, which is unpacked for that time.</summary>
     private static PluginInspection Inspect(string path, PluginTrust trust)
     {
         if (Directory.Exists(path))

@@ -71,7 +71,8 @@ internal static class PluginView
         {
             return row with
             {
-                Standing = PluginStanding.Of(FindingKind.Malfunctioned), Reason = why,
+                Standing = PluginStanding.Of(FindingKind.Malfunctioned),
+                Reason = why,
             };
         }
 

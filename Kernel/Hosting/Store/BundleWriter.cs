@@ -25,9 +25,7 @@ internal static class BundleWriter
 
     /// <summary>Packs a plugin's folder, with the hashes of its files in the manifest.</summary>
     /// <returns>Full path of the bundle.</returns>
-    /// <exception cref="RefusedException">
-    /// The folder holds no plugin that can be packed.
-    /// </exception>
+    /// <exception cref="RefusedException">The folder holds none that can be packed.</exception>
     internal static string Pack(string folder, string into)
     {
         if (ManifestReader.Read(folder, out PluginManifest? manifest, out byte[] text)

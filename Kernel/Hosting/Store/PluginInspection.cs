@@ -54,9 +54,8 @@ internal sealed record PluginInspection(
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            findings.Add(new Finding(
-                FindingKind.Wrong,
-                new Refusal(subject, "files that can be read", failure.Message)));
+            Refusal unread = new(subject, "files that can be read", failure.Message);
+            findings.Add(new Finding(FindingKind.Wrong, unread));
         }
 
         return new(manifest.Id, manifest, findings);

@@ -42,8 +42,13 @@ internal sealed record StoreEntry(
     internal StoreEntry Install(string version, DateTimeOffset now) => Current is null
         ? this with
         {
-            Current = version, Previous = null, Enabled = true, Failures = [],
-            Malfunctioned = null, Reason = $"installed {version}", Changed = now,
+            Current = version,
+            Previous = null,
+            Enabled = true,
+            Failures = [],
+            Malfunctioned = null,
+            Reason = $"installed {version}",
+            Changed = now,
         }
         : throw Refused(
             "not to be installed yet", $"version {Current}", "storageos plugin upgrade BUNDLE");
@@ -64,8 +69,12 @@ internal sealed record StoreEntry(
                 version == Previous ? "storageos plugin rollback ID" : "")
             : this with
             {
-                Current = version, Previous = Current, Failures = [], Malfunctioned = null,
-                Reason = $"upgraded from {Current} to {version}", Changed = now,
+                Current = version,
+                Previous = Current,
+                Failures = [],
+                Malfunctioned = null,
+                Reason = $"upgraded from {Current} to {version}",
+                Changed = now,
             };
     }
 
@@ -74,8 +83,12 @@ internal sealed record StoreEntry(
         ? throw Refused("a previous version", "none")
         : this with
         {
-            Current = Previous, Previous = Current, Failures = [], Malfunctioned = null,
-            Reason = $"rolled back from {Current} to {Previous}", Changed = now,
+            Current = Previous,
+            Previous = Current,
+            Failures = [],
+            Malfunctioned = null,
+            Reason = $"rolled back from {Current} to {Previous}",
+            Changed = now,
         };
 
     /// <summary>It is loaded again, whatever kept it from that.</summary>
@@ -84,8 +97,11 @@ internal sealed record StoreEntry(
             ? throw Refused("to be installed, or to have failed", "neither")
             : this with
             {
-                Enabled = true, Failures = [], Malfunctioned = null,
-                Reason = "enabled by an operator", Changed = now,
+                Enabled = true,
+                Failures = [],
+                Malfunctioned = null,
+                Reason = "enabled by an operator",
+                Changed = now,
             };
 
     /// <summary>It is not loaded any more.</summary>
@@ -93,7 +109,8 @@ internal sealed record StoreEntry(
         ? throw Refused("to be installed", "nothing", "name others in plugins.clients")
         : this with
         {
-            Enabled = false, Changed = now,
+            Enabled = false,
+            Changed = now,
             Reason = why is null ? "disabled by an operator" : $"disabled by an operator: {why}",
         };
 
@@ -102,8 +119,12 @@ internal sealed record StoreEntry(
         ? throw Refused("to be installed", "nothing")
         : this with
         {
-            Current = null, Previous = null, Failures = [], Malfunctioned = null,
-            Reason = $"removed {Current}", Changed = now,
+            Current = null,
+            Previous = null,
+            Failures = [],
+            Malfunctioned = null,
+            Reason = $"removed {Current}",
+            Changed = now,
         };
 
     /// <summary>It failed once more; too often makes it malfunctioned.</summary>

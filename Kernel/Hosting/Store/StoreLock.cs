@@ -15,9 +15,7 @@ internal sealed class StoreLock : IDisposable
     private StoreLock(FileStream file) => this.file = file;
 
     /// <summary>Takes the lock of a store that is there, and waits for it.</summary>
-    /// <exception cref="RefusedException">
-    /// Somebody has it for longer than anything takes.
-    /// </exception>
+    /// <exception cref="RefusedException">Somebody has it for too long.</exception>
     internal static StoreLock Take(string store)
     {
         for (long from = Stopwatch.GetTimestamp(); ;)

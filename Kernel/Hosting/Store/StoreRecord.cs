@@ -15,9 +15,7 @@ internal sealed record StoreRecord(string Id, StoreEntry? Entry, string Path, Re
     /// <summary>Full path of the current version's folder.</summary>
     internal string Folder => System.IO.Path.Combine(Path, Entry?.Current ?? "");
 
-    /// <summary>
-    /// What the store's state makes of what lies in the current version's folder.
-    /// </summary>
+    /// <summary>What the store's state makes of what the current version's folder holds.</summary>
     internal PluginCandidate Judge(PluginCandidate found)
     {
         if (Broken is not null)
