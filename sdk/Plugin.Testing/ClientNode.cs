@@ -72,6 +72,7 @@ public sealed class ClientNode
             pair.Tell(this, "crashes");
             Boot = null;
             boot.CheckGuards();
+            boot.HasCrashed = true;
             boot.Die();
             pair.NodeDied(boot);
         }

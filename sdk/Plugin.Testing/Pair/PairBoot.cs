@@ -83,8 +83,17 @@ internal sealed class PairBoot : IClientServices, IDisposable
     /// <summary>Whether a key opens anything.</summary>
     public bool Opens(ulong key) => keys.ContainsKey(key);
 
+    /// <summary>Whether its process has crashed: what still runs of it is none any more.</summary>
+    public bool HasCrashed { get; set; }
+
     /// <summary>Something that goes against the contract.</summary>
-    public void Fault(string what) => pair.Fault(Node, what);
+    public void Fault(string what)
+    {
+        if (!HasCrashed)
+        {
+            pair.Fault(Node, what);
+        }
+    }
 
     /// <summary>What is done off the client's reactor goes against the contract.</summary>
     public void CheckReactor(string what)
