@@ -59,4 +59,54 @@ public sealed class PackageTests(Workshop workshop) : IClassFixture<Workshop>
         Assert.Contains($"{name}.dll", bundle.Files.Keys);
         Assert.Empty(bundle.Files.Keys.Intersect(HostSupplies));
     }
+
+    [Fact]
+    public void A_manifest_is_made_checked_and_packed_alike_each_time()
+    {
+        string folder = workshop.New("storageos-client", "Acme.Bare");
+        string project = Path.Combine(folder, "Acme.Bare");
+        string file = Path.Combine(project, "Acme.Bare.csproj");
+        File.Delete(Path.Combine(project, "plugin.json"));
+        File.WriteAllText(file, File.ReadAllText(file)
+            .Replace("<Version>1.0.0</Version>", """
+                <Version>1.2.0-rc.1</Version>
+                <PluginId>bare</PluginId>
+                <PluginReactor>storage</PluginReactor>
+                <PluginProvides>IVolumes;IOwnership</PluginProvides>
+                """, StringComparison.Ordinal)
+            .Replace("</ItemGroup>", """
+                  <PackageReference Include="Microsoft.Extensions.Options" Version="10.0.12" />
+                </ItemGroup>
+                """, StringComparison.Ordinal));
+        _ = workshop.Dotnet("build", project, "-t:PackPlugin");
+        string bundle = Path.Combine(project, "bin", "bare.1.2.0-rc.1.sosplugin");
+        Bundle first = Bundle.Read(bundle);
+        Assert.Equal("Acme.Bare.Plugin", $"{first.Manifest["type"]}");
+        Assert.Equal("storage", $"{first.Manifest["reactor"]}");
+        Assert.Equal(2, first.Manifest["provides"]!.AsArray().Count);
+        Assert.Equal("0.1", $"{first.Manifest["contracts"]!["min"]}");
+
+        // A package's own is shipped, and what it needs of the host's is not.
+        Assert.Contains("Microsoft.Extensions.Options.dll", first.Files.Keys);
+        Assert.Empty(first.Files.Keys.Intersect(HostSupplies));
+
+        byte[] once = File.ReadAllBytes(bundle);
+        Directory.Delete(Path.Combine(project, "bin"), recursive: true);
+        Directory.Delete(Path.Combine(project, "obj"), recursive: true);
+        _ = workshop.Dotnet("publish", project, "-c", "Debug");
+        Assert.Equal(once, File.ReadAllBytes(bundle));
+
+        string copy = Path.Combine(project, "bin/plugin/Microsoft.Extensions.Primitives.dll");
+        File.WriteAllBytes(copy, []);
+        string said = workshop.DotnetFails(
+            "build", project, "--no-restore", "-p:PluginKind=klient");
+        Assert.Contains(
+            "Microsoft.Extensions.Primitives.dll : error SOS003: expected to be left to the host",
+            said, StringComparison.Ordinal);
+        Assert.Contains(
+            "Acme.Bare.csproj : error SOS002: manifest made of this project: key kind: expected "
+            + "transport or client or witness, found \"klient\"",
+            said, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(project, "bin/plugin/plugin.json")));
+    }
 }
