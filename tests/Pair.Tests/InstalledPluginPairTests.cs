@@ -33,6 +33,7 @@ public sealed class InstalledPluginPairTests
 
         Do(pair, "disable", Id, "--reason", "too loud");
         await RestartAsync(pair, "1.0.0 disabled, 1.1.0 superseded");
+        await pair.InSyncAsync();
         Assert.Equal(0, pair.Ask("status").Code); // Nothing is lacking: that was decided.
         Do(pair, "enable", Id, "--node", "a");
         Assert.Equal("1.0.0 restart pending, 1.1.0 superseded", Standing(pair, "a"));
