@@ -16,6 +16,13 @@ internal sealed partial class ManifestReader
     /// <summary>Name of the file in a plugin's folder.</summary>
     internal const string FileName = "plugin.json";
 
+    // By name, without the runtime's parser of type names, which a manifest could lead astray.
+    private static readonly Dictionary<string, Type> Offered = typeof(IPlugin).Assembly
+        .GetExportedTypes()
+        .Where(static type => type.IsInterface
+            && type.Namespace == "StorageOs.Contracts.Services")
+        .ToDictionary(static type => type.Name);
+
     private readonly string folder;
     private readonly string file;
     private readonly JsonElement root;
@@ -197,9 +204,8 @@ internal sealed partial class ManifestReader
         foreach (JsonElement item in list.EnumerateArray())
         {
             string name = item.ValueKind == JsonValueKind.String ? item.GetString()! : "";
-            Type? type = typeof(IPlugin).Assembly.GetType($"StorageOs.Contracts.Services.{name}");
             if (Require(
-                type is { IsInterface: true }, key,
+                Offered.TryGetValue(name, out Type? type), key,
                 "interfaces of StorageOs.Contracts.Services", item.GetRawText()))
             {
                 services.Add(type!);

@@ -84,13 +84,20 @@ internal static class PluginCatalog
             return [directory];
         }
 
-        string[] inside =
-        [
-            .. Directory.EnumerateDirectories(directory).Where(HasManifest)
-                .Order(StringComparer.Ordinal),
-        ];
-        bool isOneFolder = inside.Length == 0 && Directory.EnumerateFiles(directory).Any();
-        return isOneFolder ? [directory] : inside;
+        try
+        {
+            string[] inside =
+            [
+                .. Directory.EnumerateDirectories(directory).Where(HasManifest)
+                    .Order(StringComparer.Ordinal),
+            ];
+            bool isOneFolder = inside.Length == 0 && Directory.EnumerateFiles(directory).Any();
+            return isOneFolder ? [directory] : inside;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return [directory]; // Who looks into it says why it cannot be read.
+        }
     }
 
     private static bool HasManifest(string folder) =>

@@ -22,7 +22,9 @@ internal static class TransportLoading
         ModuleFactory factory,
         Action<Module, Exception> fault)
     {
-        PluginCandidate? chosen = found.FirstOrDefault(candidate => candidate.Name == name);
+        PluginCandidate? chosen =
+            found.FirstOrDefault(candidate => candidate.Good?.Id == name)
+            ?? found.FirstOrDefault(candidate => candidate.Name == name); // Says what is wrong.
         if (chosen?.Good is not { Kind: PluginKind.Transport } manifest)
         {
             string others = string.Join(", ", found.Where(

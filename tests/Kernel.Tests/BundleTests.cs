@@ -257,6 +257,16 @@ public sealed class BundleTests : IDisposable
     }
 
     [Fact]
+    public void A_zip_whose_true_number_of_files_is_elsewhere_is_refused()
+    {
+        string bundle = Pack();
+        byte[] whole = File.ReadAllBytes(bundle);
+        whole.AsSpan(whole.Length - 18, 4).Fill(0xFF);
+        File.WriteAllBytes(bundle, whole);
+        Assert.Equal("one of several parts", Inspect(bundle).Error!.Refusal.Actual);
+    }
+
+    [Fact]
     public void A_bundle_that_is_too_large_is_refused_unread()
     {
         string bundle = folder.File("large.sosplugin");

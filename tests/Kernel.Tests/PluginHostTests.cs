@@ -93,6 +93,9 @@ public sealed class PluginHostTests : IDisposable
     [InlineData("\"own\"", "\"kernel\"", "storage or own")]
     [InlineData("\"own\"", "\"own\", \"requires\": [\"IPlugin\"]", "StorageOs.Contracts.Services")]
     [InlineData("\"own\"", "\"own\", \"requires\": [\"IVolumes\"]", "a provider of IVolumes")]
+    [InlineData(
+        "\"own\"", "\"own\", \"requires\": [\"IVolumes[,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,]\"]",
+        "StorageOs.Contracts.Services")]
     public async Task A_manifest_that_cannot_be_met_is_refused(
         string text, string replacement, string reason)
     {

@@ -132,8 +132,30 @@ public sealed class PluginStoreTests : IDisposable
             out StoreEntry? entry, out _);
         Assert.Null(entry);
         Assert.Contains("a whole zip", Assert.Single(findings).Refusal.Expected);
-        Assert.Equal([".lock"], Directory.GetFileSystemEntries(folder.File("store"))
-            .Select(Path.GetFileName));
+        Assert.Equal(
+            [".lock", ".plugin-store"],
+            Directory.GetFileSystemEntries(folder.File("store")).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
+    public void A_folder_of_something_else_is_neither_tidied_nor_filled()
+    {
+        string dear = folder.File("store/mine/data");
+        Directory.CreateDirectory(Path.GetDirectoryName(dear)!);
+        File.WriteAllText(dear, "dear");
+        Store.Prune();
+        RefusedException refused = Assert.Throws<RefusedException>(() => Store.Change(
+            Id, static (entry, now) => entry.Fail("boom", now)));
+        Assert.Equal("mine", refused.Refusal.Actual);
+        Assert.True(File.Exists(dear));
+    }
+
+    [Fact]
+    public void A_reason_without_end_leaves_a_state_that_can_be_read()
+    {
+        Put("1.0.0", upgrade: false);
+        Store.Change(Id, static (entry, now) => entry.Disable(new string('ä', 100_000), now));
+        Assert.False(Assert.Single(Store.Read()).Entry!.Enabled);
     }
 
     [Fact]

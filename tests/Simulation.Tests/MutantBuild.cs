@@ -19,7 +19,7 @@ internal static class MutantBuild
     private static readonly string[] CopiedFiles =
     [
         "Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props",
-        "global.json", "Plugins/Directory.Build.props",
+        "global.json", "Plugins/Directory.Build.props", "sdk/Package.props",
     ];
 
     private static readonly Lazy<string> Program = new(Build);
@@ -58,7 +58,9 @@ internal static class MutantBuild
 
         foreach (string file in CopiedFiles)
         {
-            File.Copy(Path.Combine(Root, file), Path.Combine(source, file));
+            string to = Path.Combine(source, file);
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            File.Copy(Path.Combine(Root, file), to);
         }
 
         foreach (Mutant mutant in All)

@@ -83,12 +83,16 @@ internal static class BundleCommands
                 Access = FileAccess.Write,
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             };
+
+            // Both are new, or neither is made: one that is there may be the only one of its kind.
+            using (StreamWriter shown = new(new FileStream(
+                path + ".pem", FileMode.CreateNew, FileAccess.Write)))
             using (StreamWriter secret = new(path + ".key.pem", mine))
             {
+                shown.Write(key.ExportSubjectPublicKeyInfoPem() + "\n");
                 secret.Write(key.ExportPkcs8PrivateKeyPem() + "\n");
             }
 
-            File.WriteAllText(path + ".pem", key.ExportSubjectPublicKeyInfoPem() + "\n");
             return Done(
                 Output.Of(parsed), $"made {path}.key.pem and {path}.pem, key "
                 + PluginSignature.IdOf(key), ("keyId", PluginSignature.IdOf(key)));

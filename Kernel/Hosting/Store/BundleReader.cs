@@ -116,6 +116,11 @@ internal static class BundleReader
             return "no end of a zip at its end";
         }
 
+        if (end[4..8].IndexOfAnyExcept((byte)0) >= 0)
+        {
+            return "one of several parts"; // Or one whose true numbers are in another record.
+        }
+
         int files = BinaryPrimitives.ReadUInt16LittleEndian(end[10..]);
         long bytes = BinaryPrimitives.ReadUInt32LittleEndian(end[12..]);
         long offset = BinaryPrimitives.ReadUInt32LittleEndian(end[16..]);

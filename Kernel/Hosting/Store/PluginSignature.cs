@@ -30,7 +30,8 @@ internal sealed record PluginSignature(string KeyId, byte[] Bytes)
 
     /// <summary>Whether a key is of the one curve that signs plugins.</summary>
     internal static bool IsP256(ECDsa key) =>
-        key.ExportParameters(includePrivateParameters: false).Curve.Oid.Value == P256;
+        key.ExportParameters(includePrivateParameters: false).Curve is { IsNamed: true } curve
+        && curve.Oid.Value == P256; // One that is spelled out in numbers has no name.
 
     /// <summary>Signs a manifest.</summary>
     internal static PluginSignature Make(ECDsa key, ReadOnlySpan<byte> manifest) => new(

@@ -5,6 +5,7 @@ namespace StorageOs.Kernel.Hosting.Store;
 // STORE/ID/VERSION/     a plugin as it was in its bundle, whole once it is there
 // STORE/ID/state.json   which version is current, and whether it is loaded; replaced as a whole
 // STORE/.lock  .new-*   who changes it, and what was being unpacked
+// STORE/.plugin-store   says that it was made as a store: from others nothing is removed
 //
 // A version's folder is made elsewhere and renamed into its place; only then the state names it.
 // So whoever is ended between two steps leaves the old state, and something that nobody names,
@@ -15,6 +16,8 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
 {
     private const string StateFile = "state.json";
     private const string Unfinished = ".new-";
+    private const string Marker = ".plugin-store";
+    private const string LockFile = ".lock";
 
     /// <summary>Full path of the store; it may not be there.</summary>
     internal string Directory { get; } = directory;
@@ -40,9 +43,7 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
         out PluginManifest? manifest)
     {
         entry = null;
-        System.IO.Directory.CreateDirectory(Directory);
-        StableFile.FlushName(Directory);
-        using StoreLock held = StoreLock.Take(Directory);
+        using StoreLock held = Begin();
         RemoveUnfinished();
         string unpacked = Path.Combine(Directory, Unfinished + Path.GetRandomFileName());
         System.IO.Directory.CreateDirectory(unpacked);
@@ -79,8 +80,7 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
                 "plugin", "an id of letters, digits, dots and dashes", $"\"{id}\""));
         }
 
-        System.IO.Directory.CreateDirectory(Directory);
-        using StoreLock held = StoreLock.Take(Directory);
+        using StoreLock held = Begin();
         StoreEntry next = step(EntryOf(id), clock.GetUtcNow());
         Write(next);
         return next;
@@ -92,9 +92,9 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
     /// </summary>
     internal void Prune()
     {
-        if (!System.IO.Directory.Exists(Directory))
+        if (!File.Exists(Path.Combine(Directory, Marker)))
         {
-            return;
+            return; // Not there, or a folder of something else, which plugins.store names wrongly.
         }
 
         using StoreLock held = StoreLock.Take(Directory);
@@ -120,6 +120,44 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
             {
                 System.IO.Directory.Delete(record.Path, recursive: true);
             }
+        }
+    }
+
+    /// <summary>Begins a change, of a store that is there or of a new one.</summary>
+    /// <exception cref="RefusedException">The folder holds something else.</exception>
+    private StoreLock Begin()
+    {
+        System.IO.Directory.CreateDirectory(Directory);
+        StableFile.FlushName(Directory);
+        StoreLock held = StoreLock.Take(Directory);
+        try
+        {
+            string marker = Path.Combine(Directory, Marker);
+            if (!File.Exists(marker))
+            {
+                RequireEmpty();
+                WholeFile.Write(marker, "What lies here and no state.json names is removed.\n");
+            }
+
+            return held;
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    private void RequireEmpty()
+    {
+        string? other = System.IO.Directory.EnumerateFileSystemEntries(Directory)
+            .Select(Path.GetFileName)
+            .FirstOrDefault(static name => name is not (LockFile or $"{Marker}.new"));
+        if (other is not null)
+        {
+            throw new RefusedException(new Refusal(
+                $"plugin store {Directory}", "a folder that is empty, or was made as a store",
+                other, "correct plugins.store"));
         }
     }
 

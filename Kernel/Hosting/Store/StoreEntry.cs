@@ -111,7 +111,8 @@ internal sealed record StoreEntry(
         {
             Enabled = false,
             Changed = now,
-            Reason = why is null ? "disabled by an operator" : $"disabled by an operator: {why}",
+            Reason = why is null ? "disabled by an operator"
+                : Cut($"disabled by an operator: {why}"),
         };
 
     /// <summary>No version of it is there any more.</summary>
@@ -130,8 +131,7 @@ internal sealed record StoreEntry(
     /// <summary>It failed once more; too often makes it malfunctioned.</summary>
     internal StoreEntry Fail(string why, DateTimeOffset now)
     {
-        string shown = why.Length > Limits.StoreReasonCharsMax
-            ? why[..Limits.StoreReasonCharsMax] : why;
+        string shown = Cut(why);
 
         // A clock that was set back must not make old failures count for ever.
         PluginFailure[] recent =
@@ -150,6 +150,9 @@ internal sealed record StoreEntry(
             Changed = now,
         };
     }
+
+    private static string Cut(string why) => why.Length > Limits.StoreReasonCharsMax
+        ? why[..Limits.StoreReasonCharsMax] : why;
 
     private RefusedException Refused(string expected, string found, string remedy = "") =>
         new(new Refusal($"plugin {Id}", expected, found, remedy.Replace(

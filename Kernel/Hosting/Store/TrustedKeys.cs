@@ -75,7 +75,8 @@ internal sealed class TrustedKeys
                 return key;
             }
         }
-        catch (Exception failure) when (failure is CryptographicException or ArgumentException)
+        catch (Exception failure) when (failure is CryptographicException or ArgumentException
+            or NotSupportedException)
         {
             key.Dispose();
             throw new RefusedException(
@@ -114,7 +115,7 @@ internal sealed class TrustedKeys
             return new Refusal(subject, "a key of the curve P-256", "another curve");
         }
         catch (Exception failure) when (failure is CryptographicException or ArgumentException
-            or IOException or UnauthorizedAccessException)
+            or NotSupportedException or IOException or UnauthorizedAccessException)
         {
             read.Dispose();
             return new Refusal(subject, "a public key in PEM", failure.Message);
