@@ -38,11 +38,15 @@ public interface IClientServices
     /// session, under a new key. Nothing happens without a session. It must have been reclaimed
     /// since its last revocation.
     /// </summary>
+    /// <exception cref="RefusedException">
+    /// The region is none of those, or one without rights for the twin.
+    /// </exception>
     void Offer(string region);
 
     /// <summary>
     /// Revokes the twin's access to a region at once; see <see cref="IRegion.Revoke"/>. The twin is
-    /// told, as far as it can be. To be followed by <see cref="IRegion.Reclaim"/>.
+    /// told of one that is <see cref="RegionNeed.OfferedOnRequest"/>, as far as it can be. To be
+    /// followed by <see cref="IRegion.Reclaim"/>.
     /// </summary>
     void Withdraw(string region);
 

@@ -106,6 +106,13 @@ internal sealed class ClientEdge : IClientServices
     /// <inheritdoc/>
     public void Offer(string region)
     {
+        if (!Need(region).OfferedOnRequest || Need(region).Access == RemoteAccess.None)
+        {
+            throw new RefusedException(new Refusal(
+                $"client {name}, region {region}", "one that is offered on request, with rights",
+                "one that is not", "set OfferedOnRequest and Access of its need"));
+        }
+
         if (alertedSession is { } current)
         {
             RemoteRegion offer = Region(region).Offer(Need(region).Access);
@@ -117,7 +124,7 @@ internal sealed class ClientEdge : IClientServices
     public void Withdraw(string region)
     {
         Region(region).Revoke();
-        if (alertedSession is { } current)
+        if (Need(region).OfferedOnRequest && alertedSession is { } current)
         {
             manager.FromClient(new CcmEvent.RegionOffered(name, region, current, null));
         }
@@ -181,7 +188,9 @@ internal sealed class ClientEdge : IClientServices
             addresses[i] = port.Address.ToArray();
         }
 
-        RegionOffer[] offers = [.. needs.Regions.Where(r => !r.OfferedOnRequest)
+        // Memory that only posts of its own read or fill is nothing to the twin.
+        RegionOffer[] offers = [.. needs.Regions
+            .Where(r => !r.OfferedOnRequest && r.Access != RemoteAccess.None)
             .Select(r => RegionOffer.Of(r.Name, regions[r.Name].Offer(r.Access)))];
         manager.FromClient(new CcmEvent.ClientPrepared(name, forSession, addresses, offers));
     }

@@ -15,8 +15,8 @@ internal sealed class ManifestCheck
 
     private static readonly string[] Keys =
     [
-        "id", "version", "kind", "description", "assembly", "type", "contracts", "provides",
-        "requires", "uses", "reactor", "maturity", "restart", "limits", "settings",
+        "$schema", "id", "version", "kind", "description", "assembly", "type", "contracts",
+        "provides", "requires", "uses", "reactor", "maturity", "restart", "limits", "settings",
     ];
 
     private readonly JsonElement root;

@@ -62,6 +62,30 @@ public sealed class ClientClaims
     ];
 
     [Fact]
+    public async Task Memory_without_rights_for_the_twin_is_not_offered_and_costs_nobody_anything()
+    {
+        await using TwoManagers pair = new();
+        pair.StartA();
+        pair.StartB();
+        ClientNeeds needs = new(
+            "alone", new(1, 1), [new("one", 8)],
+            [new("scratch", Size.Page, RemoteAccess.None), new("ring", Size.Page, RemoteAccess.Write)]);
+        TestClient a = await pair.LoadAsync(pair.A, new TestClient(needs));
+        TestClient b = await pair.LoadAsync(pair.B, new TestClient(needs));
+        await ReadyAsync(a, b);
+        Assert.Equal(["ring"], a.Grant!.Memory.Keys);
+        Assert.Throws<RefusedException>(() => a.Services.Offer("scratch"));
+        Assert.Throws<RefusedException>(() => a.Services.Offer("ring"));
+
+        // The session is made anew with what was never offered.
+        SessionId? first = pair.A.Status.Session;
+        b.Services.Reconnect("test");
+        await TwoManagers.UntilAsync(
+            () => pair.A.Status.Session is { } next && next != first && a.Told.Count == 3,
+            "both meet again");
+    }
+
+    [Fact]
     public async Task Claim05_Claim06_Claim07_two_clients_with_different_needs_one_loaded_late()
     {
         await using TwoManagers pair = new();

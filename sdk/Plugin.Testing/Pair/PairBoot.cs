@@ -145,9 +145,16 @@ internal sealed class PairBoot : IClientServices, IDisposable
     /// <inheritdoc/>
     public void Offer(string region)
     {
+        PairRegion mine = (PairRegion)Region(region);
+        if (!mine.Need.OfferedOnRequest || mine.Need.Access == RemoteAccess.None)
+        {
+            throw new RefusedException(new Refusal(
+                $"region {region}", "one that is offered on request, with rights",
+                "one that is not", "set OfferedOnRequest and Access of its need"));
+        }
+
         if (Session is { WasTold: true, End: null } session)
         {
-            PairRegion mine = (PairRegion)Region(region);
             PairRemote offered = new(mine.Offer(mine.Need.Access));
             pair.TellTwin(this, session.Id, twin => twin.MemoryChanged(region, offered));
         }
@@ -156,8 +163,9 @@ internal sealed class PairBoot : IClientServices, IDisposable
     /// <inheritdoc/>
     public void Withdraw(string region)
     {
-        Region(region).Revoke();
-        if (Session is { WasTold: true, End: null } session)
+        PairRegion mine = (PairRegion)Region(region);
+        mine.Revoke();
+        if (mine.Need.OfferedOnRequest && Session is { WasTold: true, End: null } session)
         {
             pair.TellTwin(this, session.Id, twin => twin.MemoryChanged(region, null));
         }
@@ -176,7 +184,8 @@ internal sealed class PairBoot : IClientServices, IDisposable
 
     /// <summary>Offers what is offered with each session.</summary>
     public Dictionary<string, IRemoteMemory> OfferAll() =>
-        regions.Values.Where(static region => !region.Need.OfferedOnRequest).ToDictionary(
+        regions.Values.Where(static region => !region.Need.OfferedOnRequest
+            && region.Need.Access != RemoteAccess.None).ToDictionary(
             static region => region.Name,
             static region => (IRemoteMemory)new PairRemote(region.Offer(region.Need.Access)));
 

@@ -47,6 +47,7 @@ internal sealed class PairRegion : IRegion
     public RemoteRegion Offer(RemoteAccess access)
     {
         Invariant.Require(key is null && !revoked);
+        Invariant.Require(access != RemoteAccess.None && (access & ~need.Access) == 0);
         lastKey = boot.NewKey(this, access);
         key = lastKey;
         return new(lastKey, 0, (ulong)Length, access);
