@@ -49,7 +49,7 @@ public sealed class ManifestTests
         "key reactor: expected storage or own, for no transport, found kernel")]
     [InlineData("\"client\"", "\"transport\"", 9,
         "key reactor: expected kernel, for a transport, found own")]
-    [InlineData("\"uses\"", "\"use\"", 8, "key use: expected one of id, version, kind")]
+    [InlineData("\"uses\"", "\"use\"", 8, "key use: expected one of $schema, id, version, kind")]
     [InlineData("\"uses\": [\"IOwnership\"]", "\"files\": {}", 8, "key files: expected nothing")]
     [InlineData("\"uses\": [\"IOwnership\"]", "\"id\": \"other\"", 8,
         "key id: expected it once, found 2 times")]
