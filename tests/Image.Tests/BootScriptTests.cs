@@ -130,6 +130,21 @@ public sealed class BootScriptTests : IDisposable
         Assert.Contains("again, for it was not done", Said, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_data_partition_that_was_in_use_is_not_formatted_whatever_the_note_says()
+    {
+        DataPartition(damaged: false);
+        Assert.Equal(0, Late());
+        File.Delete(Path.Combine(root, "run", "storageos", "disks"));
+        Put("asked", "");
+        Put("state/formatting", "7e57\n");
+        Assert.Equal(0, Shell("PATH=/sbin:$PATH debugfs -w -R 'set_super_value mtime now' "
+            + $"{root}/dev/sdb1").Code);
+        Assert.Equal(0, Late());
+        Assert.Equal("", Asked);
+        Assert.True(File.Exists(Path.Combine(root, "run", "storageos", "disks")));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("another\n")]
