@@ -182,7 +182,7 @@ public sealed class Node : IAsyncDisposable
         factory = new ModuleFactory(
             new McMasterPluginLoader(), reactors, Info, settings.Plugins, logs);
         plugins = PluginSource.Open(settings.Plugins, log);
-        IReadOnlyList<PluginCandidate> found = plugins.Find();
+        IReadOnlyList<PluginCandidate> found = plugins.Find(transportsAlone: true);
         Module transport = await LoadTransportAsync(found);
         Module ccm = await LoadCoreAsync(core, transport);
         manager = ccm.Services!.GetRequiredService<IConnectionManager>();
@@ -374,7 +374,7 @@ public sealed class Node : IAsyncDisposable
     private void LoadClients()
     {
         Enter(BootPhase.LoadingClients);
-        IReadOnlyList<PluginCandidate> found = plugins.Find();
+        IReadOnlyList<PluginCandidate> found = plugins.Find(transportsAlone: false);
         Note([.. found.Where(candidate => candidate.Error is not null
             && host.Modules.All(module => module.Id != candidate.Name))]);
         Dictionary<string, PluginManifest> good = found

@@ -21,16 +21,22 @@ internal sealed record PluginCandidate(string Name, PluginManifest? Manifest, Fi
 internal static class PluginCatalog
 {
     /// <summary>All that a node may load: of its directories, and of its store.</summary>
+    /// <param name="settings">Where they are.</param>
+    /// <param name="trust">Whom the node trusts.</param>
+    /// <param name="store">What is installed.</param>
+    /// <param name="transportsAlone">See <see cref="PluginInspection.Of"/>.</param>
     internal static IReadOnlyList<PluginCandidate> Find(
-        PluginSettings settings, PluginTrust trust, IReadOnlyList<StoreRecord> store)
+        PluginSettings settings, PluginTrust trust, IReadOnlyList<StoreRecord> store,
+        bool transportsAlone)
     {
         IEnumerable<PluginCandidate> named = settings.Directories.SelectMany(Folders).Distinct()
-            .Select(folder => Look(folder, trust, null))
+            .Select(folder => Look(folder, trust, null, transportsAlone))
             .Select(found => store.FirstOrDefault(record => record.Id == found.Name) is { } record
                 ? record.JudgeOther(found) : found);
         IEnumerable<PluginCandidate> installed = store
             .Where(static record => record.IsInstalled)
-            .Select(record => record.Judge(Look(record.Folder, trust, PluginOrigin.Store)));
+            .Select(record => record.Judge(
+                Look(record.Folder, trust, PluginOrigin.Store, transportsAlone)));
         return Collect(named.Concat(installed));
     }
 
@@ -39,7 +45,7 @@ internal static class PluginCatalog
     /// </summary>
     internal static IReadOnlyList<PluginCandidate> Find(IReadOnlyList<string> directories) =>
         Collect(directories.SelectMany(Folders).Distinct()
-            .Select(static folder => Look(folder, PluginTrust.Anybody, null)));
+            .Select(static folder => Look(folder, PluginTrust.Anybody, null, false)));
 
     /// <summary>Ids of all good plugins of a kind.</summary>
     internal static IReadOnlyList<string> IdsOf(
@@ -103,11 +109,13 @@ internal static class PluginCatalog
     private static bool HasManifest(string folder) =>
         File.Exists(Path.Combine(folder, ManifestReader.FileName));
 
-    private static PluginCandidate Look(string folder, PluginTrust trust, PluginOrigin? origin)
+    private static PluginCandidate Look(
+        string folder, PluginTrust trust, PluginOrigin? origin, bool transportsAlone)
     {
         PluginInspection inspection = PluginInspection.Of(
             folder, trust, origin
-                ?? (PluginTrust.IsSystem(folder) ? PluginOrigin.System : PluginOrigin.Directory));
+                ?? (PluginTrust.IsSystem(folder) ? PluginOrigin.System : PluginOrigin.Directory),
+            transportsAlone);
         return new PluginCandidate(inspection.Name, inspection.Manifest, inspection.Error);
     }
 }

@@ -35,7 +35,7 @@ internal sealed class PluginSource
         PluginStore store = new(settings.Store, TimeProvider.System);
         try
         {
-            store.Prune();
+            store.Prune(TimeSpan.Zero); // Whoever changes it tidies it, too.
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException
             or RefusedException)
@@ -47,18 +47,19 @@ internal sealed class PluginSource
     }
 
     /// <summary>All plugins there are, good or not.</summary>
-    internal IReadOnlyList<PluginCandidate> Find()
+    /// <param name="transportsAlone">See <see cref="PluginInspection.Of"/>.</param>
+    internal IReadOnlyList<PluginCandidate> Find(bool transportsAlone)
     {
         try
         {
-            return PluginCatalog.Find(settings, trust, store.Read());
+            return PluginCatalog.Find(settings, trust, store.Read(), transportsAlone);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             log.LogWarning(
                 "installed plugins are not loaded: expected a store at {Store}, found: {Failure}",
                 store.Directory, failure.Message);
-            return PluginCatalog.Find(settings, trust, []);
+            return PluginCatalog.Find(settings, trust, [], transportsAlone);
         }
     }
 

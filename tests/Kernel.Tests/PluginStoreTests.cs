@@ -115,7 +115,7 @@ public sealed class PluginStoreTests : IDisposable
 
         // and what nobody names goes.
         Put("1.2.0", upgrade: true);
-        Store.Prune();
+        Store.Prune(TimeSpan.Zero);
         Assert.Equal(
             ["1.1.0", "1.2.0"],
             Directory.GetDirectories(folder.File($"store/{Id}")).Select(Path.GetFileName).Order());
@@ -138,12 +138,24 @@ public sealed class PluginStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_store_that_somebody_changes_is_not_waited_for_by_a_boot()
+    {
+        Put("1.0.0", upgrade: false);
+        using (StoreLock.Take(folder.File("store"), TimeSpan.Zero))
+        {
+            Assert.Throws<RefusedException>(() => Store.Prune(TimeSpan.Zero));
+        }
+
+        Store.Prune(TimeSpan.Zero);
+    }
+
+    [Fact]
     public void A_folder_of_something_else_is_neither_tidied_nor_filled()
     {
         string dear = folder.File("store/mine/data");
         Directory.CreateDirectory(Path.GetDirectoryName(dear)!);
         File.WriteAllText(dear, "dear");
-        Store.Prune();
+        Store.Prune(TimeSpan.Zero);
         RefusedException refused = Assert.Throws<RefusedException>(() => Store.Change(
             Id, static (entry, now) => entry.Fail("boom", now)));
         Assert.Equal("mine", refused.Refusal.Actual);

@@ -118,7 +118,7 @@ internal static class StoreCommands
             (StoreEntry entry, IReadOnlyList<Finding> findings) = change(store);
             if (!store.Runs)
             {
-                store.Store.Prune();
+                store.Store.Prune(Limits.StoreLockTimeMax);
             }
 
             done.Add(Tell(output, store, entry, findings));

@@ -17,7 +17,14 @@ internal sealed record PluginInspection(
     internal Finding? Error => Findings.FirstOrDefault(static finding => finding.IsError);
 
     /// <summary>Looks at a folder.</summary>
-    internal static PluginInspection Of(string folder, PluginTrust trust, PluginOrigin origin)
+    /// <param name="folder">The folder.</param>
+    /// <param name="trust">Whom the node trusts.</param>
+    /// <param name="origin">Where the folder lies.</param>
+    /// <param name="transportsAlone">
+    /// Whether other plugins' files are left for a second look: the handshake waits for this one.
+    /// </param>
+    internal static PluginInspection Of(
+        string folder, PluginTrust trust, PluginOrigin origin, bool transportsAlone = false)
     {
         List<Finding> findings = [.. ManifestReader.Read(
             folder, out PluginManifest? manifest, out byte[] text)];
@@ -29,15 +36,6 @@ internal sealed record PluginInspection(
         string subject = $"plugin {manifest.Id}";
         try
         {
-            if (manifest.Files is { } files && FilesProblem(folder, files) is { } modified)
-            {
-                findings.Add(new Finding(FindingKind.Modified, modified with
-                {
-                    Subject = $"{subject}, {modified.Subject}",
-                    Remedy = "get it anew from its maker, or roll it back",
-                }));
-            }
-
             bool isSystem = origin == PluginOrigin.System;
             Refusal? refusal = ReadSignature(folder, out PluginSignature? signature);
             SignatureState state = SignatureState.None;
@@ -48,6 +46,18 @@ internal sealed record PluginInspection(
             if (verdict is not null)
             {
                 findings.Add(verdict);
+            }
+
+            // Only now: reading all of it is the dear part, and who is not trusted can make it so.
+            if (verdict is not { IsError: true }
+                && (!transportsAlone || manifest.Kind == PluginKind.Transport)
+                && manifest.Files is { } files && FilesProblem(folder, files) is { } modified)
+            {
+                findings.Add(new Finding(FindingKind.Modified, modified with
+                {
+                    Subject = $"{subject}, {modified.Subject}",
+                    Remedy = "get it anew from its maker, or roll it back",
+                }));
             }
 
             manifest = manifest with { Origin = origin, Signature = state };
@@ -87,6 +97,13 @@ internal sealed record PluginInspection(
         if (found.Keys.FirstOrDefault(path => !files.ContainsKey(path)) is { } extra)
         {
             return new Refusal($"file {extra}", "only files that its manifest lists", "an extra");
+        }
+
+        long bytes = found.Values.Sum(static entry => ((FileInfo)entry).Length);
+        if (bytes > Limits.BundleUnpackedBytesMax)
+        {
+            return new Refusal(
+                "its files", $"at most {Limits.BundleUnpackedBytesMax} bytes", $"{bytes}");
         }
 
         foreach ((string path, string hash) in files)

@@ -90,14 +90,16 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
     /// Removes versions that no state names. Nothing of them may be loaded: only who starts a node,
     /// or knows that none runs, may call this.
     /// </summary>
-    internal void Prune()
+    /// <param name="wait">How long to wait for somebody who changes it.</param>
+    /// <exception cref="RefusedException">Somebody changes it for longer.</exception>
+    internal void Prune(TimeSpan wait)
     {
         if (!File.Exists(Path.Combine(Directory, Marker)))
         {
             return; // Not there, or a folder of something else, which plugins.store names wrongly.
         }
 
-        using StoreLock held = StoreLock.Take(Directory);
+        using StoreLock held = StoreLock.Take(Directory, wait);
         RemoveUnfinished();
         foreach (string nameless in System.IO.Directory.GetDirectories(Directory)
             .Where(static path => PluginPath.IsName(Path.GetFileName(path))
@@ -129,7 +131,7 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
     {
         System.IO.Directory.CreateDirectory(Directory);
         StableFile.FlushName(Directory);
-        StoreLock held = StoreLock.Take(Directory);
+        StoreLock held = StoreLock.Take(Directory, Limits.StoreLockTimeMax);
         try
         {
             string marker = Path.Combine(Directory, Marker);

@@ -8,15 +8,18 @@ namespace StorageOs.Kernel.Hosting.Store;
 /// </summary>
 internal sealed class StoreLock : IDisposable
 {
+    private const int InUse = 11; // EWOULDBLOCK, errno(3): what a held lock is told by.
+
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(20);
 
     private readonly FileStream file;
 
     private StoreLock(FileStream file) => this.file = file;
 
-    /// <summary>Takes the lock of a store that is there, and waits for it.</summary>
+    /// <summary>Takes the lock of a store that is there, and waits for it so long.</summary>
     /// <exception cref="RefusedException">Somebody has it for too long.</exception>
-    internal static StoreLock Take(string store)
+    /// <exception cref="IOException">The disk fails, or cannot be written to.</exception>
+    internal static StoreLock Take(string store, TimeSpan wait)
     {
         for (long from = Stopwatch.GetTimestamp(); ;)
         {
@@ -26,9 +29,9 @@ internal sealed class StoreLock : IDisposable
                     Path.Combine(store, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite,
                     FileShare.None));
             }
-            catch (IOException inUse)
+            catch (IOException inUse) when (inUse.HResult == InUse)
             {
-                if (Stopwatch.GetElapsedTime(from) > Limits.StoreLockTimeMax)
+                if (Stopwatch.GetElapsedTime(from) >= wait)
                 {
                     throw new RefusedException(
                         new Refusal(
