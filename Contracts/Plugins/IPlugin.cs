@@ -12,8 +12,9 @@ public interface IPlugin
 {
     /// <summary>
     /// Registers the plugin's services. Called once, before anything of it runs. Throwing, or not
-    /// returning within ten seconds, refuses the plugin by name; the node boots on without it. The
-    /// same holds for the constructors of what is registered.
+    /// returning in time (30 seconds unless the node's configuration says otherwise), refuses the
+    /// plugin by name; the node boots on without it. The same holds for the constructors of what is
+    /// registered.
     /// </summary>
     void Register(IPluginRegistry registry);
 }

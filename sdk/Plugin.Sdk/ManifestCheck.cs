@@ -13,7 +13,8 @@ internal sealed class ManifestCheck
     private const int NameCharsMax = 64;
     private const int TextCharsMax = 256;
 
-    private static readonly string[] Keys =
+    /// <summary>Keys of a source manifest; a bundle's has its files as well.</summary>
+    internal static IReadOnlyList<string> Keys { get; } =
     [
         "$schema", "id", "version", "kind", "description", "assembly", "type", "contracts",
         "provides", "requires", "uses", "reactor", "maturity", "restart", "limits", "settings",
@@ -107,7 +108,7 @@ internal sealed class ManifestCheck
     {
         if (Text("id") is { } id)
         {
-            bool isName = id.Length <= NameCharsMax
+            bool isName = id.Length <= NameCharsMax && char.IsAsciiLetterOrDigit(id[0])
                 && id.All(static letter => char.IsAsciiLetterOrDigit(letter)
                     || "._-".Contains(letter));
             Require(
@@ -118,10 +119,11 @@ internal sealed class ManifestCheck
         if (Text("version") is { } version)
         {
             // A part of the bundle's file name.
-            bool isName = version.All(static letter => char.IsAsciiLetterOrDigit(letter)
+            bool isName = version.Length <= NameCharsMax && char.IsAsciiDigit(version[0])
+                && version.All(static letter => char.IsAsciiLetterOrDigit(letter)
                 || "._-+".Contains(letter));
             Require(
-                isName, "version", "letters, digits, dots, dashes and plus signs",
+                isName, "version", "a digit, then letters, digits, dots, dashes and plus signs",
                 $"\"{version}\"");
         }
     }

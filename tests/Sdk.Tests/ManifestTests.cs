@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using StorageOs.Plugin.Sdk;
 
 namespace StorageOs.Sdk.Tests;
@@ -26,9 +27,22 @@ public sealed class ManifestTests
     [Fact]
     public void A_good_one_has_nothing_wrong() => Assert.Empty(Of(Good));
 
+    [Fact]
+    public void Its_keys_are_those_of_the_schema()
+    {
+        using JsonDocument schema = JsonDocument.Parse(
+            File.ReadAllBytes(Path.Combine(Workshop.Root, "sdk/plugin.schema.json")));
+        Assert.Equal(
+            schema.RootElement.GetProperty("properties").EnumerateObject()
+                .Select(static key => key.Name).Order(),
+            ManifestCheck.Keys.Append("files").Order());
+    }
+
     [Theory]
     [InlineData("\"greeter\"", "\"greeter!\"", 2, "key id: expected at most 64 letters")]
-    [InlineData("\"1.0.0\"", "\"1 0\"", 3, "key version: expected letters")]
+    [InlineData("\"1.0.0\"", "\"1 0\"", 3, "key version: expected a digit, then")]
+    [InlineData("\"1.0.0\"", "\"v1\"", 3, "key version: expected a digit, then")]
+    [InlineData("\"greeter\"", "\".greeter\"", 2, "key id: expected at most 64 letters")]
     [InlineData("\"1.0.0\"", "\"\"", 3, "key version: expected 1 to 256 characters, found 0")]
     [InlineData("\"1.0.0\"", "1", 3, "key version: expected a JSON string, found 1")]
     [InlineData("\"client\"", "\"klient\"", 4,
