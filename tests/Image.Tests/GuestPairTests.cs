@@ -13,9 +13,7 @@ namespace StorageOs.Image.Tests;
 [Trait("Category", "Slow")]
 public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisposable
 {
-    // A guest that is reset, not started, now and then takes TCG minutes to move its own kernel
-    // (rep movsq over pages of code that was translated before); up to eight were seen.
-    private static readonly TimeSpan RestartTimeMax = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan RestartTimeMax = TimeSpan.FromMinutes(4);
 
     private readonly string file = Path.GetTempFileName();
 
