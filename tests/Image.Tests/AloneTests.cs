@@ -71,8 +71,8 @@ public sealed class AloneTests : IAsyncLifetime
         Good("storageos stop --dir /run/p/x");
         Good("sed -i 's/\"name\": \"verbs\"/\"name\": \"loopback\"/' /run/p/x/?/config.json");
         Good(Beat + "storageos start --dir /run/p/x");
-        string status = Good("for i in $(seq 60); do storageos status --dir /run/p/x -o json >status"
-            + " && break; sleep 1; done; cat status"); // Good once both are in sync.
+        string status = Good("for i in $(seq 60); do storageos status --dir /run/p/x -o json >/run/p/status"
+            + " && break; sleep 1; done; cat /run/p/status"); // Good once both are in sync.
         foreach (JsonNode? node in JsonNode.Parse(status)!["nodes"]!.AsArray())
         {
             Assert.Equal("loopback", $"{node!["transport"]}");
