@@ -10,7 +10,8 @@ namespace StorageOs.Kernel.Hosting;
 /// services are disposed, its code is unloaded. No step waits for ever and none that fails holds
 /// up the next.
 /// </summary>
-internal sealed class ModuleEnding(Module module, IConnectionManager manager, ILogger log)
+internal sealed class ModuleEnding(
+    Module module, IConnectionManager manager, UnloadWatch unloads, ILogger log)
 {
     /// <summary>
     /// Has the clients of a module that is well stop by themselves; nothing of it runs after.
@@ -44,8 +45,15 @@ internal sealed class ModuleEnding(Module module, IConnectionManager manager, IL
 
         await DisposeAsync();
         module.End(ModuleState.Stopped, why);
-        module.Code?.Dispose();
-        module.Code = null;
+        if (module.Code is { } code)
+        {
+            module.Code = null;
+            code.Dispose();
+            if (code.Code is { } left)
+            {
+                unloads.Add(module.Id, module.Manifest!.Version, left);
+            }
+        }
     }
 
     /// <summary>Runs what the module's code has asked to be told by.</summary>

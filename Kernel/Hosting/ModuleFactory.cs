@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
@@ -28,8 +29,7 @@ internal sealed class ModuleFactory(
     {
         try
         {
-            if (SettingsCheck.Of(
-                    module.Manifest!.Settings, settings.Settings.GetSection(module.Id))
+            if (SettingsCheck.Of(module.Manifest!.Settings, SettingsOf(module))
                 is [{ } wrong, ..])
             {
                 return wrong;
@@ -71,9 +71,10 @@ internal sealed class ModuleFactory(
 
     /// <summary>Services that hold what the host gives to each module.</summary>
     internal PluginRegistry NewRegistry(Module module) =>
-        new(
-            settings.Settings.GetSection(module.Id), node, module.View!, logs,
-            () => vetoes.Of(module.Id));
+        new(SettingsOf(module), node, module.View!, logs, () => vetoes.Of(module.Id));
+
+    private IConfigurationSection SettingsOf(Module module) =>
+        module.Settings ?? settings.Settings.GetSection(module.Id);
 
     /// <summary>Makes what the host looks for in a module's services, on its reactor.</summary>
     internal static Task ConstructAsync(Module module, PluginRegistry registry) =>
