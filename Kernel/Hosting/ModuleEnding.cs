@@ -27,6 +27,20 @@ internal sealed class ModuleEnding(
         }
     }
 
+    /// <summary>
+    /// The same of a module that leaves while the session goes on. What takes back its ports and
+    /// memory still runs on its reactor.
+    /// </summary>
+    internal async Task StopToLeaveAsync(string why)
+    {
+        if (module.Advance(ModuleState.Stopping, why) && module.View is { } view)
+        {
+            await TellStoppingAsync();
+            await StopClientsAsync(view);
+            view.Quiet();
+        }
+    }
+
     /// <summary>Takes back and disposes all there is of it.</summary>
     /// <param name="why">For people and the partner.</param>
     /// <param name="leaveSession">
@@ -51,7 +65,7 @@ internal sealed class ModuleEnding(
             code.Dispose();
             if (code.Code is { } left)
             {
-                unloads.Add(module.Id, module.Manifest!.Version, left);
+                _ = unloads.AddAsync(module.Id, module.Manifest!.Version, left);
             }
         }
     }

@@ -117,20 +117,25 @@ internal sealed class ModuleFactory(
         return step.Left
             ? ModuleParts.None
             : new ModuleParts(
-                [.. clients.Select(client => (client, NeedsOf(module, client)))],
+                [.. clients.Select(client => Stoppable(module, client))],
                 provides.ToDictionary(type => type, services.GetRequiredService),
                 [.. services.GetServices<IStatusReporter>()],
                 [.. services.GetServices<IOperatorCommand>()
                     .Select(command => (command, NameOf(module, command)))]);
     }
 
-    /// <summary>What a client needs, which an interface cannot keep from being null.</summary>
-    private static ClientNeeds NeedsOf(Module module, IClient client) => client.Needs
-        is { Name: not null, Ports: not null, Regions: not null } needs
-            ? needs
+    /// <summary>
+    /// A client with what it needs, which is read once, and no interface keeps from being null.
+    /// </summary>
+    private static (IClient Client, ClientNeeds Needs) Stoppable(Module module, IClient client)
+    {
+        StoppableClient stoppable = new(client);
+        return stoppable.Needs is { Name: not null, Ports: not null, Regions: not null }
+            ? (stoppable, stoppable.Needs)
             : throw new RefusedException(new Refusal(
                 $"plugin {module.Id}", "needs with a name, ports and regions", "null",
                 $"correct Needs of {client.GetType().Name}"));
+    }
 
     /// <summary>A command's name. Read once, so that it is asked of nobody else's turn.</summary>
     private static string NameOf(Module module, IOperatorCommand command) =>

@@ -153,7 +153,7 @@ internal sealed class PluginHost(
     {
         if (!module.Ended.IsCompleted)
         {
-            await new ModuleEnding(module, manager, unloads, log).StopAsync(why);
+            await new ModuleEnding(module, manager, unloads, log).StopToLeaveAsync(why);
         }
 
         // One that was refused before any of it ran has nothing to take down.

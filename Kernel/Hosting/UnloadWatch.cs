@@ -13,39 +13,30 @@ internal sealed class UnloadWatch(ILogger log)
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(200);
 
     private readonly Lock gate = new();
-    private readonly List<(string Id, string Version, WeakReference Code)> unloaded = [];
+    private readonly List<(string Id, string Version, WeakReference Code)> left = [];
 
-    /// <summary>Whose code is there still, each as often as it is.</summary>
+    /// <summary>
+    /// Whose code is there still after all was done that makes it go, each as often as it is.
+    /// </summary>
     internal IReadOnlyList<(string Id, string Version)> Lingering
     {
         get
         {
             lock (gate)
             {
-                _ = unloaded.RemoveAll(static one => !one.Code.IsAlive);
-                return [.. unloaded.Select(static one => (one.Id, one.Version))];
+                _ = left.RemoveAll(static one => !one.Code.IsAlive);
+                return [.. left.Select(static one => (one.Id, one.Version))];
             }
         }
     }
 
     /// <summary>Watches code that is being unloaded.</summary>
-    internal void Add(string id, string version, WeakReference code)
-    {
-        lock (gate)
-        {
-            unloaded.Add((id, version, code));
-        }
-
-        _ = CollectAsync(id, version, code);
-    }
-
-    /// <summary>
-    /// Collects until it is gone. In the background: no thread of the node stands still for long.
-    /// </summary>
-    private async Task CollectAsync(string id, string version, WeakReference code)
+    /// <returns>Completes once it is gone, or known to stay.</returns>
+    internal async Task AddAsync(string id, string version, WeakReference code)
     {
         for (int count = 0; code.IsAlive && count < Collections; count++)
         {
+            // In the background: no thread of the node stands still for long.
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false);
             await Task.Delay(Between);
         }
@@ -56,6 +47,10 @@ internal sealed class UnloadWatch(ILogger log)
                 "{Module} {Version} was unloaded and is still in memory: something refers to it, "
                 + "such as a thread or a timer of its own; a restart of the node frees it",
                 id, version);
+            lock (gate)
+            {
+                left.Add((id, version, code));
+            }
         }
     }
 }

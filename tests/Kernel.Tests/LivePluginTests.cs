@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
+using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Cli.Plugins;
 using StorageOs.Kernel.Configuration;
@@ -14,6 +16,7 @@ public sealed class LivePluginTests : IDisposable
 {
     private const string Id = "acme.live";
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Unloaded = TimeSpan.FromSeconds(3); // At the latest.
 
     private readonly TestFolder folder = new();
     private readonly FakeManager manager = new();
@@ -54,7 +57,8 @@ public sealed class LivePluginTests : IDisposable
         Assert.Equal(
             [.. comes, .. goes, .. comes, .. goes, .. comes, .. goes, .. comes, .. goes],
             [.. manager.Calls.Skip(before.Length)]);
-        await GoneAsync(node);
+        await Task.Delay(Unloaded);
+        Assert.Empty(node.Lingering);
     }
 
     [Fact]
@@ -76,7 +80,7 @@ public sealed class LivePluginTests : IDisposable
         await using Node node = await BootAsync();
         Change(static (entry, now) => entry.Remove(now));
         _ = await FollowAsync();
-        await Task.Delay(TimeSpan.FromSeconds(3)); // Longer than it takes to be unloaded.
+        await Task.Delay(Unloaded);
         Assert.Equal([(Id, "1.0.0")], node.Lingering);
         JsonNode shown = (await PluginsAsync()).Single(plugin => $"{plugin!["id"]}" == Id)!;
         Assert.Equal("restart pending", $"{shown["standing"]}");
@@ -172,13 +176,19 @@ public sealed class LivePluginTests : IDisposable
         Assert.Contains("stops", refused.Message);
     }
 
-    private static async Task GoneAsync(Node node)
+    [Fact]
+    public async Task A_client_hears_nothing_after_its_stop()
     {
-        using CancellationTokenSource limit = new(Soon);
-        while (node.Lingering.Count > 0)
-        {
-            await Task.Delay(50, limit.Token);
-        }
+        Listener client = new();
+        StoppableClient stoppable = new(client);
+        stoppable.PartnerLost(default, null!);
+        stoppable.PortChanged("port", null);
+        await stoppable.StopAsync(CancellationToken.None);
+        stoppable.PartnerReady(null!);
+        stoppable.PartnerLost(default, null!);
+        stoppable.PortChanged("port", null);
+        stoppable.MemoryChanged("region", null);
+        Assert.Equal(["lost", "port", "stop"], client.Heard);
     }
 
     private static Module Find(Node node) => node.Modules.Single(module => module.Id == Id);
@@ -225,5 +235,29 @@ public sealed class LivePluginTests : IDisposable
         Node node = await Node.BootAsync(settings!, manager, NullLoggerFactory.Instance);
         await node.Serving.WaitAsync(Soon);
         return node;
+    }
+
+    private sealed class Listener : IClient
+    {
+        public List<string> Heard { get; } = [];
+
+        public ClientNeeds Needs { get; } = new("listener", new VersionRange(1, 1), [], []);
+
+        public ValueTask StartAsync(IClientServices services, CancellationToken stopping) =>
+            default;
+
+        public void PartnerReady(ClientGrant grant) => Heard.Add("ready");
+
+        public void PartnerLost(SessionId session, SessionEnd end) => Heard.Add("lost");
+
+        public void PortChanged(string port, IPort? replacement) => Heard.Add("port");
+
+        public void MemoryChanged(string region, IRemoteMemory? memory) => Heard.Add("memory");
+
+        public ValueTask StopAsync(CancellationToken deadline)
+        {
+            Heard.Add("stop");
+            return default;
+        }
     }
 }

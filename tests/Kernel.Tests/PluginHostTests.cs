@@ -426,7 +426,7 @@ public sealed class PluginHostTests : IDisposable
     }
 
     [Theory]
-    [InlineData("stats", "one of status, plugins, stop")]
+    [InlineData("stats", "one of status, plugins, follow, stop")]
     public async Task The_management_socket_names_what_it_knows(string command, string expected)
     {
         await using Node node = await BootAsync();
