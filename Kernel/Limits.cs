@@ -55,6 +55,11 @@ public static class Limits
     /// <summary>How long who wants to change a store waits for who does.</summary>
     public static readonly TimeSpan StoreLockTimeMax = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// How long who has a plugin loaded into a running node waits for it to have started.
+    /// </summary>
+    public static readonly TimeSpan LiveStartTimeMax = TimeSpan.FromSeconds(15);
+
     /// <summary>Plugins a node looks at.</summary>
     public const int PluginsMax = 64;
 
@@ -82,7 +87,10 @@ public static class Limits
     /// <summary>Bytes of a Unix socket's path that Linux takes.</summary>
     public const int SocketPathBytesMax = 107;
 
-    /// <summary>The most seconds that a plugin may be given to be made.</summary>
+    /// <summary>How long a callback of a plugin may take, unless said otherwise.</summary>
+    public static readonly TimeSpan CallbackTimeUsual = TimeSpan.FromSeconds(10);
+
+    /// <summary>The most seconds that a plugin may be given to be made, or a callback.</summary>
     public const int RegistrationSecondsMax = 3600;
 
     /// <summary>The longest that a reactor sleeps without a timer.</summary>

@@ -71,7 +71,7 @@ public static class NodeConfiguration
         SettingsReader reader = new(root, path);
         NodeSettings read = Read(reader, path);
         reader.RefuseUnknown();
-        settings = reader.Refusals.Count == 0 ? read : null;
+        settings = reader.Refusals.Count == 0 ? read with { Overrides = [.. overrides] } : null;
         return reader.Refusals;
     }
 
@@ -239,6 +239,9 @@ public static class NodeConfiguration
         return new PluginSettings(
             directories, clients, reader.Free("plugins:settings"), TimeSpan.FromSeconds(seconds))
         {
+            CallbackTimeMax = TimeSpan.FromSeconds(reader.Number(
+                "plugins:callbackSeconds", 1, Limits.RegistrationSecondsMax,
+                (int)Limits.CallbackTimeUsual.TotalSeconds)),
             Store = reader.OptionalPath("plugins:store") ?? Path.Combine(dataDirectory, "plugins"),
             Trust = reader.OptionalPath("plugins:trust"),
             RequireSigned = reader.Flag("plugins:requireSigned", whenAbsent: false),

@@ -24,6 +24,9 @@ public sealed record NodeSettings(
     PluginSettings Plugins,
     string Source)
 {
+    /// <summary>What the command line said over the file, as <c>key=value</c>.</summary>
+    public IReadOnlyList<string> Overrides { get; init; } = [];
+
     /// <summary>What the node does for the machine it runs on.</summary>
     public MachineSettings Machine { get; init; } = new();
 }
@@ -129,6 +132,11 @@ public sealed record PluginSettings(
     IConfiguration Settings,
     TimeSpan RegistrationTimeMax)
 {
+    /// <summary>
+    /// How long a callback of a plugin with a reactor of its own may take before it is ended.
+    /// </summary>
+    public TimeSpan CallbackTimeMax { get; init; } = Limits.CallbackTimeUsual;
+
     /// <summary>Full path of the folder of installed plugins; empty for none.</summary>
     public string Store { get; init; } = "";
 

@@ -22,4 +22,10 @@ internal interface ILoadedPlugin : IDisposable
 {
     /// <summary>The entry object.</summary>
     IPlugin Plugin { get; }
+
+    /// <summary>
+    /// Alive while its code is in memory, after it was disposed, too; null for code that is never
+    /// unloaded.
+    /// </summary>
+    WeakReference? Code { get; }
 }

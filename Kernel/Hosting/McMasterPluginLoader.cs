@@ -29,7 +29,11 @@ internal sealed class McMasterPluginLoader : IPluginLoader
             manifest.Assembly, isUnloadable: CanUnload(manifest), sharedTypes: Shared);
         try
         {
-            return new Loaded(loader, Create(loader, manifest));
+            IPlugin plugin = Create(loader, manifest);
+            AssemblyLoadContext? context =
+                AssemblyLoadContext.GetLoadContext(plugin.GetType().Assembly);
+            return new Loaded(
+                loader, plugin, CanUnload(manifest) ? new WeakReference(context) : null);
         }
         catch
         {
@@ -100,16 +104,21 @@ internal sealed class McMasterPluginLoader : IPluginLoader
     internal static string Shown(Exception failure) =>
         $"{failure.GetType().Name}: {failure.Message.ReplaceLineEndings(" ")}";
 
-    private sealed class Loaded(PluginLoader loader, IPlugin plugin) : ILoadedPlugin
+    private sealed class Loaded(PluginLoader loader, IPlugin plugin, WeakReference? code)
+        : ILoadedPlugin
     {
+        private PluginLoader? loader = loader;
         private IPlugin? plugin = plugin;
+
+        public WeakReference? Code => code;
 
         public IPlugin Plugin => plugin ?? throw new ObjectDisposedException(nameof(Loaded));
 
         public void Dispose()
         {
             plugin = null;
-            loader.Dispose();
+            loader?.Dispose();
+            loader = null; // It refers to the context.
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
@@ -65,6 +66,11 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     /// Why it is not loaded, as operators know it; a warning when nothing speaks against it.
     /// </summary>
     internal FindingKind Finding { get; init; } = FindingKind.Warning;
+
+    /// <summary>
+    /// Its settings where they were read later than the node's; null for the node's.
+    /// </summary>
+    internal IConfigurationSection? Settings { get; init; }
 
     /// <summary>Modules it takes services from.</summary>
     internal IReadOnlyList<(Type Service, Module Provider)> Providers { get; set; } = [];

@@ -10,7 +10,8 @@ namespace StorageOs.Kernel.Hosting;
 /// services are disposed, its code is unloaded. No step waits for ever and none that fails holds
 /// up the next.
 /// </summary>
-internal sealed class ModuleEnding(Module module, IConnectionManager manager, ILogger log)
+internal sealed class ModuleEnding(
+    Module module, IConnectionManager manager, UnloadWatch unloads, ILogger log)
 {
     /// <summary>
     /// Has the clients of a module that is well stop by themselves; nothing of it runs after.
@@ -23,6 +24,20 @@ internal sealed class ModuleEnding(Module module, IConnectionManager manager, IL
             await TellStoppingAsync();
             await StopClientsAsync(view);
             view.Close();
+        }
+    }
+
+    /// <summary>
+    /// The same of a module that leaves while the session goes on. What takes back its ports and
+    /// memory still runs on its reactor.
+    /// </summary>
+    internal async Task StopToLeaveAsync(string why)
+    {
+        if (module.Advance(ModuleState.Stopping, why) && module.View is { } view)
+        {
+            await TellStoppingAsync();
+            await StopClientsAsync(view);
+            view.Quiet();
         }
     }
 
@@ -44,8 +59,15 @@ internal sealed class ModuleEnding(Module module, IConnectionManager manager, IL
 
         await DisposeAsync();
         module.End(ModuleState.Stopped, why);
-        module.Code?.Dispose();
-        module.Code = null;
+        if (module.Code is { } code)
+        {
+            module.Code = null;
+            code.Dispose();
+            if (code.Code is { } left)
+            {
+                _ = unloads.AddAsync(module.Id, module.Manifest!.Version, left);
+            }
+        }
     }
 
     /// <summary>Runs what the module's code has asked to be told by.</summary>

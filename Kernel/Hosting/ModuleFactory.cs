@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
@@ -28,8 +29,7 @@ internal sealed class ModuleFactory(
     {
         try
         {
-            if (SettingsCheck.Of(
-                    module.Manifest!.Settings, settings.Settings.GetSection(module.Id))
+            if (SettingsCheck.Of(module.Manifest!.Settings, SettingsOf(module))
                 is [{ } wrong, ..])
             {
                 return wrong;
@@ -71,9 +71,10 @@ internal sealed class ModuleFactory(
 
     /// <summary>Services that hold what the host gives to each module.</summary>
     internal PluginRegistry NewRegistry(Module module) =>
-        new(
-            settings.Settings.GetSection(module.Id), node, module.View!, logs,
-            () => vetoes.Of(module.Id));
+        new(SettingsOf(module), node, module.View!, logs, () => vetoes.Of(module.Id));
+
+    private IConfigurationSection SettingsOf(Module module) =>
+        module.Settings ?? settings.Settings.GetSection(module.Id);
 
     /// <summary>Makes what the host looks for in a module's services, on its reactor.</summary>
     internal static Task ConstructAsync(Module module, PluginRegistry registry) =>
@@ -116,20 +117,25 @@ internal sealed class ModuleFactory(
         return step.Left
             ? ModuleParts.None
             : new ModuleParts(
-                [.. clients.Select(client => (client, NeedsOf(module, client)))],
+                [.. clients.Select(client => Stoppable(module, client))],
                 provides.ToDictionary(type => type, services.GetRequiredService),
                 [.. services.GetServices<IStatusReporter>()],
                 [.. services.GetServices<IOperatorCommand>()
                     .Select(command => (command, NameOf(module, command)))]);
     }
 
-    /// <summary>What a client needs, which an interface cannot keep from being null.</summary>
-    private static ClientNeeds NeedsOf(Module module, IClient client) => client.Needs
-        is { Name: not null, Ports: not null, Regions: not null } needs
-            ? needs
+    /// <summary>
+    /// A client with what it needs, which is read once, and no interface keeps from being null.
+    /// </summary>
+    private static (IClient Client, ClientNeeds Needs) Stoppable(Module module, IClient client)
+    {
+        StoppableClient stoppable = new(client);
+        return stoppable.Needs is { Name: not null, Ports: not null, Regions: not null }
+            ? (stoppable, stoppable.Needs)
             : throw new RefusedException(new Refusal(
                 $"plugin {module.Id}", "needs with a name, ports and regions", "null",
                 $"correct Needs of {client.GetType().Name}"));
+    }
 
     /// <summary>A command's name. Read once, so that it is asked of nobody else's turn.</summary>
     private static string NameOf(Module module, IOperatorCommand command) =>

@@ -41,7 +41,9 @@ public sealed class Node : IAsyncDisposable
     private IConnectionManager manager = null!;
     private readonly List<IAsyncDisposable> management = [];
     private readonly CancellationTokenSource loadingEnds = new();
+    private readonly SemaphoreSlim changing = new(1, 1);
     private Task loading = Task.CompletedTask;
+    private bool clientsBegun;
     private Watchdog? watchdog;
     private volatile bool faulted;
     private int stopping;
@@ -83,6 +85,9 @@ public sealed class Node : IAsyncDisposable
     internal JsonObject Events => RecorderDocument.Of(Info, recorder!, partnerRing!);
 
     internal IReadOnlyList<Module> Modules => host.Modules;
+
+    /// <summary>Whose code is still in memory although it has ended.</summary>
+    internal IReadOnlyList<(string Id, string Version)> Lingering => host.Lingering;
 
     /// <summary>
     /// Boots a node; returns once the handshake has begun and clients are being loaded.
@@ -138,10 +143,40 @@ public sealed class Node : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Has the node follow its plugin store in what that wants of one plugin. Any thread.
+    /// </summary>
+    /// <exception cref="RefusedException">The plugin is refused, or the node stops.</exception>
+    internal async Task<PluginOutcome> FollowStoreAsync(string id)
+    {
+        try
+        {
+            await changing.WaitAsync(loadingEnds.Token);
+        }
+        catch (Exception ending) when (ending is OperationCanceledException
+            or ObjectDisposedException)
+        {
+            throw new RefusedException(
+                new Refusal($"plugin {id}", "a node that goes on", "one that stops"), ending);
+        }
+
+        try
+        {
+            return clientsBegun
+                ? await new LivePlugins(settings, host, log).FollowAsync(id, loadingEnds.Token)
+                : new(null, "no client is loaded yet; it is loaded with them");
+        }
+        finally
+        {
+            changing.Release();
+        }
+    }
+
     private async Task StopAllAsync(string why)
     {
         await loadingEnds.CancelAsync();
         await loading;
+        await changing.WaitAsync(); // For good: nothing is changed any more.
         if (host is not null)
         {
             if (!Panicked)
@@ -286,20 +321,9 @@ public sealed class Node : IAsyncDisposable
     {
         foreach (PluginCandidate candidate in found)
         {
-            PluginKind kind = candidate.Manifest?.Kind ?? PluginKind.Client;
-            if (candidate.Error is { Kind: FindingKind.Disabled } disabled)
+            if (candidate.Error is not null)
             {
-                Module module = new(candidate.Name, kind, candidate.Manifest)
-                {
-                    Finding = disabled.Kind,
-                };
-                module.Advance(ModuleState.NotChosen, disabled.Refusal.Actual);
-                host.Add(module);
-            }
-            else if (candidate.Error is { } error)
-            {
-                host.AddRefused(
-                    kind, candidate.Name, candidate.Manifest, error.Refusal, error.Kind);
+                host.AddBarred(candidate);
             }
             else if (candidate.Manifest is { Kind: PluginKind.Transport } manifest
                 && manifest.Id != settings.Transport.Name)
@@ -317,7 +341,16 @@ public sealed class Node : IAsyncDisposable
         {
             await WaitForPathsAsync();
             await WaitForPartnerAsync();
-            LoadClients();
+            await changing.WaitAsync(loadingEnds.Token);
+            try
+            {
+                LoadClients();
+                clientsBegun = true;
+            }
+            finally
+            {
+                changing.Release();
+            }
         }
         catch (OperationCanceledException)
         {
@@ -405,6 +438,7 @@ public sealed class Node : IAsyncDisposable
         Say(2, $"loading {links.Count} plugins");
         (Task admitted, Task started) = host.BringUp(links);
         _ = FollowAsync(admitted, started);
+        _ = host.WatchAsync(settings.Plugins.CallbackTimeMax, loadingEnds.Token);
     }
 
     /// <summary>

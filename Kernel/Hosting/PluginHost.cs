@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
@@ -21,6 +22,7 @@ internal sealed class PluginHost(
     private readonly List<Module> modules = [];
     private readonly Dictionary<Module, Task> endings = [];
     private readonly List<Task> notes = [];
+    private readonly UnloadWatch unloads = new(logs.CreateLogger("plugins"));
     private readonly Lock gate = new();
 
     /// <summary>
@@ -39,6 +41,9 @@ internal sealed class PluginHost(
             }
         }
     }
+
+    /// <summary>Whose code is still in memory although it has ended.</summary>
+    internal IReadOnlyList<(string Id, string Version)> Lingering => unloads.Lingering;
 
     /// <summary>Notes a module that somebody else brought up, or that never will be.</summary>
     internal void Add(Module module)
@@ -59,25 +64,53 @@ internal sealed class PluginHost(
         Add(module);
     }
 
+    /// <summary>Notes a plugin that is not loaded because somebody decided so.</summary>
+    internal void AddBarred(PluginCandidate candidate)
+    {
+        Finding bar = candidate.Error!;
+        if (bar.Kind != FindingKind.Disabled)
+        {
+            AddRefused(
+                candidate.Manifest?.Kind ?? PluginKind.Client, candidate.Name, candidate.Manifest,
+                bar.Refusal, bar.Kind);
+            return;
+        }
+
+        Module module = new(
+            candidate.Name, candidate.Manifest?.Kind ?? PluginKind.Client, candidate.Manifest)
+        {
+            Finding = bar.Kind,
+        };
+        module.Advance(ModuleState.NotChosen, bar.Refusal.Actual);
+        Add(module);
+    }
+
     /// <summary>
     /// Starts to bring up every plugin. The first task completes when each is admitted or
     /// refused; the second when each has started, failed or was refused, and that may be never.
     /// </summary>
-    internal (Task Admitted, Task Started) BringUp(IReadOnlyList<PluginLink> links)
+    /// <param name="links">Each after those that it takes services from, unless those run.</param>
+    /// <param name="settings">Their settings; null for the node's.</param>
+    internal (Task Admitted, Task Started) BringUp(
+        IReadOnlyList<PluginLink> links, IConfigurationSection? settings = null)
     {
-        Dictionary<PluginManifest, Module> made = [];
+        Dictionary<PluginManifest, Module> made = Modules
+            .Where(static module => module.Manifest is not null && !module.Ended.IsCompleted)
+            .ToDictionary(static module => module.Manifest!);
+        List<Module> fresh = [];
         foreach (PluginLink link in links)
         {
             Module module = new(link.Manifest.Id, link.Manifest.Kind, link.Manifest)
             {
+                Settings = settings,
                 Providers =
                     [.. link.Providers.Select(taken => (taken.Service, made[taken.Provider]))],
             };
             made.Add(link.Manifest, module);
+            fresh.Add(module);
             Add(module);
         }
 
-        Module[] fresh = [.. made.Values];
         foreach (Module module in fresh)
         {
             _ = Task.Run(() => BringUpAsync(module));
@@ -88,7 +121,11 @@ internal sealed class PluginHost(
             Task.WhenAll(fresh.Select(module => module.Started)));
     }
 
-    /// <summary>Ends a module whose callback threw. Called on its reactor's thread.</summary>
+    /// <summary>Ends plugins that hang in a callback, until it is cancelled.</summary>
+    internal Task WatchAsync(TimeSpan limit, CancellationToken ends) =>
+        new HangWatch(() => Modules, limit, Fault).RunAsync(ends);
+
+    /// <summary>Ends a module whose callback threw or hangs. Any thread.</summary>
     internal void Fault(Module module, Exception failure)
     {
         string why = McMasterPluginLoader.Shown(failure);
@@ -106,6 +143,30 @@ internal sealed class PluginHost(
         }
 
         _ = EndAsync(module, why, inOrder: false);
+    }
+
+    /// <summary>
+    /// Ends one plugin while the others go on: it stops by itself, leaves the session, and is
+    /// forgotten. Nobody may take services from it.
+    /// </summary>
+    internal async Task LeaveAsync(Module module, string why)
+    {
+        if (!module.Ended.IsCompleted)
+        {
+            await new ModuleEnding(module, manager, unloads, log).StopToLeaveAsync(why);
+        }
+
+        // One that was refused before any of it ran has nothing to take down.
+        if (module.View is not null)
+        {
+            await EndAsync(module, why, inOrder: false);
+        }
+
+        lock (gate)
+        {
+            _ = modules.Remove(module);
+            _ = endings.Remove(module);
+        }
     }
 
     /// <summary>
@@ -141,7 +202,7 @@ internal sealed class PluginHost(
     private async Task StopAfterAsync(Task users, Module module, string why)
     {
         await users;
-        await new ModuleEnding(module, manager, log).StopAsync(why);
+        await new ModuleEnding(module, manager, unloads, log).StopAsync(why);
     }
 
     private async Task BringUpAsync(Module module)
@@ -350,6 +411,7 @@ internal sealed class PluginHost(
             await EndAsync(user, why, inOrder);
         }
 
-        await new ModuleEnding(module, manager, log).FinishAsync(why, leaveSession: !inOrder);
+        await new ModuleEnding(module, manager, unloads, log)
+            .FinishAsync(why, leaveSession: !inOrder);
     }
 }

@@ -26,16 +26,10 @@ internal sealed class PluginSource
     /// </summary>
     internal static PluginSource Open(PluginSettings settings, ILogger log)
     {
-        PluginTrust trust = PluginTrust.Of(settings, out IReadOnlyList<Refusal> refusals);
-        foreach (Refusal refusal in refusals)
-        {
-            log.LogWarning("a key is not trusted: {Refusal}", refusal);
-        }
-
-        PluginStore store = new(settings.Store, TimeProvider.System);
+        PluginSource source = Reopen(settings, log);
         try
         {
-            store.Prune(TimeSpan.Zero); // Whoever changes it tidies it, too.
+            source.store.Prune(TimeSpan.Zero); // Whoever changes it tidies it, too.
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException
             or RefusedException)
@@ -43,7 +37,19 @@ internal sealed class PluginSource
             log.LogWarning("the plugin store is not tidied: {Failure}", failure.Message);
         }
 
-        return new(settings, trust, store, log);
+        return source;
+    }
+
+    /// <summary>Opens them once more, for settings that were read again; removes nothing.</summary>
+    internal static PluginSource Reopen(PluginSettings settings, ILogger log)
+    {
+        PluginTrust trust = PluginTrust.Of(settings, out IReadOnlyList<Refusal> refusals);
+        foreach (Refusal refusal in refusals)
+        {
+            log.LogWarning("a key is not trusted: {Refusal}", refusal);
+        }
+
+        return new(settings, trust, new PluginStore(settings.Store, TimeProvider.System), log);
     }
 
     /// <summary>All plugins there are, good or not.</summary>

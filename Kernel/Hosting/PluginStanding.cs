@@ -10,6 +10,7 @@ internal static class PluginStanding
     internal const string Superseded = "superseded";
     internal const string RestartPending = "restart pending";
     internal const string Failed = "failed";
+    internal const string Starting = "starting";
 
     /// <summary>Of a module of a running node.</summary>
     internal static string Of(ModuleState state, FindingKind finding) => state switch
@@ -18,7 +19,7 @@ internal static class PluginStanding
         ModuleState.Refused => Of(finding),
         ModuleState.NotChosen when finding != FindingKind.Warning => Of(finding),
         ModuleState.NotChosen => "not chosen",
-        ModuleState.Loading or ModuleState.Starting => "starting",
+        ModuleState.Loading or ModuleState.Starting => Starting,
         ModuleState.Failed => Failed,
         _ => "stopped",
     };

@@ -8,7 +8,7 @@ namespace StorageOs.Kernel.Management;
 /// <summary>What can be asked of a node: the kernel's own commands, and each module's.</summary>
 internal sealed class ManagementCommands(Node node)
 {
-    private static readonly string[] Own = ["status", "plugins", "stop", "events"];
+    private static readonly string[] Own = ["status", "plugins", "follow", "stop", "events"];
 
     /// <summary>Runs the command that a request names.</summary>
     /// <exception cref="RefusedException">The request, or what it asks for, is refused.</exception>
@@ -18,7 +18,8 @@ internal sealed class ManagementCommands(Node node)
         return name switch
         {
             "status" => await StatusDocument.OfAsync(node),
-            "plugins" => StatusDocument.Plugins(node.Modules),
+            "plugins" => StatusDocument.Plugins(node),
+            "follow" => await FollowAsync(arguments),
             "events" => node.Events,
             "stop" => Stop(),
             _ => await RunOfModuleAsync(name, arguments, cancellation),
@@ -54,6 +55,22 @@ internal sealed class ManagementCommands(Node node)
         {
             return null; // Half a character, by an escape.
         }
+    }
+
+    /// <summary>The node's plugin store has changed in what it wants of one plugin.</summary>
+    private async Task<JsonObject> FollowAsync(JsonObject arguments)
+    {
+        if (arguments["id"] is not JsonValue value || Text(value) is not { } id)
+        {
+            throw new RefusedException(new Refusal("follow", "\"id\" of a plugin", "none"));
+        }
+
+        PluginOutcome outcome = await node.FollowStoreAsync(id);
+        return new JsonObject
+        {
+            ["waits"] = outcome.Waits,
+            ["plugin"] = outcome.Module is { } module ? StatusDocument.Of(module) : null,
+        };
     }
 
     private JsonObject Stop()

@@ -41,7 +41,7 @@ internal static class StatusDocument
             ["volumes"] = Volumes(parts),
             ["takeover"] = ownership?["takeover"]?.DeepClone() ?? NoTakeover(ownership),
             ["witness"] = ownership?["witness"]?.DeepClone(),
-            ["plugins"] = Plugins(node.Modules),
+            ["plugins"] = Plugins(node),
         };
         JsonObject sections = [];
         foreach ((string name, JsonNode? part) in parts)
@@ -54,29 +54,38 @@ internal static class StatusDocument
     }
 
     /// <summary>Every plugin with where it stands.</summary>
-    internal static JsonArray Plugins(IReadOnlyList<Module> modules)
-    {
-        JsonArray plugins = [];
-        foreach (Module module in modules)
+    internal static JsonArray Plugins(Node node) =>
+    [
+        .. node.Modules.Select(Of),
+        .. node.Lingering.Select(static left => (JsonNode)new JsonObject
         {
-            (ModuleState state, string reason, Refusal? refusal) = module.Standing;
-            plugins.Add(new JsonObject
-            {
-                ["id"] = module.Id,
-                ["kind"] = module.Kind.ToString().ToLowerInvariant(),
-                ["version"] = module.Manifest?.Version ?? "",
-                ["state"] = state.ToString(),
-                ["reactor"] = module.Reactor?.Name ?? "",
-                ["reason"] = reason,
-                ["refusal"] = Of(refusal),
-                ["standing"] = PluginStanding.Of(state, module.Finding),
-                ["source"] = Lower(module.Manifest?.Origin),
-                ["signature"] = Lower(module.Manifest?.Signature),
-                ["maturity"] = Lower(module.Manifest?.Maturity),
-            });
-        }
+            ["id"] = left.Id,
+            ["version"] = left.Version,
+            ["state"] = nameof(ModuleState.Stopped),
+            ["standing"] = PluginStanding.RestartPending,
+            ["reason"] = "it has ended and its code is still in memory: something refers to it, "
+                + "such as a thread or a timer of its own; a restart of the node frees it",
+        }),
+    ];
 
-        return plugins;
+    /// <summary>One module.</summary>
+    internal static JsonObject Of(Module module)
+    {
+        (ModuleState state, string reason, Refusal? refusal) = module.Standing;
+        return new JsonObject
+        {
+            ["id"] = module.Id,
+            ["kind"] = module.Kind.ToString().ToLowerInvariant(),
+            ["version"] = module.Manifest?.Version ?? "",
+            ["state"] = state.ToString(),
+            ["reactor"] = module.Reactor?.Name ?? "",
+            ["reason"] = reason,
+            ["refusal"] = Of(refusal),
+            ["standing"] = PluginStanding.Of(state, module.Finding),
+            ["source"] = Lower(module.Manifest?.Origin),
+            ["signature"] = Lower(module.Manifest?.Signature),
+            ["maturity"] = Lower(module.Manifest?.Maturity),
+        };
     }
 
     private static string? Lower(Enum? value) => value?.ToString().ToLowerInvariant();

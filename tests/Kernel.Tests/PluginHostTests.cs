@@ -256,6 +256,32 @@ public sealed class PluginHostTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("Thread.Sleep(Timeout.Infinite); return default;", true)]
+    [InlineData(
+        "reactor.After(TimeSpan.FromMilliseconds(1), () => Thread.Sleep(Timeout.Infinite)); "
+            + "return default;", true)]
+    [InlineData("return new(Task.Delay(Timeout.Infinite, stopping));", false)]
+    public async Task A_client_that_hangs_in_a_callback_is_ended_and_one_that_waits_is_not(
+        string start, bool hangs)
+    {
+        ModuleState becomes = hangs ? ModuleState.Failed : ModuleState.Starting;
+        PluginBuilder.Put(Plugins, "slow", PluginBuilder.ClientPlugin("slow", start));
+        PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
+        await using Node node = await BootAsync(", \"callbackSeconds\": 2");
+        _ = SpinWait.SpinUntil(() => Find(node, "slow").State == becomes, Soon);
+        await Task.Delay(TimeSpan.FromSeconds(4)); // Twice what a callback may take.
+        Assert.Equal(becomes, Find(node, "slow").State);
+        Assert.Equal(ModuleState.Running, Find(node, "good").State);
+        if (hangs)
+        {
+            Assert.Equal(
+                "TimeoutException: a callback has not returned for 2 s",
+                Find(node, "slow").Standing.Reason);
+            Assert.Contains("remove slow", manager.Calls);
+        }
+    }
+
     [Fact]
     public async Task A_client_whose_callback_throws_is_ended_by_name_and_its_neighbour_lives()
     {
@@ -400,7 +426,7 @@ public sealed class PluginHostTests : IDisposable
     }
 
     [Theory]
-    [InlineData("stats", "one of status, plugins, stop")]
+    [InlineData("stats", "one of status, plugins, follow, stop")]
     public async Task The_management_socket_names_what_it_knows(string command, string expected)
     {
         await using Node node = await BootAsync();

@@ -134,3 +134,7 @@ public sealed class Workshop : IDisposable
         return at;
     }
 }
+
+/// <summary>Tests that share one workshop, for it takes long to set up.</summary>
+[CollectionDefinition("workshop")]
+public sealed class WorkshopTests : ICollectionFixture<Workshop>;

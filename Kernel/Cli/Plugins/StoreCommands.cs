@@ -10,7 +10,7 @@ namespace StorageOs.Kernel.Cli.Plugins;
 
 /// <summary>
 /// Commands that change the stores of a pair's nodes, one node after the other. They work on files,
-/// so the nodes may run or not; what they change takes effect when a node starts.
+/// so the nodes may run or not; one that runs is asked to follow.
 /// </summary>
 internal static class StoreCommands
 {
@@ -49,9 +49,9 @@ internal static class StoreCommands
         Option<string?> directory = PairCommand.Directory();
         Option<string?> node = NodeOption();
         Command command = new(name, description) { bundle, directory, node };
-        command.SetAction((parsed, _) => RunAsync(
+        command.SetAction((parsed, cancellation) => RunAsync(
             Output.Of(parsed), PairLayout.At(parsed.GetValue(directory)), parsed.GetValue(node),
-            store => Put(store, parsed.GetValue(bundle)!.FullName, step)));
+            store => Put(store, parsed.GetValue(bundle)!.FullName, step), cancellation));
         return command;
     }
 
@@ -69,12 +69,13 @@ internal static class StoreCommands
             command.Add(reason);
         }
 
-        command.SetAction((parsed, _) => RunAsync(
+        command.SetAction((parsed, cancellation) => RunAsync(
             Output.Of(parsed), PairLayout.At(parsed.GetValue(directory)), parsed.GetValue(node),
             store => (
                 store.Store.Change(parsed.GetValue(id)!, (entry, now) => step(
                     entry, takesReason ? parsed.GetValue(reason) : null, now)),
-                [])));
+                []),
+            cancellation));
         return command;
     }
 
@@ -108,21 +109,36 @@ internal static class StoreCommands
 
     private static async Task<int> RunAsync(
         Output output, PairLayout pair, string? node,
-        Func<NodeStore, (StoreEntry Entry, IReadOnlyList<Finding> Findings)> change)
+        Func<NodeStore, (StoreEntry Entry, IReadOnlyList<Finding> Findings)> change,
+        CancellationToken cancellation)
     {
         pair.Require();
         JsonArray done = [];
-        IReadOnlyList<Refusal> refusals = await EachNode.DoAsync(Names(node), name =>
+        Refusal? held = null;
+        IReadOnlyList<Refusal> refusals = await EachNode.DoAsync(Names(node), async name =>
         {
+            if (held is not null)
+            {
+                throw new RefusedException(held); // What one node does not run, its twin keeps away.
+            }
+
             NodeStore store = NodeStore.Open(pair, name);
             (StoreEntry entry, IReadOnlyList<Finding> findings) = change(store);
-            if (!store.Runs)
+            Following? following = store.Runs
+                ? await Following.AskAsync(pair.Socket(name), entry.Id, cancellation) : null;
+            if (following is null)
             {
                 store.Store.Prune(Limits.StoreLockTimeMax);
             }
 
-            done.Add(Tell(output, store, entry, findings));
-            return Task.CompletedTask;
+            done.Add(Tell(output, store, entry, findings, following));
+            if (following?.ProblemOf(entry) is { } problem)
+            {
+                held = new Refusal(
+                    $"plugin {entry.Id}", $"to be changed where {name} runs it", "left as it was",
+                    $"correct it, or use --node {name}");
+                throw new RefusedException(problem);
+            }
         });
         JsonObject document = new() { ["ok"] = true, ["nodes"] = done };
         if (refusals.Count > 0)
@@ -174,12 +190,11 @@ internal static class StoreCommands
     }
 
     private static JsonObject Tell(
-        Output output, NodeStore node, StoreEntry entry, IReadOnlyList<Finding> findings)
+        Output output, NodeStore node, StoreEntry entry, IReadOnlyList<Finding> findings,
+        Following? following)
     {
-        bool runs = node.Runs;
-        string when = runs
-            ? $"takes effect when {node.Name} starts again" : $"{node.Name} does not run";
-        output.Say($"{node.Name}: {entry.Id}: {entry.Reason}; {when}");
+        string now = following?.Said(node.Name) ?? $"{node.Name} does not run";
+        output.Say($"{node.Name}: {entry.Id}: {entry.Reason}; {now}");
         IReadOnlyList<Refusal> warnings =
             [.. findings.Select(static finding => finding.Refusal), .. node.KeyRefusals];
         foreach (Refusal warning in warnings)
@@ -190,13 +205,15 @@ internal static class StoreCommands
         return new JsonObject
         {
             ["name"] = node.Name,
-            ["running"] = runs,
+            ["running"] = following is not null,
             ["id"] = entry.Id,
             ["current"] = entry.Current,
             ["previous"] = entry.Previous,
             ["enabled"] = entry.Enabled,
             ["reason"] = entry.Reason,
-            ["restartPending"] = runs,
+            ["standing"] = following?.Standing,
+            ["restartPending"] = following?.Waits is not null,
+            ["waits"] = following?.Waits,
             ["warnings"] = new JsonArray(
                 [.. warnings.Select(static warning => (JsonNode)StatusDocument.Of(warning)!)]),
         };

@@ -1,0 +1,78 @@
+using StorageOs.Contracts.Runtime;
+
+namespace StorageOs.Kernel.Hosting;
+
+/// <summary>
+/// What has to be done on a running node so that it runs what its store wants of one plugin.
+/// </summary>
+/// <param name="Old">Module that is to end first; null for none.</param>
+/// <param name="New">What is to be brought up then; null for nothing.</param>
+/// <param name="Bar">Why it is not loaded, to be shown in its place; null when it is.</param>
+/// <param name="Waits">Why all of it waits for a restart; null when it does not.</param>
+internal sealed record PluginChange(
+    Module? Old, PluginLink? New, PluginCandidate? Bar = null, string? Waits = null)
+{
+    /// <summary>Decides. Pure.</summary>
+    /// <param name="id">The plugin's id.</param>
+    /// <param name="modules">Every module of the node.</param>
+    /// <param name="found">What its directories and its store hold now.</param>
+    /// <exception cref="RefusedException">
+    /// What is there now may not be loaded; what runs goes on.
+    /// </exception>
+    internal static PluginChange Of(
+        string id, IReadOnlyList<Module> modules, IReadOnlyList<PluginCandidate> found)
+    {
+        PluginCandidate? candidate = found.FirstOrDefault(candidate => candidate.Name == id);
+        PluginManifest? wanted = candidate?.Good;
+        Module? old = modules.LastOrDefault(module => module.Id == id);
+        bool runs = old is { Ended.IsCompleted: false } && old.Finding == FindingKind.Warning;
+        if (runs && wanted is not null && wanted.Folder == old!.Manifest?.Folder)
+        {
+            return new(null, null); // It runs already.
+        }
+
+        if (candidate?.Error is { Kind: not (FindingKind.Disabled or FindingKind.Malfunctioned) }
+            wrong)
+        {
+            throw new RefusedException(wrong.Refusal);
+        }
+
+        string? waits = (runs ? WhyNotEnd(old!, modules) : null) ?? WhyWaits(wanted);
+        return waits is null
+            ? new(old, wanted is null ? null : Link(wanted, old, modules), BarOf(candidate))
+            : new(null, null, Waits: waits);
+    }
+
+    private static PluginCandidate? BarOf(PluginCandidate? candidate) =>
+        candidate?.Error is null ? null : candidate;
+
+    private static string? WhyNotEnd(Module old, IReadOnlyList<Module> modules)
+    {
+        Module? user = modules.FirstOrDefault(module => !module.Ended.IsCompleted
+            && module.Providers.Any(taken => taken.Provider == old));
+        return WhyWaits(old.Manifest) ?? (user is null ? null : $"{user.Id} takes services from it");
+    }
+
+    private static string? WhyWaits(PluginManifest? manifest) => manifest switch
+    {
+        { Kind: not PluginKind.Client } =>
+            $"a {$"{manifest.Kind}".ToLowerInvariant()} changes at a restart only",
+        { Placement: not PluginPlacement.Own } => "it shares a thread with others",
+        { NeedsRestart: true } => "its manifest says that it needs a restart",
+        _ => null,
+    };
+
+    /// <summary>Whose services it takes: of what runs, for nothing else is touched.</summary>
+    private static PluginLink Link(
+        PluginManifest wanted, Module? old, IReadOnlyList<Module> modules)
+    {
+        Dictionary<string, Refusal> refusals = [];
+        IEnumerable<PluginManifest> others = modules
+            .Where(module => module != old && !module.Ended.IsCompleted
+                && module.Kind is PluginKind.Client or PluginKind.Witness)
+            .Select(static module => module.Manifest!);
+        return PluginOrder.Of([.. others, wanted], refusals)
+            .FirstOrDefault(link => link.Manifest == wanted)
+            ?? throw new RefusedException(refusals[wanted.Id]);
+    }
+}

@@ -1,0 +1,263 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging.Abstractions;
+using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Transports;
+using StorageOs.Kernel.Cli;
+using StorageOs.Kernel.Cli.Plugins;
+using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Hosting;
+using StorageOs.Kernel.Hosting.Store;
+
+namespace StorageOs.Kernel.Tests;
+
+/// <summary>Plugins that come to a running node, change and go.</summary>
+public sealed class LivePluginTests : IDisposable
+{
+    private const string Id = "acme.live";
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Unloaded = TimeSpan.FromSeconds(3); // At the latest.
+
+    private readonly TestFolder folder = new();
+    private readonly FakeManager manager = new();
+
+    public LivePluginTests()
+    {
+        PluginBuilder.PutTransport(folder.File("plugins"));
+        PluginBuilder.Put(folder.File("plugins"), "other", PluginBuilder.ClientPlugin("other"));
+    }
+
+    private PluginStore Store => new(folder.File("data/plugins"), TimeProvider.System);
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public async Task A_client_comes_is_replaced_and_goes_and_nobody_else_notices()
+    {
+        await using Node node = await BootAsync();
+        string[] before = [.. manager.Calls];
+        Install(Bundle("1.0.0"));
+        Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
+        Upgrade(Bundle("1.1.0"));
+        Assert.Equal("1.1.0 active", Shown(await FollowAsync()));
+        Change(static (entry, now) => entry.RollBack(now));
+        Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
+        Change(static (entry, now) => entry.Disable("too loud", now));
+        JsonNode off = await FollowAsync();
+        Assert.Equal("1.0.0 disabled", Shown(off));
+        Assert.Equal("disabled by an operator: too loud", $"{off["plugin"]!["reason"]}");
+        Change(static (entry, now) => entry.Enable(now));
+        Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
+        Change(static (entry, now) => entry.Remove(now));
+        Assert.Null((await FollowAsync())["plugin"]);
+        Assert.DoesNotContain(node.Modules, static module => module.Id == Id);
+
+        string[] comes = [$"admit {Id}", $"started {Id}"];
+        string[] goes = [$"remove {Id}"];
+        Assert.Equal(
+            [.. comes, .. goes, .. comes, .. goes, .. comes, .. goes, .. comes, .. goes],
+            [.. manager.Calls.Skip(before.Length)]);
+        await Task.Delay(Unloaded);
+        Assert.Empty(node.Lingering);
+    }
+
+    [Fact]
+    public async Task What_runs_already_is_left_as_it_is()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync();
+        int calls = manager.Calls.Count;
+        Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
+        Assert.Equal(calls, manager.Calls.Count);
+    }
+
+    [Fact]
+    public async Task Code_that_something_still_refers_to_is_shown_until_a_restart()
+    {
+        Install(Bundle("1.0.0", PluginBuilder.ClientPlugin(
+            Id, "new Thread(() => { while (Needs != null) Thread.Sleep(50); }) "
+                + "{ IsBackground = true }.Start(); return default;")));
+        await using Node node = await BootAsync();
+        Change(static (entry, now) => entry.Remove(now));
+        _ = await FollowAsync();
+        await Task.Delay(Unloaded);
+        Assert.Equal([(Id, "1.0.0")], node.Lingering);
+        JsonNode shown = (await PluginsAsync()).Single(plugin => $"{plugin!["id"]}" == Id)!;
+        Assert.Equal("restart pending", $"{shown["standing"]}");
+        Assert.Contains("a restart of the node frees it", $"{shown["reason"]}");
+    }
+
+    [Theory]
+    [InlineData(", \"restart\": true", "own", "its manifest says that it needs a restart")]
+    [InlineData("", "storage", "it shares a thread with others")]
+    public async Task What_needs_a_restart_waits_for_it_and_says_why(
+        string more, string reactor, string why)
+    {
+        await using Node node = await BootAsync();
+        Install(Bundle("1.0.0", more: more, reactor: reactor));
+        Assert.Equal(why, $"{(await FollowAsync())["waits"]}");
+        Assert.DoesNotContain(node.Modules, static module => module.Id == Id);
+    }
+
+    [Fact]
+    public async Task One_whose_services_another_takes_waits_for_a_restart()
+    {
+        const string Provided = "registry.Services.AddSingleton<IMirroredLogs, Logs>(); "
+            + "registry.Provide<IMirroredLogs>(); "
+            + "registry.Services.AddSingleton<IClient, TheClient>();";
+        const string Logs = "public sealed class Logs : IMirroredLogs { "
+            + "public IGroupLog Log(GroupId group) => throw new NotSupportedException(); }";
+        Install(Bundle(
+            "1.0.0", PluginBuilder.Entry(Provided) + PluginBuilder.Client(Id) + Logs,
+            ", \"provides\": [\"IMirroredLogs\"]"));
+        await using Node node = await BootAsync();
+        PluginBuilder.Put(
+            folder.File("sources"), "acme.user", PluginBuilder.ClientPlugin("acme.user"),
+            more: ", \"requires\": [\"IMirroredLogs\"]");
+        Install(BundleWriter.Pack(folder.File("sources/acme.user"), folder.Path));
+        JsonNode user = await FollowAsync("acme.user");
+        Assert.Equal("1.0.0 active", Shown(user));
+        Change(static (entry, now) => entry.Remove(now));
+        Assert.Equal("acme.user takes services from it", $"{(await FollowAsync())["waits"]}");
+        Assert.Equal(ModuleState.Running, Find(node).State);
+    }
+
+    [Fact]
+    public async Task A_new_version_that_throws_costs_itself_and_can_be_rolled_back()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync();
+        Upgrade(Bundle("1.1.0", PluginBuilder.ClientPlugin(Id, "throw new Exception(\"broken\");")));
+        JsonNode bad = await FollowAsync();
+        Assert.Equal("1.1.0 failed", Shown(bad));
+        Assert.Contains("broken", $"{bad["plugin"]!["reason"]}");
+        Change(static (entry, now) => entry.RollBack(now));
+        Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
+        Assert.Contains(node.Modules, static module => module is
+            { Id: "other", State: ModuleState.Running });
+    }
+
+    [Fact]
+    public async Task What_may_not_be_loaded_is_refused_and_what_ran_runs_on()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync();
+        Upgrade(Bundle("1.1.0"));
+        File.AppendAllText(folder.File($"data/plugins/{Id}/1.1.0/{Id}.dll"), "x");
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
+            () => FollowAsync());
+        Assert.Contains("SHA-256", refused.Message);
+        Assert.Equal("1.0.0", Find(node).Manifest!.Version);
+        Assert.Equal(ModuleState.Running, Find(node).State);
+    }
+
+    [Fact]
+    public async Task Settings_that_were_written_since_the_node_started_hold()
+    {
+        await using Node node = await BootAsync();
+        const string Schema = """
+            , "settings": { "type": "object", "required": ["count"],
+                            "properties": { "count": { "type": "integer" } } }
+            """;
+        Install(Bundle("1.0.0", more: Schema));
+        Assert.Equal("1.0.0 refused", Shown(await FollowAsync()));
+        Configure($$""", "settings": { "{{Id}}": { "count": 3 } }""");
+        Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
+    }
+
+    [Fact]
+    public async Task A_node_that_stops_follows_nothing_more()
+    {
+        Node node = await BootAsync();
+        Install(Bundle("1.0.0"));
+        await node.StopAsync("test");
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
+            () => node.FollowStoreAsync(Id));
+        Assert.Contains("stops", refused.Message);
+    }
+
+    [Fact]
+    public async Task A_client_hears_nothing_after_its_stop()
+    {
+        Listener client = new();
+        StoppableClient stoppable = new(client);
+        stoppable.PartnerLost(default, null!);
+        stoppable.PortChanged("port", null);
+        await stoppable.StopAsync(CancellationToken.None);
+        stoppable.PartnerReady(null!);
+        stoppable.PartnerLost(default, null!);
+        stoppable.PortChanged("port", null);
+        stoppable.MemoryChanged("region", null);
+        Assert.Equal(["lost", "port", "stop"], client.Heard);
+    }
+
+    private static Module Find(Node node) => node.Modules.Single(module => module.Id == Id);
+
+    private static string Shown(JsonNode answer) =>
+        $"{answer["plugin"]!["version"]} {answer["plugin"]!["standing"]}";
+
+    private string Bundle(
+        string version, string? source = null, string more = "", string? reactor = null)
+    {
+        PluginBuilder.Put(
+            folder.File("sources"), Id, source ?? PluginBuilder.ClientPlugin(Id), more: more,
+            reactor: reactor, version: version);
+        return BundleWriter.Pack(folder.File($"sources/{Id}"), folder.Path);
+    }
+
+    private void Install(string bundle) => Put(
+        bundle, static (entry, manifest, now) => entry.Install(manifest.Version, now));
+
+    private void Upgrade(string bundle) => Put(
+        bundle, static (entry, manifest, now) => entry.Upgrade(manifest.Version, now));
+
+    private void Put(
+        string bundle, Func<StoreEntry, PluginManifest, DateTimeOffset, StoreEntry> step) =>
+        Assert.DoesNotContain(
+            Store.Put(bundle, PluginTrust.Anybody, step, out _, out _),
+            static finding => finding.IsError);
+
+    private void Change(Func<StoreEntry, DateTimeOffset, StoreEntry> step) =>
+        _ = Store.Change(Id, step);
+
+    private async Task<JsonNode> FollowAsync(string id = Id) => (await NodeClient.AskAsync(
+        folder.File("manage.sock"), "follow", new JsonObject { ["id"] = id }, Soon, default))!;
+
+    private async Task<JsonArray> PluginsAsync() => (JsonArray)(await NodeClient.AskAsync(
+        folder.File("manage.sock"), "plugins", null, Soon, default))!;
+
+    private string Configure(string more = "") =>
+        folder.Configuration($$"""{ "directories": ["plugins"] {{more}} }""");
+
+    private async Task<Node> BootAsync()
+    {
+        Assert.Empty(NodeConfiguration.Load(Configure(), [], out NodeSettings? settings));
+        Node node = await Node.BootAsync(settings!, manager, NullLoggerFactory.Instance);
+        await node.Serving.WaitAsync(Soon);
+        return node;
+    }
+
+    private sealed class Listener : IClient
+    {
+        public List<string> Heard { get; } = [];
+
+        public ClientNeeds Needs { get; } = new("listener", new VersionRange(1, 1), [], []);
+
+        public ValueTask StartAsync(IClientServices services, CancellationToken stopping) =>
+            default;
+
+        public void PartnerReady(ClientGrant grant) => Heard.Add("ready");
+
+        public void PartnerLost(SessionId session, SessionEnd end) => Heard.Add("lost");
+
+        public void PortChanged(string port, IPort? replacement) => Heard.Add("port");
+
+        public void MemoryChanged(string region, IRemoteMemory? memory) => Heard.Add("memory");
+
+        public ValueTask StopAsync(CancellationToken deadline)
+        {
+            Heard.Add("stop");
+            return default;
+        }
+    }
+}
