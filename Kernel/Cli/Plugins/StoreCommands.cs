@@ -116,12 +116,12 @@ internal static class StoreCommands
         {
             NodeStore store = NodeStore.Open(pair, name);
             (StoreEntry entry, IReadOnlyList<Finding> findings) = change(store);
+            done.Add(Tell(output, store, entry, findings));
             if (!store.Runs)
             {
-                store.Store.Prune(Limits.StoreLockTimeMax);
+                store.Store.Prune(Limits.StoreLockTimeMax); // The change holds if this fails.
             }
 
-            done.Add(Tell(output, store, entry, findings));
             return Task.CompletedTask;
         });
         JsonObject document = new() { ["ok"] = true, ["nodes"] = done };
@@ -164,14 +164,33 @@ internal static class StoreCommands
     // it when it starts, and this is the better moment to say so.
     private static void RequireFree(NodeStore node, PluginManifest manifest)
     {
-        if (PluginCatalog.Find(node.Settings.Directories)
-            .FirstOrDefault(other => other.Name == manifest.Id) is { } taken)
+        IReadOnlyList<PluginCandidate> named = PluginCatalog.Find(node.Settings.Directories);
+        int others = named.Count + node.Store.Read().Count(
+            record => record.IsInstalled && record.Id != manifest.Id);
+        if (others >= Limits.PluginsMax)
+        {
+            throw new RefusedException(new Refusal(
+                $"plugin {manifest.Id}",
+                $"at most {Limits.PluginsMax} plugins of {node.Name}, those of"
+                + " plugins.directories among them", "one more",
+                "storageos plugin remove one that is not needed"));
+        }
+
+        if (named.FirstOrDefault(other => other.Name == manifest.Id) is { } taken)
         {
             throw new RefusedException(new Refusal(
                 $"plugin {manifest.Id}", "an id of its own",
                 $"another of that id in {taken.Manifest?.Folder ?? "plugins.directories"}"));
         }
     }
+
+    private static IEnumerable<Refusal> MissingTransport(NodeStore node, StoreEntry entry) =>
+        entry.Id != node.Transport || entry.Wanted is not null ? [] :
+        [
+            new Refusal(
+                $"transport {entry.Id}", $"to be loaded, for {node.Name} boots with no other",
+                entry.Reason, "name another one in transport.name, or take this step back"),
+        ];
 
     private static JsonObject Tell(
         Output output, NodeStore node, StoreEntry entry, IReadOnlyList<Finding> findings)
@@ -181,7 +200,10 @@ internal static class StoreCommands
             ? $"takes effect when {node.Name} starts again" : $"{node.Name} does not run";
         output.Say($"{node.Name}: {entry.Id}: {entry.Reason}; {when}");
         IReadOnlyList<Refusal> warnings =
-            [.. findings.Select(static finding => finding.Refusal), .. node.KeyRefusals];
+        [
+            .. findings.Select(static finding => finding.Refusal), .. node.KeyRefusals,
+            .. MissingTransport(node, entry),
+        ];
         foreach (Refusal warning in warnings)
         {
             output.Say($"{node.Name}: warning: {warning}");
