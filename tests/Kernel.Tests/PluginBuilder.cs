@@ -82,7 +82,7 @@ internal static class PluginBuilder
         "transport");
 
     /// <summary>A witness that knows nothing.</summary>
-    internal static void PutWitness(string directory, string id) => Put(
+    internal static void PutWitness(string directory, string id, string more = "") => Put(
         directory, id,
         Entry(
             "registry.Services.AddSingleton<IWitness, Nowhere>(); registry.Provide<IWitness>();")
@@ -99,7 +99,7 @@ internal static class PluginBuilder
         }
 
         """.Replace("THE-ID", id),
-        "witness", ", \"provides\": [\"IWitness\"]", "storage");
+        "witness", ", \"provides\": [\"IWitness\"]" + more, "storage");
 
     private static void Compile(string path, string name, string source)
     {

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Cli.Plugins;
+using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Hosting;
 using StorageOs.Kernel.Hosting.Store;
 
@@ -147,6 +148,39 @@ public sealed class PluginCommandTests : IDisposable
         Assert.Equal(ExitCode.Failed, code);
         Assert.Contains("expected at most 64 plugins of a", said, StringComparison.Ordinal);
         Assert.Contains("storageos plugin remove", said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"directory\": { \"type\": \"string\" }", true)]
+    [InlineData("\"address\": { \"type\": \"string\" }", false)]
+    public void A_witness_that_is_given_to_a_pair_has_its_register(
+        string property, bool hasDirectory)
+    {
+        PluginBuilder.PutWitness(
+            folder.File("given"), "acme.witness",
+            $", \"settings\": {{ \"type\": \"object\", \"properties\": {{ {property} }} }}");
+        PluginBuilder.Put(folder.File("given"), "acme.client", PluginBuilder.ClientPlugin("c"));
+        PluginManifest given = PairCommand.GivenWitness([folder.File("given")])!;
+        PairLayout pair = PairLayout.At(folder.File("pair"));
+        pair.Make(new PairOptions("loopback", [folder.File("given")], 1 << 20, 10809)
+        {
+            Witness = PairWitness.Given,
+            GivenWitness = given,
+        });
+        Assert.Empty(NodeConfiguration.Load(pair.Config("b"), [], out NodeSettings? settings));
+        Assert.Equal(["acme.client", "acme.witness"], settings!.Plugins.Clients!);
+        string register = folder.File("pair/witness-acme.witness");
+        Assert.True(Directory.Exists(register));
+        Assert.Equal(
+            hasDirectory ? register : null, settings.Plugins.Settings["acme.witness:directory"]);
+        Assert.Equal(
+            "acme.witness", settings.Plugins.Settings["failover-monitor:witness"]);
+        Assert.Null(settings.Plugins.Settings["witness-file:directory"]);
+        pair.Delete();
+
+        PluginBuilder.PutWitness(folder.File("given"), "acme.second");
+        Assert.Equal("acme.second and acme.witness", Assert.Throws<RefusedException>(
+            () => PairCommand.GivenWitness([folder.File("given")])).Refusal.Actual);
     }
 
     /// <summary>A pair whose configuration is a person's own.</summary>

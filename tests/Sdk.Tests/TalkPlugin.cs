@@ -72,7 +72,9 @@ internal sealed class TalkClient(IReactor reactor, IConfiguration settings)
         _ = reactor.After(TimeSpan.FromMilliseconds(20), OpenAnew);
         if (flaw == "thread")
         {
-            Task.Run(Talk).GetAwaiter().GetResult(); // Waited for, so that it comes in this run.
+            Thread thread = new(Talk);
+            thread.Start();
+            thread.Join(); // So that it comes in this run.
         }
     }
 
