@@ -8,25 +8,6 @@ using StorageOs.Kernel.Ccm.Wire;
 
 namespace StorageOs.Kernel.Ccm;
 
-/// <summary>What all clients of a node together, and one alone, may ask for.</summary>
-internal static class ClientLimits
-{
-    /// <summary>Clients of a node.</summary>
-    public const int ClientsMax = 32;
-
-    /// <summary>Ports of a client.</summary>
-    public const int PortsPerClientMax = 16;
-
-    /// <summary>Regions of a client.</summary>
-    public const int RegionsPerClientMax = 16;
-
-    /// <summary>Memory of all clients of a node, in bytes.</summary>
-    public const long MemoryBytesMax = 4 * Size.GiB;
-
-    /// <summary>Characters of a client's, port's or region's name.</summary>
-    public const int NameCharactersMax = 48;
-}
-
 /// <summary>Decides what is admitted and where it lies.</summary>
 internal static class ResourcePlan
 {
@@ -175,14 +156,12 @@ internal static class ResourcePlan
             : new(Subject, "each client once", List(edition.Clients.Select(c => c.Name)));
     }
 
-    private static Refusal? Name(string subject, string? name) =>
-        name is { Length: > 0 and <= ClientLimits.NameCharactersMax }
-            && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')
-            ? null
-            : new(
-                subject,
-                $"a name of 1 to {ClientLimits.NameCharactersMax} letters, digits, '-', '.' or '_'",
-                $"'{name}'");
+    private static Refusal? Name(string subject, string? name) => ClientLimits.IsName(name)
+        ? null
+        : new(
+            subject,
+            $"a name of 1 to {ClientLimits.NameCharactersMax} letters, digits, '-', '.' or '_'",
+            $"'{name}'");
 
     private static Refusal? Ports(string client, ClientNeeds needs)
     {

@@ -49,6 +49,12 @@ internal static class CommandLine
             return BadUsage(string.Join(" ", parsed.Errors.Select(error => error.Message)));
         }
 
+        // No command takes an empty text for anything, and what makes paths of it throws.
+        if (parsed.Tokens.Any(static token => token.Value.Length == 0))
+        {
+            return BadUsage("One of the arguments is empty.");
+        }
+
         try
         {
             return await parsed.InvokeAsync(

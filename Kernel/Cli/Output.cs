@@ -56,7 +56,7 @@ internal sealed class Output
     {
         if (!Json && !quiet)
         {
-            Console.Out.WriteLine(line);
+            Console.Out.WriteLine(Printable.Of(line));
         }
     }
 
@@ -83,7 +83,7 @@ internal sealed class Output
         {
             foreach (Refusal refusal in refusals)
             {
-                Console.Error.WriteLine($"storageos: {refusal}");
+                Console.Error.WriteLine(Printable.Of($"storageos: {refusal}"));
             }
         }
 

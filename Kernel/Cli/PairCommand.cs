@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Spectre.Console;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Cli;
 
@@ -30,7 +31,7 @@ internal static class PairCommand
         Option<string> witness = new("--witness")
         {
             Description = "file: a register in files beside the pair; etcd: in etcd, with --etcd;"
-                + " none: rule S13",
+                + " none: rule S13; when left out, a witness among --plugin has it",
             DefaultValueFactory = _ => "file",
         };
         witness.AcceptOnlyFromAmong("file", "etcd", "none");
@@ -84,11 +85,15 @@ internal static class PairCommand
         {
             _ = ByteSize.TryParse(parsed.GetValue(size), out long bytes);
             string[] folders = [.. parsed.GetValue(plugins)!.Select(Path.GetFullPath)];
+            bool isAsked = parsed.GetResult(witness) is { Implicit: false };
+            PluginManifest? given = isAsked ? null : GivenWitness(folders);
             PairOptions options = new(
                 parsed.GetValue(transport)!, [NodeConfiguration.BuiltPlugins, .. folders], bytes,
                 parsed.GetValue(port))
             {
-                Witness = Enum.Parse<PairWitness>(parsed.GetValue(witness)!, ignoreCase: true),
+                Witness = given is not null ? PairWitness.Given
+                    : Enum.Parse<PairWitness>(parsed.GetValue(witness)!, ignoreCase: true),
+                GivenWitness = given,
                 Etcd = parsed.GetValue(etcd)?.Split(',', StringSplitOptions.TrimEntries) ?? [],
                 Addresses = parsed.GetValue(addresses) is [var a, var b] ? (a, b) : null,
             };
@@ -97,6 +102,25 @@ internal static class PairCommand
                 parsed.GetValue(detach), cancellation);
         });
         return command;
+    }
+
+    /// <summary>
+    /// The witness among plugins that are given: it has the pair's register, unless one of ours is
+    /// asked for.
+    /// </summary>
+    /// <exception cref="RefusedException">There are several.</exception>
+    internal static PluginManifest? GivenWitness(IReadOnlyList<string> folders)
+    {
+        PluginManifest[] all =
+        [
+            .. PluginCatalog.Find(folders).Select(static found => found.Good)
+                .OfType<PluginManifest>()
+                .Where(static manifest => manifest.Kind == PluginKind.Witness),
+        ];
+        return all.Length < 2 ? all.FirstOrDefault() : throw new RefusedException(new Refusal(
+            "--plugin", "at most one witness, which has the pair's register",
+            string.Join(" and ", all.Select(static manifest => manifest.Id)),
+            "leave one out, or say --witness and name both in the nodes' configuration"));
     }
 
     /// <summary>The option to come back once the pair is ready.</summary>

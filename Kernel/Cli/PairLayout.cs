@@ -89,6 +89,11 @@ internal sealed class PairLayout
         string id = MakeKey();
         string fast = FastFolder();
         System.IO.Directory.CreateDirectory(Path.Combine(fast, "fabric"), OwnerOnly);
+        if (options.GivenWitness is { } witness)
+        {
+            System.IO.Directory.CreateDirectory(RegisterOf(witness), OwnerOnly);
+        }
+
         foreach (string name in Names)
         {
             System.IO.Directory.CreateDirectory(Path.Combine(Directory, name), OwnerOnly);
@@ -260,9 +265,16 @@ internal sealed class PairLayout
             ["directories"] = List(options.PluginFolders),
             ["settings"] = PluginSettings(name, pairId, fast, options),
         };
+
+        // Witnesses are chosen by their settings unless all is named; one that was given may need
+        // none, and without one none is to be loaded.
         IReadOnlyList<string>? chosen = options.Clients ?? (
-            options.Witness == PairWitness.None
-            ? PluginCatalog.IdsOf(options.PluginFolders, PluginKind.Client) : null);
+            options.Witness == PairWitness.None || options.GivenWitness is not null
+            ? [
+                .. PluginCatalog.IdsOf(options.PluginFolders, PluginKind.Client),
+                .. new[] { options.GivenWitness?.Id }.OfType<string>(),
+            ]
+            : null);
         if (chosen is { } clients)
         {
             plugins["clients"] = List(clients);
@@ -273,6 +285,10 @@ internal sealed class PairLayout
 
     private static JsonArray List(IEnumerable<string> items) =>
         [.. items.Select(static item => (JsonNode)item)];
+
+    /// <summary>The directory for the register of a witness that was given.</summary>
+    private string RegisterOf(PluginManifest witness) =>
+        Path.Combine(Directory, $"witness-{witness.Id}");
 
     private JsonObject PluginSettings(
         string name, string pairId, string fast, PairOptions options)
@@ -315,6 +331,14 @@ internal sealed class PairLayout
                 ["directory"] = Path.Combine(Directory, "witness"),
             };
         }
+        else if (options.GivenWitness is { } given)
+        {
+            monitor["witness"] = given.Id;
+            if (given.Settings.Properties.ContainsKey("directory"))
+            {
+                settings[given.Id] = new JsonObject { ["directory"] = RegisterOf(given) };
+            }
+        }
         else if (options.Witness == PairWitness.Etcd)
         {
             settings["witness-etcd"] = new JsonObject
@@ -350,6 +374,9 @@ internal sealed record PairOptions(
     /// <summary>Where the pair's register is.</summary>
     internal PairWitness Witness { get; init; }
 
+    /// <summary>The witness among the folders that has it; null when it is one of ours.</summary>
+    internal PluginManifest? GivenWitness { get; init; }
+
     /// <summary>Addresses of etcd's members, when it is there.</summary>
     internal IReadOnlyList<string> Etcd { get; init; } = [];
 
@@ -368,6 +395,9 @@ internal enum PairWitness
 
     /// <summary>In etcd.</summary>
     Etcd,
+
+    /// <summary>In a witness whose plugin was given.</summary>
+    Given,
 
     /// <summary>On its own two nodes, by rule S13.</summary>
     None,

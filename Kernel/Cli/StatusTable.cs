@@ -61,7 +61,7 @@ internal static class StatusTable
     private static IEnumerable<Text> Paths(PairStatus status) => status.Nodes
         .Select(static node => (Name: $"{node["name"]}", Path: $"{node["session"]?["path"]}"))
         .Where(static node => node.Path.Length > 0)
-        .Select(static node => new Text($"{node.Name} is {node.Path}").Overflow(Overflow.Fold));
+        .Select(static node => Plain($"{node.Name} is {node.Path}").Overflow(Overflow.Fold));
 
     private static Table Clients(PairStatus status)
     {
@@ -74,7 +74,7 @@ internal static class StatusTable
         ];
         foreach (string name in names)
         {
-            table.AddRow([new Text(name), .. status.Nodes.Select(node => Coloured(
+            table.AddRow([Plain(name), .. status.Nodes.Select(node => Coloured(
                 $"{Find(node["clients"], name)?["state"]}", "Ready"))]);
         }
 
@@ -95,7 +95,7 @@ internal static class StatusTable
         {
             JsonNode? best = PairStatus.Best(volume);
             table.AddRow(
-                new Text(volume.Key), Cell(best?["owner"]), Coloured($"{best?["sync"]}", "InSync"),
+                Plain(volume.Key), Cell(best?["owner"]), Coloured($"{best?["sync"]}", "InSync"),
                 Cell(best?["state"]), Cell(best?["uri"]));
         }
 
@@ -107,7 +107,10 @@ internal static class StatusTable
 
     /// <summary>A line that says what is not well.</summary>
     internal static Text Note(string what) =>
-        new Text(what, new Style(Color.Yellow)).Overflow(Overflow.Fold);
+        new Text(Printable.Of(what), new Style(Color.Yellow)).Overflow(Overflow.Fold);
+
+    /// <summary>A text as it is, of whoever's making.</summary>
+    internal static Text Plain(string text) => new(Printable.Of(text));
 
     /// <summary>An empty table of the one form they have.</summary>
     internal static Table New(params string[] columns)
@@ -122,8 +125,8 @@ internal static class StatusTable
         return table;
     }
 
-    private static Text Cell(JsonNode? value) => new($"{value}");
+    private static Text Cell(JsonNode? value) => Plain($"{value}");
 
     private static Text Coloured(string value, string good) => new(
-        value, new Style(value == good ? Color.Green : Color.Yellow));
+        Printable.Of(value), new Style(value == good ? Color.Green : Color.Yellow));
 }

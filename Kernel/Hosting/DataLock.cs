@@ -17,7 +17,7 @@ internal sealed class DataLock : IDisposable
     internal static Refusal? TryTake(string dataDirectory, out DataLock? taken)
     {
         taken = null;
-        string path = Path.Combine(dataDirectory, "lock");
+        string path = FileOf(dataDirectory);
         try
         {
             Directory.CreateDirectory(dataDirectory);
@@ -43,6 +43,13 @@ internal sealed class DataLock : IDisposable
         }
     }
 
+    /// <summary>
+    /// Whether a process uses a data directory, known or not: a lock is held before its holder
+    /// says who it is.
+    /// </summary>
+    internal static bool IsHeld(string dataDirectory) =>
+        File.Exists(FileOf(dataDirectory)) && !IsFree(FileOf(dataDirectory));
+
     /// <summary>Process id of who holds a lock; null when it is free.</summary>
     internal static int? Holder(string path)
     {
@@ -65,6 +72,8 @@ internal sealed class DataLock : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => file.Dispose();
+
+    private static string FileOf(string dataDirectory) => Path.Combine(dataDirectory, "lock");
 
     private static string HolderFile(string path) => path + ".pid";
 

@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.Json;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration.Interop;
 using StorageOs.Kernel.Hosting.Schema;
 
 namespace StorageOs.Kernel.Hosting;
@@ -60,12 +61,13 @@ internal sealed partial class ManifestReader
         try
         {
             FileInfo info = new(file);
-            if (!info.Exists || info.Length > Limits.ManifestBytesMax)
+            if (!Statx.IsFile(file) || info.Length > Limits.ManifestBytesMax)
             {
                 return Wrong(new Refusal(
                     subject,
                     $"a file of at most {Limits.ManifestBytesMax} bytes",
-                    info.Exists ? $"{info.Length} bytes" : "nothing"));
+                    !info.Exists ? "nothing"
+                        : Statx.IsFile(file) ? $"{info.Length} bytes" : "a pipe or device"));
             }
 
             text = File.ReadAllBytes(file);

@@ -47,6 +47,7 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
 {
     private readonly Lock gate = new();
     private readonly TaskCompletionSource<bool> constructed = Promise();
+    private readonly TaskCompletionSource<bool> placed = Promise();
     private readonly TaskCompletionSource<bool> started = Promise();
     private readonly TaskCompletionSource<bool> ended = Promise();
     private ModuleState state = ModuleState.Loading;
@@ -75,6 +76,9 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     /// <summary>Modules it takes services from.</summary>
     internal IReadOnlyList<(Type Service, Module Provider)> Providers { get; set; } = [];
 
+    /// <summary>Modules that get names and room before it; set before it is brought up.</summary>
+    internal IReadOnlyList<Module> Ahead { get; set; } = [];
+
     /// <summary>Its code; null for the core and when not loaded.</summary>
     internal ILoadedPlugin? Code { get; set; }
 
@@ -98,6 +102,9 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
 
     /// <summary>True once its services exist; false when they never will.</summary>
     internal Task<bool> Constructed => constructed.Task;
+
+    /// <summary>True once it has its names and room; false when it never will.</summary>
+    internal Task<bool> Placed => placed.Task;
 
     /// <summary>True once it has started; false when it never will.</summary>
     internal Task<bool> Started => started.Task;
@@ -160,6 +167,9 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
         return true;
     }
 
+    /// <summary>It has got all the names and room that it asked for.</summary>
+    internal void Place() => placed.TrySetResult(true);
+
     /// <summary>Ends its life, once. False when it had ended before.</summary>
     internal bool End(ModuleState how, string why, Refusal? what = null)
     {
@@ -178,6 +188,7 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
         constructed.TrySetResult(false);
         started.TrySetResult(false);
         ended.TrySetResult(true);
+        placed.TrySetResult(false);
         return true;
     }
 

@@ -415,7 +415,7 @@ public sealed class Node : IAsyncDisposable
             .Where(manifest => manifest is { Kind: not PluginKind.Transport })
             .ToDictionary(manifest => manifest!.Id, manifest => manifest!);
         List<PluginManifest> wanted = [];
-        foreach (string id in Named(good) ?? Meant(good))
+        foreach (string id in Wanted(good))
         {
             if (good.TryGetValue(id, out PluginManifest? manifest))
             {
@@ -442,21 +442,15 @@ public sealed class Node : IAsyncDisposable
     }
 
     /// <summary>
-    /// What the configuration names, and what is installed: that has a switch of its own.
+    /// What the configuration names, and what is installed, which has a switch of its own; all when
+    /// it names none; but for spare witnesses.
     /// </summary>
-    private IEnumerable<string>? Named(Dictionary<string, PluginManifest> good) =>
-        settings.Plugins.Clients?.Union(good.Values
-            .Where(static manifest => manifest.Origin == PluginOrigin.Store)
-            .Select(static manifest => manifest.Id));
-
-    /// <summary>
-    /// What is loaded unless the configuration names it: all but spare witnesses.
-    /// </summary>
-    private IReadOnlyList<string> Meant(Dictionary<string, PluginManifest> good)
+    private IEnumerable<string> Wanted(Dictionary<string, PluginManifest> good)
     {
+        IReadOnlyList<string>? named = settings.Plugins.Clients;
         IReadOnlyList<PluginManifest> spare = WitnessChoice.NotMeant(
             good.Values,
-            id => settings.Plugins.Settings.GetSection(id).GetChildren().Any());
+            id => settings.Plugins.Settings.GetSection(id).GetChildren().Any(), named);
         foreach (PluginManifest manifest in spare)
         {
             Module module = new(manifest.Id, manifest.Kind, manifest);
@@ -464,7 +458,11 @@ public sealed class Node : IAsyncDisposable
             host.Add(module);
         }
 
-        return [.. good.Keys.Except(spare.Select(static manifest => manifest.Id))];
+        IEnumerable<string> installed = good.Values
+            .Where(static manifest => manifest.Origin == PluginOrigin.Store)
+            .Select(static manifest => manifest.Id);
+        return (named?.Union(installed) ?? good.Keys)
+            .Except(spare.Select(static manifest => manifest.Id));
     }
 
     private async Task FollowAsync(Task admitted, Task started)

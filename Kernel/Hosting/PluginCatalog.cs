@@ -29,7 +29,9 @@ internal static class PluginCatalog
         PluginSettings settings, PluginTrust trust, IReadOnlyList<StoreRecord> store,
         bool transportsAlone)
     {
+        // Of two plugins with one id, or one too many, that of the system is the one to load.
         IEnumerable<PluginCandidate> named = settings.Directories.SelectMany(Folders).Distinct()
+            .OrderBy(static folder => !PluginTrust.IsSystem(folder))
             .Select(folder => Look(folder, trust, null, transportsAlone))
             .Select(found => store.FirstOrDefault(record => record.Id == found.Name) is { } record
                 ? record.JudgeOther(found) : found);

@@ -8,8 +8,10 @@ using StorageOs.Kernel.Ccm;
 namespace StorageOs.Kernel.Hosting;
 
 // Each plugin is brought up by a task of its own that waits for the plugins it takes services
-// from and for nobody else: one that hangs, in its constructor or in its start, holds up those
-// that hang on it and no others. A fault ends the plugin and, first, those that hang on it.
+// from: one that hangs, in its constructor or in its start, holds up those that hang on it and no
+// others. But what is not of the system is given names and room after what is, so it waits for
+// the making of that, which has a limit, though not for its start. A fault ends the plugin and,
+// first, those that hang on it.
 
 /// <summary>
 /// Brings plugins up, keeps them apart, takes them down. What it knows of each is in
@@ -20,6 +22,7 @@ internal sealed class PluginHost(
 {
     private readonly ILogger log = logs.CreateLogger("plugins");
     private readonly List<Module> modules = [];
+    private readonly Dictionary<string, Module> commands = [];
     private readonly Dictionary<Module, Task> endings = [];
     private readonly List<Task> notes = [];
     private readonly UnloadWatch unloads = new(logs.CreateLogger("plugins"));
@@ -51,6 +54,7 @@ internal sealed class PluginHost(
         lock (gate)
         {
             modules.Add(module);
+            _ = TakeNames(module);
         }
     }
 
@@ -105,6 +109,11 @@ internal sealed class PluginHost(
                 Settings = settings,
                 Providers =
                     [.. link.Providers.Select(taken => (taken.Service, made[taken.Provider]))],
+
+                // What is before it takes nothing from it, so that none waits for the other.
+                Ahead = link.Manifest.Origin == PluginOrigin.System ? []
+                    : [.. made.Values.Where(
+                        static module => module.Manifest!.Origin == PluginOrigin.System)],
             };
             made.Add(link.Manifest, module);
             fresh.Add(module);
@@ -216,7 +225,13 @@ internal sealed class PluginHost(
             }
         }
 
-        Refusal? refusal = await factory.MakeAsync(module, Fault) ?? Check(module);
+        Refusal? refusal = await factory.MakeAsync(module, Fault);
+        if (refusal is null)
+        {
+            await Task.WhenAll(module.Ahead.Select(static other => other.Placed));
+            refusal = Tried(module, "needs that can be checked", () => Check(module));
+        }
+
         if (refusal is not null || !module.Advance(ModuleState.Starting))
         {
             RefuseMade(module, refusal);
@@ -226,7 +241,9 @@ internal sealed class PluginHost(
         List<(IClient Client, string Name, IClientServices Services)> admitted = [];
         foreach ((IClient client, ClientNeeds needs) in module.Parts.Clients)
         {
-            Refusal? denied = Admit(module, client, needs, out IClientServices? services);
+            IClientServices? services = null;
+            Refusal? denied = Tried(module, "needs that can be admitted", () => manager.Admit(
+                needs.Name, client, needs, module.View!, out services));
             if (denied is not null)
             {
                 RefuseMade(module, denied);
@@ -237,6 +254,7 @@ internal sealed class PluginHost(
             admitted.Add((client, needs.Name, services!));
         }
 
+        module.Place();
         await StartAsync(module, admitted);
     }
 
@@ -284,21 +302,19 @@ internal sealed class PluginHost(
         }
     }
 
-    private Refusal? Admit(
-        Module module, IClient client, ClientNeeds needs, out IClientServices? services)
+    /// <summary>Looks at what a plugin has made: it may be odd in any way.</summary>
+    private static Refusal? Tried(Module module, string expected, Func<Refusal?> look)
     {
-        services = null;
         try
         {
-            return manager.Admit(needs.Name, client, needs, module.View!, out services);
+            return look();
         }
-#pragma warning disable CA1031 // Needs may be odd in any way; that refuses their plugin alone.
+#pragma warning disable CA1031 // Whatever it throws refuses its plugin alone.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
             return new Refusal(
-                $"plugin {module.Id}", "needs that can be admitted",
-                McMasterPluginLoader.Shown(failure));
+                $"plugin {module.Id}", expected, McMasterPluginLoader.Shown(failure));
         }
     }
 
@@ -316,17 +332,30 @@ internal sealed class PluginHost(
             return over;
         }
 
+        string? twice;
         lock (gate)
         {
-            string? twice = module.Parts.Commands.Select(command => command.Name).Intersect(
-                modules.Where(other => other != module)
-                    .SelectMany(other => other.Parts.Commands).Select(command => command.Name))
-                .FirstOrDefault();
-            return twice is null
-                ? null
-                : new Refusal(
-                    $"plugin {module.Id}", "commands of its own", $"\"{twice}\", which is taken");
+            twice = TakeNames(module);
         }
+
+        return twice is null ? null : new Refusal(
+            $"plugin {module.Id}", "commands of its own", $"\"{twice}\", which is taken");
+    }
+
+    /// <summary>
+    /// Gives a module the names of its commands, all or none: the first that another has.
+    /// </summary>
+    private string? TakeNames(Module module)
+    {
+        string[] names = [.. module.Parts.Commands.Select(static command => command.Name)];
+        string? twice = names.FirstOrDefault(name => commands.TryGetValue(name, out Module? other)
+            && other.State != ModuleState.Refused);
+        foreach (string name in twice is null ? names : [])
+        {
+            commands[name] = module;
+        }
+
+        return twice;
     }
 
     /// <summary>

@@ -7,48 +7,110 @@ internal sealed record PluginLink(
     PluginManifest Manifest, IReadOnlyList<(Type Service, PluginManifest Provider)> Providers);
 
 /// <summary>
-/// Orders plugins so that each comes after those it requires services of. Pure. A plugin whose
+/// Orders plugins so that each comes after those it requires services of, and those of the system
+/// as early as they can: what comes first decides who gets a name or room. Pure. A plugin whose
 /// requirement nobody meets, or that waits for itself in a circle, is refused by name with all
-/// that hang on it; the others are not touched.
+/// that hang on it; the others are not touched. In a circle with a plugin of the system the other
+/// one is refused.
 /// </summary>
-internal static class PluginOrder
+internal sealed class PluginOrder
 {
+    private readonly Dictionary<Type, List<PluginManifest>> providers;
+    private readonly IDictionary<string, Refusal> refusals;
+    private readonly List<PluginManifest> left;
+    private readonly HashSet<PluginManifest> done = [];
+
+    private PluginOrder(
+        IReadOnlyList<PluginManifest> plugins, IDictionary<string, Refusal> refusals)
+    {
+        providers = Providers(plugins, refusals);
+        this.refusals = refusals;
+        left = [.. plugins.Where(plugin => !refusals.ContainsKey(plugin.Id))];
+    }
+
     /// <summary>Orders; what is refused is added to <paramref name="refusals"/> by id.</summary>
     internal static IReadOnlyList<PluginLink> Of(
         IReadOnlyList<PluginManifest> plugins, IDictionary<string, Refusal> refusals)
     {
-        Dictionary<Type, List<PluginManifest>> providers = Providers(plugins, refusals);
-        List<PluginLink> ordered = [];
-        HashSet<PluginManifest> done = [];
-        List<PluginManifest> left = [.. plugins.Where(plugin => !refusals.ContainsKey(plugin.Id))];
-        while (left.FirstOrDefault(plugin => Needs(plugin).All(IsMet)) is { } next)
-        {
-            ordered.Add(new PluginLink(next, [
-                .. Needs(next).Distinct().SelectMany(
-                    service => providers[service].Select(provider => (service, provider)))]));
-            done.Add(next);
-            left.Remove(next);
-        }
+        PluginManifest[] systemFirst = [.. plugins.OrderBy(static plugin => !IsSystem(plugin))];
+        return new PluginOrder(systemFirst, refusals).Run();
+    }
 
-        foreach (PluginManifest refused in left)
+    private static bool IsSystem(PluginManifest plugin) => plugin.Origin == PluginOrigin.System;
+
+    private List<PluginLink> Run()
+    {
+        List<PluginLink> ordered = [];
+        while (left.Count > 0)
         {
-            Type service = Needs(refused).First(service => !IsMet(service));
-            string found = !providers.TryGetValue(service, out List<PluginManifest>? those)
-                ? "no plugin that provides it"
-                : $"{those[0].Id}, which is itself refused or waits for it in a circle";
-            refusals[refused.Id] = new Refusal(
-                $"plugin {refused.Id}", $"a provider of {service.Name}", found,
-                "add one to plugins:directories and plugins:clients");
+            PluginManifest[] ready = [.. left.Where(plugin => Needs(plugin).All(IsMet))];
+            if ((ready.FirstOrDefault(static plugin => IsSystem(plugin))
+                ?? ready.FirstOrDefault(IsWaitedFor) ?? ready.FirstOrDefault()) is { } next)
+            {
+                ordered.Add(new PluginLink(next, [
+                    .. Needs(next).Distinct().SelectMany(
+                        service => Living(service).Select(provider => (service, provider)))]));
+                done.Add(next);
+                left.Remove(next);
+            }
+            else if (left.FirstOrDefault(IsInTheWay) is { } other)
+            {
+                refusals[other.Id] = WhyNot(other);
+                left.Remove(other);
+            }
+            else
+            {
+                // All reasons first: each is of what hangs on what as it is now.
+                Refusal[] reasons = [.. left.Select(WhyNot)];
+                foreach ((PluginManifest refused, Refusal reason) in left.Zip(reasons))
+                {
+                    refusals[refused.Id] = reason;
+                }
+
+                left.Clear();
+            }
         }
 
         return ordered;
+    }
 
-        IEnumerable<Type> Needs(PluginManifest plugin) =>
-            plugin.Requires.Concat(plugin.Uses.Where(providers.ContainsKey));
+    /// <summary>What a plugin waits for, of what there still is to come.</summary>
+    private IEnumerable<Type> Needs(PluginManifest plugin) =>
+        plugin.Requires.Concat(plugin.Uses.Where(service => Living(service).Any()));
 
-        bool IsMet(Type service) =>
-            providers.TryGetValue(service, out List<PluginManifest>? those)
-            && those.All(done.Contains);
+    private IEnumerable<PluginManifest> Living(Type service) =>
+        providers.TryGetValue(service, out List<PluginManifest>? those)
+            ? those.Where(plugin => !refusals.ContainsKey(plugin.Id)) : [];
+
+    private bool IsMet(Type service) => Living(service).Any() && Living(service).All(done.Contains);
+
+    /// <summary>
+    /// Whether a plugin that is none of the system's, and cannot come, keeps one of those waiting.
+    /// </summary>
+    private bool IsInTheWay(PluginManifest plugin) =>
+        !IsSystem(plugin) && IsWaitedFor(plugin)
+        && (WaitsFor(plugin, plugin, [])
+            || plugin.Requires.Any(service => !Living(service).Any()));
+
+    /// <summary>Whether a plugin of the system waits for it.</summary>
+    private bool IsWaitedFor(PluginManifest plugin) =>
+        left.Any(waiting => IsSystem(waiting) && WaitsFor(waiting, plugin, []));
+
+    private bool WaitsFor(
+        PluginManifest plugin, PluginManifest other, HashSet<PluginManifest> seen) =>
+        Needs(plugin).SelectMany(Living).Any(provider => !done.Contains(provider)
+            && (provider == other || (seen.Add(provider) && WaitsFor(provider, other, seen))));
+
+    private Refusal WhyNot(PluginManifest refused)
+    {
+        Type service = Needs(refused).First(service => !IsMet(service));
+        PluginManifest? provider = Living(service).FirstOrDefault(those => !done.Contains(those))
+            ?? providers.GetValueOrDefault(service)?[0];
+        return new Refusal(
+            $"plugin {refused.Id}", $"a provider of {service.Name}",
+            provider is null ? "no plugin that provides it"
+                : $"{provider.Id}, which is itself refused or waits for it in a circle",
+            "add one to plugins:directories and plugins:clients");
     }
 
     private static Dictionary<Type, List<PluginManifest>> Providers(

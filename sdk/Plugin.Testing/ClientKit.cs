@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Transports;
+using StorageOs.Kernel.Ccm;
 using StorageOs.Plugin.Testing.Pair;
 
 namespace StorageOs.Plugin.Testing;
@@ -27,7 +28,19 @@ public abstract class ClientKit<TPlugin>
         pair.Start();
         ClientNeeds first = pair.First.Client!.Needs;
         ClientNeeds again = pair.First.Client.Needs;
-        Assert.NotEmpty(first.Name);
+        Assert.All(
+            [
+                first.Name, .. first.Ports.Select(static need => need.Name),
+                .. first.Regions.Select(static need => need.Name),
+            ],
+            static name => Assert.True(
+                ClientLimits.IsName(name),
+                $"\"{name}\" is no name of 1 to {ClientLimits.NameCharactersMax} letters, "
+                + "digits, '-', '.' or '_'"));
+        Assert.InRange(first.Ports.Count, 0, ClientLimits.PortsPerClientMax);
+        Assert.InRange(first.Regions.Count, 0, ClientLimits.RegionsPerClientMax);
+        Assert.InRange(
+            first.Regions.Sum(static need => (long)need.Bytes), 0, ClientLimits.MemoryBytesMax);
         Assert.True(first.Versions.Min <= first.Versions.Max, $"versions {first.Versions}");
         Assert.Equal(first.Ports, again.Ports);
         Assert.Equal(first.Regions, again.Regions);

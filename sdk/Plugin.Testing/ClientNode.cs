@@ -115,7 +115,9 @@ public sealed class ClientNode
             pair.Tell(this, "stops");
             boot.Stop();
             pair.Time.After(ClientPair.StopTimeMax.Ticks * 100, boot.EndPatience);
-            pair.RunUntil(() => boot.HasStopped, ClientPair.StopTimeMax, $"{Name}'s stop");
+            pair.RunUntil(
+                () => boot.HasStopped, ClientPair.StopTimeMax + ClientPair.StopGrace,
+                $"{Name}'s stop");
             Boot = null;
         }
     }

@@ -1,6 +1,7 @@
 // Two nodes of one client in virtual time, without a kernel: what the client is given is what its
 // contract says and no more. One seed is one run, as long as the client uses no threads of its own;
 // where it does, the pair waits for what they post.
+using System.Diagnostics;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Transports;
@@ -21,9 +22,18 @@ public sealed class ClientPair : IDisposable
     /// <summary>How long a node may stand still before its partner ends the session.</summary>
     public static readonly TimeSpan BeatLimit = TimeSpan.FromMilliseconds(20);
 
-    // How long what the client does on other threads is waited for, in real time.
+    // How long a node waits beyond that for the call to come back.
+    internal static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(1);
+
+    // How long what the client does on other threads is waited for, in real time: for the next
+    // that it posts, and in one wait for all that it posts.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PatienceForAll = TimeSpan.FromSeconds(30);
     private const long NoticeMax = 5 * VirtualTime.Millisecond;
+
+    // How long a port may be closed by the partner alone: its word that it has closed one by
+    // intent, or leaves, takes its time.
+    private const long ClosedPortPatience = 1000 * VirtualTime.Millisecond;
     private const int LinesKept = 100;
     private readonly Func<IPlugin> plugin;
     private readonly ulong seed;
@@ -32,7 +42,7 @@ public sealed class ClientPair : IDisposable
     private readonly List<string> faults = [];
     private readonly Queue<string> story = new();
     private readonly Dictionary<string, int> changes = [];
-    private readonly SemaphoreSlim outside = new(0);
+    private readonly ManualResetEventSlim outside = new();
     private readonly bool atOnce;
     private uint attempts;
     private ulong lastNumber;
@@ -68,6 +78,11 @@ public sealed class ClientPair : IDisposable
 
     internal ClientPairOptions Options { get; }
 
+    /// <summary>
+    /// Whether an exit is told from a lost link, as by an operating system: in half of all seeds.
+    /// </summary>
+    internal bool TellsExits => seed / 2 % 2 == 0;
+
     /// <summary>Starts both nodes and waits until both are ready.</summary>
     public void Start()
     {
@@ -97,20 +112,25 @@ public sealed class ClientPair : IDisposable
     {
         ArgumentNullException.ThrowIfNull(condition);
         long until = Time.Now + (limit.Ticks * 100);
+        long? waitsSince = null;
         while (!condition())
         {
+            outside.Reset(); // Before the look: what is posted after it is waited for and heard.
             TakeOutside();
             if (Time.Step(until))
             {
                 continue;
             }
 
-            if (!outside.Wait(Patience))
+            waitsSince ??= Stopwatch.GetTimestamp();
+            if (Stopwatch.GetElapsedTime(waitsSince.Value) > PatienceForAll
+                || !outside.Wait(Patience))
             {
                 Fault(null, $"did not come within {limit}: {what}");
                 Check();
             }
 
+            // Time ran ahead of the other threads: what they have posted has its own.
             until = Time.Now + (limit.Ticks * 100);
         }
     }
@@ -155,7 +175,7 @@ public sealed class ClientPair : IDisposable
     internal void Add(PairBoot boot) => boots.Add(boot);
 
     // Any thread.
-    internal void NoteOutside() => outside.Release();
+    internal void NoteOutside() => outside.Set();
 
     internal void Tell(ClientNode? node, string line, bool isLog = false)
     {
@@ -193,8 +213,8 @@ public sealed class ClientPair : IDisposable
         BootSession? session = of.Session;
         return new(
             condition, other.HasStarted ? BootPhase.Serving : BootPhase.Recovering, other.Epoch,
-            session?.End is null ? session?.Id : null, session?.End, TimeSpan.Zero, BeatLimit,
-            TimeSpan.Zero);
+            session?.End is null ? session?.Id : null, of.LastEnd, TimeSpan.Zero, BeatLimit,
+            of.DetectedAfter);
     }
 
     /// <summary>Begins a session soon, if one can.</summary>
@@ -215,7 +235,7 @@ public sealed class ClientPair : IDisposable
             return;
         }
 
-        here.Lose(end);
+        here.Lose(end, TimeSpan.Zero);
         Notice(here.Node, session.Id, SessionEndReason.PartnerRestarted, "a new attempt");
     }
 
@@ -223,7 +243,10 @@ public sealed class ClientPair : IDisposable
     {
         if (boot.Session is { } session)
         {
-            Notice(boot.Node, session.Id, SessionEndReason.EndpointGone, "its process has ended");
+            Notice(
+                boot.Node, session.Id,
+                TellsExits ? SessionEndReason.PartnerExited : SessionEndReason.EndpointGone,
+                "its process has ended");
         }
     }
 
@@ -249,20 +272,41 @@ public sealed class ClientPair : IDisposable
         {
             if (Other(boot.Node).Boot is { } partner && partner.Session?.Id == session.Id)
             {
-                partner.Lose(new(SessionEndReason.BeatStill, $"{boot.Node.Name}'s beat"));
+                partner.Lose(
+                    new(SessionEndReason.BeatStill, $"{boot.Node.Name}'s beat"), BeatLimit);
             }
         });
         Time.After(time, () =>
         {
             if (boot.Session == session && !boot.Reactor.Ended)
             {
-                boot.Lose(new(SessionEndReason.PartnerRestarted, "it gave this node up"));
+                boot.Lose(
+                    new(SessionEndReason.PartnerRestarted, "it gave this node up"), TimeSpan.Zero);
+            }
+        });
+    }
+
+    /// <summary>
+    /// A port that failed ends the session, for no other path can take it over; one that the
+    /// partner has closed alone does so after a while. By then who has said why was heard.
+    /// </summary>
+    internal void PortFailed(PairBoot boot, BootSession session, PairPort port)
+    {
+        PortState state = port.State;
+        long patience = state == PortState.ClosedByPartner ? ClosedPortPatience : NoticeMax;
+        Time.After(patience + Time.Below(NoticeMax), () =>
+        {
+            if (boot.Session == session && session.Ports.GetValueOrDefault(port.Name) == port
+                && port.State == state && !boot.Reactor.Ended)
+            {
+                EndSession(
+                    boot, new(SessionEndReason.EndpointGone, $"port {port.Name}: {state}"));
             }
         });
     }
 
     /// <summary>Opens a port of a session anew, on both nodes, unless that is overtaken.</summary>
-    internal void OpenPort(SessionId id, string name)
+    internal int OpenPort(SessionId id, string name)
     {
         int change = Change(id, name);
         Time.After(1 + Time.Below(NoticeMax), () =>
@@ -270,40 +314,33 @@ public sealed class ClientPair : IDisposable
             if (changes[name] == change && Both(id) is { } both)
             {
                 (PairPort a, PairPort b) = Link(both.First, both.Second, name);
-                both.First.PortOpened(both.First.Session!, a);
-                both.Second.PortOpened(both.Second.Session!, b);
+                both.First.PortOpened(both.First.Session!, a, change);
+                both.Second.PortOpened(both.Second.Session!, b, change);
             }
         });
+        return change;
     }
 
     internal void ClosePort(SessionId id, string name)
     {
-        _ = Change(id, name);
+        int change = Change(id, name);
         if (Both(id) is { } both)
         {
-            both.First.PortClosed(both.First.Session!, name);
-            both.Second.PortClosed(both.Second.Session!, name);
+            both.First.PortClosed(both.First.Session!, name, change);
+            both.Second.PortClosed(both.Second.Session!, name, change);
         }
     }
 
-    /// <summary>Tells the twin's client something, while the session stands.</summary>
-    internal void TellTwin(PairBoot from, SessionId id, Action<IClient> tell)
+    /// <summary>Tells the twin of memory, while the session stands; in the order it is said.</summary>
+    internal void TellTwin(PairBoot from, SessionId id, string region, IRemoteMemory? memory)
     {
-        Time.After(1 + Time.Below(NoticeMax), () =>
+        from.WordArrives = Math.Max(from.WordArrives, Time.Now + 1 + Time.Below(NoticeMax));
+        Time.After(from.WordArrives - Time.Now, () =>
         {
             if (Both(id) is { } both)
             {
                 PairBoot twin = both.First == from ? both.Second : both.First;
-                BootSession session = twin.Session!;
-                twin.Reactor.Post(
-                    _ =>
-                    {
-                        if (twin.Session == session && session is { WasTold: true, End: null })
-                        {
-                            tell(twin.Client!);
-                        }
-                    },
-                    null);
+                twin.MemoryChanged(twin.Session!, region, memory);
             }
         });
     }
@@ -321,14 +358,17 @@ public sealed class ClientPair : IDisposable
         }
     }
 
-    private void Notice(ClientNode from, SessionId id, SessionEndReason reason, string detail) =>
-        Time.After(1 + Time.Below(NoticeMax), () =>
+    private void Notice(ClientNode from, SessionId id, SessionEndReason reason, string detail)
+    {
+        long delay = 1 + Time.Below(NoticeMax);
+        Time.After(delay, () =>
         {
             if (Other(from).Boot is { } partner && partner.Session?.Id == id)
             {
-                partner.Lose(new(reason, detail));
+                partner.Lose(new(reason, detail), TimeSpan.FromTicks(delay / 100));
             }
         });
+    }
 
     private void Connect()
     {

@@ -225,6 +225,22 @@ public sealed class InstalledPluginTests : IDisposable
                 && module.Kind == PluginKind.Client).Select(module => module.Id).Order());
     }
 
+    [Theory]
+    [InlineData(", \"clients\": [\"named\"]", "NotChosen")]
+    [InlineData(", \"clients\": [\"named\", \"acme.witness\"]", "Running")]
+    [InlineData(
+        ", \"clients\": [\"named\"], \"settings\": { \"acme.witness\": { \"at\": 1 } }", "Running")]
+    [InlineData("", "Running")]
+    public async Task An_installed_witness_that_nothing_asks_for_is_left_alone(
+        string more, string state)
+    {
+        PluginBuilder.Put(folder.File("plugins"), "named", PluginBuilder.ClientPlugin("named"));
+        PluginBuilder.PutWitness(folder.File("sources"), "acme.witness");
+        Install(BundleWriter.Pack(folder.File("sources/acme.witness"), folder.Path));
+        await using Node node = await BootAsync(more);
+        Assert.Equal(state, $"{node.Modules.Single(static m => m.Id == "acme.witness").State}");
+    }
+
     [Fact]
     public async Task An_installed_plugin_takes_no_place_of_one_in_a_directory()
     {

@@ -70,8 +70,8 @@ internal static class PluginBuilder
     }
 
     /// <summary>The transport that every node of these tests is configured with.</summary>
-    internal static void PutTransport(string directory) => Put(
-        directory, "silent",
+    internal static void PutTransport(string directory, string id = "silent") => Put(
+        directory, id,
         Entry("registry.Services.AddSingleton<ITransportProvider, Provider>();") + """
         public sealed class Provider : ITransportProvider
         {
@@ -80,6 +80,26 @@ internal static class PluginBuilder
         }
         """,
         "transport");
+
+    /// <summary>A witness that knows nothing.</summary>
+    internal static void PutWitness(string directory, string id, string more = "") => Put(
+        directory, id,
+        Entry(
+            "registry.Services.AddSingleton<IWitness, Nowhere>(); registry.Provide<IWitness>();")
+        + """
+        public sealed class Nowhere : IWitness
+        {
+            public string Description => "THE-ID";
+            public ValueTask<WitnessReading> ReadAsync(GroupId group, CancellationToken c) =>
+                new(new WitnessReading(ReadOutcome.Missing, null));
+            public ValueTask<SwapOutcome> TrySwapAsync(
+                GroupId group, RegisterEntry next, CancellationToken c) =>
+                new(new SwapOutcome(SwapResult.Undecided, null));
+            public void Dispose() { }
+        }
+
+        """.Replace("THE-ID", id),
+        "witness", ", \"provides\": [\"IWitness\"]" + more, "storage");
 
     private static void Compile(string path, string name, string source)
     {

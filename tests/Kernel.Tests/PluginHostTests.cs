@@ -522,24 +522,7 @@ public sealed class PluginHostTests : IDisposable
         Assert.Equal(ModuleState.Running, Find(node, "good").State);
     }
 
-    private void PutWitness(string id) => PluginBuilder.Put(
-        Plugins, id,
-        PluginBuilder.Entry(
-            "registry.Services.AddSingleton<IWitness, Nowhere>(); registry.Provide<IWitness>();")
-        + """
-        public sealed class Nowhere : IWitness
-        {
-            public string Description => "THE-ID";
-            public ValueTask<WitnessReading> ReadAsync(GroupId group, CancellationToken c) =>
-                new(new WitnessReading(ReadOutcome.Missing, null));
-            public ValueTask<SwapOutcome> TrySwapAsync(
-                GroupId group, RegisterEntry next, CancellationToken c) =>
-                new(new SwapOutcome(SwapResult.Undecided, null));
-            public void Dispose() { }
-        }
-
-        """.Replace("THE-ID", id),
-        "witness", ", \"provides\": [\"IWitness\"]", "storage");
+    private void PutWitness(string id) => PluginBuilder.PutWitness(Plugins, id);
 
     private static Module Find(Node node, string id) =>
         Assert.Single(node.Modules, module => module.Id == id);

@@ -123,6 +123,94 @@ public sealed class PluginStoreTests : IDisposable
     }
 
     [Fact]
+    public void What_a_running_node_has_loaded_is_not_changed_under_it()
+    {
+        DateTime old = new(2026, 1, 2, 3, 4, 5, DateTimeKind.Utc);
+        Put("1.0.0", upgrade: false);
+        string code = folder.File($"store/{Id}/1.0.0/{Id}.dll");
+        File.SetLastWriteTimeUtc(code, old);
+        Store.Change(Id, static (entry, now) => entry.Remove(now));
+
+        // The same files are the same version; others are not.
+        Put("1.0.0", upgrade: false, isInUse: true);
+        Assert.Equal(old, File.GetLastWriteTimeUtc(code));
+        Assert.Equal("1.0.0", Assert.Single(Store.Read()).Entry!.Current);
+        Store.Change(Id, static (entry, now) => entry.Remove(now));
+        Refusal refusal = Assert.Throws<RefusedException>(
+            () => Put("1.0.0", upgrade: false, isInUse: true, name: "other")).Refusal;
+        Assert.Equal("the files of version 1.0.0 that the running node has", refusal.Expected);
+        Assert.Equal(old, File.GetLastWriteTimeUtc(code));
+        Assert.Null(Assert.Single(Store.Read()).Entry!.Current);
+
+        Put("1.0.0", upgrade: false, name: "other");
+        Assert.NotEqual(old, File.GetLastWriteTimeUtc(code));
+
+        // Nor are files that somebody has changed meanwhile taken for those of the bundle.
+        Store.Change(Id, static (entry, now) => entry.Remove(now));
+        File.AppendAllText(code, "x");
+        Assert.Throws<RefusedException>(
+            () => Put("1.0.0", upgrade: false, isInUse: true, name: "other"));
+    }
+
+    [Fact]
+    public void Why_it_was_disabled_is_known_whatever_else_becomes_of_it()
+    {
+        const string Why = "disabled by an operator: too loud";
+        StoreEntry entry = StoreEntry.New(Id, Now).Install("1", Now).Disable("too loud", Now);
+        foreach (StoreEntry later in new[]
+        {
+            entry.Upgrade("2", Now), entry.Upgrade("2", Now).RollBack(Now), entry.Fail("x", Now),
+        })
+        {
+            Assert.Equal(Why, later.DisabledWhy);
+            Finding error = new StoreRecord(Id, later, "/s", null)
+                .Judge(new PluginCandidate(Id, null, null)).Error!;
+            Assert.Equal((FindingKind.Disabled, Why), (error.Kind, error.Refusal.Actual));
+            Assert.Null(later.Enable(Now).DisabledWhy);
+        }
+
+        Assert.Null(entry.Remove(Now).Install("1", Now).DisabledWhy);
+        string text = StoreEntryText.Of(entry);
+        string before = text.Replace(
+            $"\"disabledWhy\":\"{Why}\",", "", StringComparison.Ordinal);
+        Assert.NotEqual(text, before);
+        foreach ((string written, string? why) in new[] { (text, Why), (before, (string?)null) })
+        {
+            Assert.Null(StoreEntryText.TryParse(
+                Encoding.UTF8.GetBytes(written), Id, "f", out StoreEntry? read));
+            Assert.Equal(why, read!.DisabledWhy);
+        }
+    }
+
+    [Fact]
+    public void A_store_that_is_full_says_so()
+    {
+        Put("1.0.0", upgrade: false);
+        for (int count = 1; count < Limits.PluginsMax; count++)
+        {
+            string other = $"acme.{count}";
+            Store.Change(other, static (entry, now) => entry.Fail("boom", now));
+        }
+
+        Refusal refusal = Assert.Throws<RefusedException>(() => Store.Change(
+            "acme.more", static (entry, now) => entry.Fail("boom", now))).Refusal;
+        Assert.StartsWith("at most 64 plugins in the store", refusal.Expected);
+        Assert.Contains("storageos plugin remove", refusal.Remedy);
+        PluginBuilder.Put(
+            folder.File("sources"), "acme.zero", PluginBuilder.ClientPlugin("zero"));
+        string bundle = BundleWriter.Pack(folder.File("sources/acme.zero"), folder.Path);
+        Assert.Throws<RefusedException>(() => Store.Put(
+            bundle, PluginTrust.Anybody,
+            static (entry, manifest, now) => entry.Install(manifest.Version, now), out _, out _));
+        Assert.False(Directory.Exists(folder.File("store/acme.zero")));
+
+        // Those that are there can be changed, and a wrong id is told as one.
+        Put("1.1.0", upgrade: true);
+        Assert.Equal("to be installed", Assert.Throws<RefusedException>(() => Store.Change(
+            "acme.typo", static (entry, now) => entry.Disable(null, now))).Refusal.Expected);
+    }
+
+    [Fact]
     public void A_bundle_that_is_refused_leaves_nothing()
     {
         File.WriteAllText(folder.File("bad.sosplugin"), "rubbish");
@@ -189,12 +277,17 @@ public sealed class PluginStoreTests : IDisposable
         Assert.Throws<RefusedException>(() => Store.Change(
             id, static (entry, now) => entry.Fail("", now)));
 
-    private void Put(string version, bool upgrade)
+    private void Put(string version, bool upgrade, bool isInUse = false, string name = Id)
     {
-        PluginBuilder.Put(
-            folder.File("sources"), Id, PluginBuilder.ClientPlugin(Id), version: version);
-        string bundle = BundleWriter.Pack(folder.File($"sources/{Id}"), folder.Path);
-        IReadOnlyList<Finding> findings = Store.Put(
+        string source = folder.File($"sources-{name}");
+        if (!Directory.Exists(source) || version != "1.0.0")
+        {
+            PluginBuilder.Put(source, Id, PluginBuilder.ClientPlugin(name), version: version);
+        }
+
+        string bundle = BundleWriter.Pack(Path.Combine(source, Id), folder.Path);
+        PluginStore store = new(Store.Directory, TimeProvider.System) { IsInUse = () => isInUse };
+        IReadOnlyList<Finding> findings = store.Put(
             bundle, PluginTrust.Anybody,
             (entry, manifest, now) => upgrade
                 ? entry.Upgrade(manifest.Version, now) : entry.Install(manifest.Version, now),

@@ -31,9 +31,13 @@ internal sealed class TalkClient(IReactor reactor, IConfiguration settings)
 
     /// <inheritdoc/>
     public ClientNeeds Needs => new(
-        "talk",
+        flaw == "name" ? "talk talk" : "talk",
         new VersionRange(1, 2),
-        [new PortNeed("words", PostsInFlightMax: 8)],
+        [
+            new PortNeed("words", PostsInFlightMax: 8),
+            .. Enumerable.Range(0, flaw == "ports" ? 16 : 0)
+                .Select(static index => new PortNeed($"more{index}", 1)),
+        ],
         [
             new RegionNeed("page", Size.Page, RemoteAccess.Write),
             new RegionNeed("later", Size.Page, RemoteAccess.Read) { OfferedOnRequest = true },
@@ -68,7 +72,9 @@ internal sealed class TalkClient(IReactor reactor, IConfiguration settings)
         _ = reactor.After(TimeSpan.FromMilliseconds(20), OpenAnew);
         if (flaw == "thread")
         {
-            _ = Task.Run(Talk);
+            Thread thread = new(Talk);
+            thread.Start();
+            thread.Join(); // So that it comes in this run.
         }
     }
 

@@ -24,18 +24,14 @@ internal static class BundleCommands
         Command command = new("pack", "Makes a bundle of a plugin's folder.") { folder, into };
         command.SetAction(parsed =>
         {
-            Output output = Output.Of(parsed);
+            PluginInspection? found = null;
             string bundle = BundleWriter.Pack(
-                parsed.GetValue(folder)!.FullName, parsed.GetValue(into)!);
-            int code = Report(
-                output, bundle, $"packed {bundle}",
-                static path => Inspect(path, PluginTrust.Anybody));
-            if (code != ExitCode.Good)
-            {
-                File.Delete(bundle); // Nobody could install it.
-            }
-
-            return code;
+                parsed.GetValue(folder)!.FullName, parsed.GetValue(into)!, made =>
+                {
+                    found = Inspect(made, PluginTrust.Anybody);
+                    return found.Error is null;
+                });
+            return Report(Output.Of(parsed), bundle, $"packed {bundle}", found!);
         });
         return command;
     }
@@ -58,9 +54,9 @@ internal static class BundleCommands
             TrustedKeys keys = parsed.GetValue(trust) is { } directory
                 ? TrustedKeys.Load(Path.GetFullPath(directory), out refusals) : TrustedKeys.None;
             PluginTrust whom = new(keys, parsed.GetValue(signed));
+            string target = Path.GetFullPath(parsed.GetValue(path)!);
             return Report(
-                Output.Of(parsed), Path.GetFullPath(parsed.GetValue(path)!), null,
-                target => AddWarnings(Inspect(target, whom), refusals));
+                Output.Of(parsed), target, null, AddWarnings(Inspect(target, whom), refusals));
         });
         return command;
     }
@@ -169,9 +165,8 @@ internal static class BundleCommands
         };
 
     private static int Report(
-        Output output, string path, string? done, Func<string, PluginInspection> inspect)
+        Output output, string path, string? done, PluginInspection inspection)
     {
-        PluginInspection inspection = inspect(path);
         bool ok = inspection.Error is null;
         if (output.Json)
         {

@@ -9,13 +9,14 @@ namespace StorageOs.Kernel.Cli.Plugins;
 /// <summary>The store of one node of a pair on this machine, as its configuration has it.</summary>
 internal sealed class NodeStore
 {
-    private readonly PairLayout pair;
+    private readonly string dataDirectory;
 
-    private NodeStore(PairLayout pair, string name, PluginSettings settings)
+    private NodeStore(string name, NodeSettings settings)
     {
-        (this.pair, Name, Settings) = (pair, name, settings);
-        Store = new PluginStore(settings.Store, TimeProvider.System);
-        Trust = PluginTrust.Of(settings, out IReadOnlyList<Refusal> refusals);
+        (Name, Settings) = (name, settings.Plugins);
+        (dataDirectory, Transport) = (settings.Node.DataDirectory, settings.Transport.Name);
+        Store = new PluginStore(Settings.Store, TimeProvider.System) { IsInUse = () => Runs };
+        Trust = PluginTrust.Of(Settings, out IReadOnlyList<Refusal> refusals);
         KeyRefusals = refusals;
     }
 
@@ -23,7 +24,10 @@ internal sealed class NodeStore
     internal string Name { get; }
 
     /// <summary>Whether it runs now.</summary>
-    internal bool Runs => NodeProcess.Find(pair, Name) is not null;
+    internal bool Runs => DataLock.IsHeld(dataDirectory);
+
+    /// <summary>Id of the transport that its configuration chooses.</summary>
+    internal string Transport { get; }
 
     /// <summary>Its configuration of plugins.</summary>
     internal PluginSettings Settings { get; }
@@ -54,7 +58,7 @@ internal sealed class NodeStore
             NodeConfiguration.Load(pair.Config(name), [], out NodeSettings? settings);
         return settings is null
             ? throw new RefusedException(refusals[0])
-            : new NodeStore(pair, name, settings.Plugins);
+            : new NodeStore(name, settings);
     }
 
     /// <summary>

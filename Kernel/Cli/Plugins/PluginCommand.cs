@@ -85,8 +85,11 @@ internal static class PluginCommand
             foreach (PluginRow row in rows)
             {
                 table.AddRow([
-                    new Text($"{node["name"]}"), new Text(row.Id), new Text(row.Kind),
-                    new Text(row.Version), new Text(row.Standing), new Text(Signed(row)),
+                    .. new[]
+                    {
+                        $"{node["name"]}", row.Id, row.Kind, row.Version, row.Standing,
+                        Signed(row),
+                    }.Select(StatusTable.Plain),
                 ]);
                 if (row.Reason.Length > 0)
                 {

@@ -80,6 +80,7 @@ internal static class PluginShow
         {
             shown["last change"] = $"{entry.Reason}, {entry.Changed.UtcDateTime:O}";
             shown["enabled"] = entry.Enabled;
+            shown["disabled why"] = entry.DisabledWhy;
             shown["failures"] = new JsonArray([.. entry.Failures.Select(
                 static failure => (JsonNode)$"{failure.At.UtcDateTime:O} {failure.Why}")]);
         }

@@ -126,12 +126,12 @@ internal static class StoreCommands
             (StoreEntry entry, IReadOnlyList<Finding> findings) = change(store);
             Following? following = store.Runs
                 ? await Following.AskAsync(pair.Socket(name), entry.Id, cancellation) : null;
+            done.Add(Tell(output, store, entry, findings, following));
             if (following is null)
             {
-                store.Store.Prune(Limits.StoreLockTimeMax);
+                store.Store.Prune(Limits.StoreLockTimeMax); // The change holds if this fails.
             }
 
-            done.Add(Tell(output, store, entry, findings, following));
             if (following?.ProblemOf(entry) is { } problem)
             {
                 held = new Refusal(
@@ -180,14 +180,33 @@ internal static class StoreCommands
     // it when it starts, and this is the better moment to say so.
     private static void RequireFree(NodeStore node, PluginManifest manifest)
     {
-        if (PluginCatalog.Find(node.Settings.Directories)
-            .FirstOrDefault(other => other.Name == manifest.Id) is { } taken)
+        IReadOnlyList<PluginCandidate> named = PluginCatalog.Find(node.Settings.Directories);
+        int others = named.Count + node.Store.Read().Count(
+            record => record.IsInstalled && record.Id != manifest.Id);
+        if (others >= Limits.PluginsMax)
+        {
+            throw new RefusedException(new Refusal(
+                $"plugin {manifest.Id}",
+                $"at most {Limits.PluginsMax} plugins of {node.Name}, those of"
+                + " plugins.directories among them", "one more",
+                "storageos plugin remove one that is not needed"));
+        }
+
+        if (named.FirstOrDefault(other => other.Name == manifest.Id) is { } taken)
         {
             throw new RefusedException(new Refusal(
                 $"plugin {manifest.Id}", "an id of its own",
                 $"another of that id in {taken.Manifest?.Folder ?? "plugins.directories"}"));
         }
     }
+
+    private static IEnumerable<Refusal> MissingTransport(NodeStore node, StoreEntry entry) =>
+        entry.Id != node.Transport || entry.Wanted is not null ? [] :
+        [
+            new Refusal(
+                $"transport {entry.Id}", $"to be loaded, for {node.Name} boots with no other",
+                entry.Reason, "name another one in transport.name, or take this step back"),
+        ];
 
     private static JsonObject Tell(
         Output output, NodeStore node, StoreEntry entry, IReadOnlyList<Finding> findings,
@@ -196,7 +215,10 @@ internal static class StoreCommands
         string now = following?.Said(node.Name) ?? $"{node.Name} does not run";
         output.Say($"{node.Name}: {entry.Id}: {entry.Reason}; {now}");
         IReadOnlyList<Refusal> warnings =
-            [.. findings.Select(static finding => finding.Refusal), .. node.KeyRefusals];
+        [
+            .. findings.Select(static finding => finding.Refusal), .. node.KeyRefusals,
+            .. MissingTransport(node, entry),
+        ];
         foreach (Refusal warning in warnings)
         {
             output.Say($"{node.Name}: warning: {warning}");

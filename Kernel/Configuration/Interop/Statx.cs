@@ -3,11 +3,15 @@ using Microsoft.Win32.SafeHandles;
 
 namespace StorageOs.Kernel.Configuration.Interop;
 
-/// <summary>Who owns an open file.</summary>
+/// <summary>What the system says of a file and .NET does not.</summary>
 internal static partial class Statx
 {
+    private const int AT_FDCWD = -100;
     private const int AT_EMPTY_PATH = 0x1000;
+    private const uint STATX_TYPE = 0x1;
     private const uint STATX_UID = 0x8;
+    private const ushort S_IFMT = 0xF000;
+    private const ushort S_IFREG = 0x8000;
 
     [LibraryImport("libc")]
     internal static partial uint geteuid();
@@ -20,15 +24,34 @@ internal static partial class Statx
         return result == 0 ? buffer.Uid : null;
     }
 
+    /// <summary>
+    /// Whether a path leads to a file, and not to a pipe or device: opening or reading those may
+    /// never end.
+    /// </summary>
+    internal static bool IsFile(string path)
+    {
+        StatxBuffer buffer = default;
+        int result = statx(AT_FDCWD, path, 0, STATX_TYPE, ref buffer);
+        return result == 0 && (buffer.Mode & S_IFMT) == S_IFREG;
+    }
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int statx(
+        int dirfd, string path, int flags, uint mask, ref StatxBuffer buffer);
+
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int statx(
         SafeFileHandle dirfd, string path, int flags, uint mask, ref StatxBuffer buffer);
 
-    // struct statx: stx_mask, stx_blksize, stx_attributes, stx_nlink, stx_uid; 256 bytes in all.
+    // struct statx: stx_mask, stx_blksize, stx_attributes, stx_nlink, stx_uid, stx_gid,
+    // stx_mode; 256 bytes in all.
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct StatxBuffer
     {
         [FieldOffset(20)]
         internal uint Uid;
+
+        [FieldOffset(28)]
+        internal ushort Mode;
     }
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration.Interop;
 
 namespace StorageOs.Kernel.Hosting.Store;
 
@@ -27,11 +28,12 @@ internal static class BundleReader
         try
         {
             FileInfo info = new(bundle);
-            if (!info.Exists || info.Length > Limits.BundleBytesMax)
+            if (!Statx.IsFile(bundle) || info.Length > Limits.BundleBytesMax)
             {
                 return new Refusal(
                     subject, $"a file of at most {Limits.BundleBytesMax} bytes",
-                    info.Exists ? $"{info.Length} bytes" : "nothing");
+                    !info.Exists ? "nothing"
+                        : Statx.IsFile(bundle) ? $"{info.Length} bytes" : "a pipe or device");
             }
 
             HashSet<string> made = [folder];

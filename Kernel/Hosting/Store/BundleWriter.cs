@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration.Interop;
 
 namespace StorageOs.Kernel.Hosting.Store;
 
@@ -24,9 +25,14 @@ internal static class BundleWriter
     private const int OrdinaryFile = 0x81A4 << 16; // A file that all may read, 0644.
 
     /// <summary>Packs a plugin's folder, with the hashes of its files in the manifest.</summary>
+    /// <param name="folder">The plugin's folder.</param>
+    /// <param name="into">The folder for the bundle.</param>
+    /// <param name="isGood">
+    /// Looks at what was made before it takes the place of an older bundle; null: it is good.
+    /// </param>
     /// <returns>Full path of the bundle.</returns>
     /// <exception cref="RefusedException">The folder holds none that can be packed.</exception>
-    internal static string Pack(string folder, string into)
+    internal static string Pack(string folder, string into, Func<string, bool>? isGood = null)
     {
         if (ManifestReader.Read(folder, out PluginManifest? manifest, out byte[] text)
             .FirstOrDefault(static finding => finding.IsError) is { } wrong)
@@ -45,7 +51,7 @@ internal static class BundleWriter
             Path.GetFullPath(into), $"{manifest.Id}.{manifest.Version}{BundleReader.Extension}");
         SortedDictionary<string, byte[]> files = ReadFolder(folder, target);
         files[ManifestReader.FileName] = WithHashes(text, files);
-        Write(target, files);
+        Write(target, files, isGood);
         return target;
     }
 
@@ -86,7 +92,9 @@ internal static class BundleWriter
             "*", SearchOption.AllDirectories))
         {
             string path = Path.GetRelativePath(root, entry.FullName);
-            string? problem = entry.LinkTarget is not null ? "a link" : PluginPath.Problem(path);
+            string? problem = entry.LinkTarget is not null ? "a link"
+                : entry is FileInfo && !Statx.IsFile(entry.FullName) ? "a pipe or device"
+                : PluginPath.Problem(path);
             if (problem is not null)
             {
                 throw new RefusedException(new Refusal(
@@ -128,7 +136,8 @@ internal static class BundleWriter
         return Encoding.UTF8.GetBytes(document.ToJsonString(Indented) + "\n");
     }
 
-    private static void Write(string target, SortedDictionary<string, byte[]> files)
+    private static void Write(
+        string target, SortedDictionary<string, byte[]> files, Func<string, bool>? isGood = null)
     {
         string made = target + ".new";
         using (FileStream zip = File.Create(made))
@@ -146,6 +155,12 @@ internal static class BundleWriter
             }
 
             zip.Flush(flushToDisk: true);
+        }
+
+        if (isGood is not null && !isGood(made))
+        {
+            File.Delete(made); // Nobody could install it.
+            return;
         }
 
         File.Move(made, target, overwrite: true);

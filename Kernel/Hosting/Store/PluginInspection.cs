@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Configuration.Interop;
 
 namespace StorageOs.Kernel.Hosting.Store;
 
@@ -82,9 +83,11 @@ internal sealed record PluginInspection(
             "*", SearchOption.AllDirectories))
         {
             string path = Path.GetRelativePath(folder, entry.FullName);
-            if (entry.LinkTarget is not null)
+            bool isFile = entry is DirectoryInfo || Statx.IsFile(entry.FullName);
+            if (entry.LinkTarget is not null || !isFile)
             {
-                return new Refusal($"file {path}", "a file of its own", "a link");
+                return new Refusal(
+                    $"file {path}", "a file of its own", isFile ? "a link" : "a pipe or device");
             }
 
             if (entry is FileInfo && path is not (
@@ -139,9 +142,10 @@ internal sealed record PluginInspection(
             return null;
         }
 
-        return file.Length > Limits.SignatureBytesMax
+        return file.Length > Limits.SignatureBytesMax || !Statx.IsFile(file.FullName)
             ? new Refusal(
-                $"signature {file}", $"at most {Limits.SignatureBytesMax} bytes", $"{file.Length}")
+                $"signature {file}", $"a file of at most {Limits.SignatureBytesMax} bytes",
+                $"a pipe or device, or {file.Length} bytes")
             : PluginSignature.TryParse(
                 File.ReadAllBytes(file.FullName), file.FullName, out signature);
     }

@@ -19,6 +19,9 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
     private const string Marker = ".plugin-store";
     private const string LockFile = ".lock";
 
+    /// <summary>Whether a node runs that may have loaded something of it.</summary>
+    internal Func<bool> IsInUse { get; init; } = static () => false;
+
     /// <summary>Full path of the store; it may not be there.</summary>
     internal string Directory { get; } = directory;
 
@@ -54,6 +57,7 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
             if (inspection.Error is null)
             {
                 StoreEntry next = step(EntryOf(manifest!.Id), manifest, clock.GetUtcNow());
+                RequireRoom(manifest.Id);
                 Place(unpacked, manifest.Id, manifest.Version);
                 Write(next);
                 entry = next;
@@ -82,6 +86,7 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
 
         using StoreLock held = Begin();
         StoreEntry next = step(EntryOf(id), clock.GetUtcNow());
+        RequireRoom(id);
         Write(next);
         return next;
     }
@@ -191,6 +196,18 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
             : record?.Entry ?? StoreEntry.New(id, clock.GetUtcNow());
     }
 
+    private void RequireRoom(string id)
+    {
+        IReadOnlyList<StoreRecord> all = Read();
+        if (all.Count == Limits.PluginsMax && all.All(record => record.Id != id))
+        {
+            throw new RefusedException(new Refusal(
+                $"plugin {id}", $"at most {Limits.PluginsMax} plugins in the store {Directory}",
+                "one more", "storageos plugin remove one that is not needed; while its node runs,"
+                + " its place is free when that starts again"));
+        }
+    }
+
     private void Place(string unpacked, string id, string version)
     {
         string plugin = Path.Combine(Directory, id);
@@ -199,13 +216,42 @@ internal sealed class PluginStore(string directory, TimeProvider clock)
         string place = Path.Combine(plugin, version);
         if (System.IO.Directory.Exists(place))
         {
-            // Of a change that was cut short, or of a plugin that was removed: nobody names it.
+            // Of a change that was cut short, or of a plugin that was removed: nobody names it,
+            // but a node that runs since before may have it loaded.
+            if (HoldsTheSame(unpacked, place))
+            {
+                return;
+            }
+
+            if (IsInUse())
+            {
+                throw new RefusedException(new Refusal(
+                    $"plugin {id}", $"the files of version {version} that the running node has",
+                    "others", "stop the node, or have its maker give it another version"));
+            }
+
             System.IO.Directory.Move(
                 place, Path.Combine(Directory, Unfinished + Path.GetRandomFileName()));
         }
 
         System.IO.Directory.Move(unpacked, place);
         StableFile.FlushName(place);
+    }
+
+    /// <summary>
+    /// Whether a version's folder is whole and has the files of another, by the hashes of both.
+    /// </summary>
+    private static bool HoldsTheSame(string unpacked, string place) =>
+        PluginInspection.Of(place, PluginTrust.Anybody, PluginOrigin.Store).Error is null
+        && Content(unpacked, ManifestReader.FileName)
+            .SequenceEqual(Content(place, ManifestReader.FileName))
+        && Content(unpacked, PluginSignature.FileName)
+            .SequenceEqual(Content(place, PluginSignature.FileName));
+
+    private static byte[] Content(string folder, string name)
+    {
+        string file = Path.Combine(folder, name);
+        return File.Exists(file) ? File.ReadAllBytes(file) : [];
     }
 
     private void Write(StoreEntry entry)

@@ -15,9 +15,13 @@ internal sealed record PluginTrust(TrustedKeys Keys, bool RequireSigned)
     internal static PluginTrust Anybody { get; } = new(TrustedKeys.None, RequireSigned: false);
 
     // What lies beside the kernel came with it and is replaced with it: whoever can write there
-    // can write the kernel, and a signature would protect nothing.
-    private static readonly string SystemRoot = Path.GetFullPath(
-        Path.Combine(NodeConfiguration.BuiltPlugins, "..")).TrimEnd('/') + '/';
+    // can write the kernel, and a signature would protect nothing. These folders and no others
+    // beside it, for a kernel may have been put beside anything.
+    private static readonly string[] SystemFolders =
+    [
+        NodeConfiguration.BuiltPlugins + '/',
+        Path.GetFullPath(Path.Combine(NodeConfiguration.BuiltPlugins, "..", "bench")) + '/',
+    ];
 
     /// <summary>Whom a node's configuration trusts.</summary>
     internal static PluginTrust Of(PluginSettings settings, out IReadOnlyList<Refusal> refusals)
@@ -29,8 +33,11 @@ internal sealed record PluginTrust(TrustedKeys Keys, bool RequireSigned)
     }
 
     /// <summary>Whether a folder came with the kernel.</summary>
-    internal static bool IsSystem(string folder) =>
-        Path.GetFullPath(folder).StartsWith(SystemRoot, StringComparison.Ordinal);
+    internal static bool IsSystem(string folder)
+    {
+        string path = Path.GetFullPath(folder);
+        return SystemFolders.Any(root => path.StartsWith(root, StringComparison.Ordinal));
+    }
 
     /// <summary>What a manifest's signature makes of its plugin.</summary>
     /// <param name="subject">The plugin, for people.</param>

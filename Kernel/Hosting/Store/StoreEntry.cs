@@ -24,6 +24,9 @@ internal sealed record StoreEntry(
     /// <summary>Its failures that may still count, oldest first.</summary>
     public IReadOnlyList<PluginFailure> Failures { get; init; } = [];
 
+    /// <summary>Why it was disabled; null when it is not.</summary>
+    public string? DisabledWhy { get; init; }
+
     /// <summary>Why it is not loaded until it is enabled again; null when it may be.</summary>
     public string? Malfunctioned { get; init; }
 
@@ -45,6 +48,7 @@ internal sealed record StoreEntry(
             Current = version,
             Previous = null,
             Enabled = true,
+            DisabledWhy = null,
             Failures = [],
             Malfunctioned = null,
             Reason = $"installed {version}",
@@ -98,6 +102,7 @@ internal sealed record StoreEntry(
             : this with
             {
                 Enabled = true,
+                DisabledWhy = null,
                 Failures = [],
                 Malfunctioned = null,
                 Reason = "enabled by an operator",
@@ -105,15 +110,23 @@ internal sealed record StoreEntry(
             };
 
     /// <summary>It is not loaded any more.</summary>
-    internal StoreEntry Disable(string? why, DateTimeOffset now) => Current is null
-        ? throw Refused("to be installed", "nothing", "name others in plugins.clients")
-        : this with
+    internal StoreEntry Disable(string? why, DateTimeOffset now)
+    {
+        if (Current is null)
+        {
+            throw Refused("to be installed", "nothing", "name others in plugins.clients");
+        }
+
+        string reason = why is null ? "disabled by an operator"
+            : Cut($"disabled by an operator: {why}");
+        return this with
         {
             Enabled = false,
+            DisabledWhy = reason,
+            Reason = reason,
             Changed = now,
-            Reason = why is null ? "disabled by an operator"
-                : Cut($"disabled by an operator: {why}"),
         };
+    }
 
     /// <summary>No version of it is there any more.</summary>
     internal StoreEntry Remove(DateTimeOffset now) => Current is null

@@ -26,6 +26,7 @@ internal static class StoreEntryText
             ["current"] = entry.Current,
             ["previous"] = entry.Previous,
             ["enabled"] = entry.Enabled,
+            ["disabledWhy"] = entry.DisabledWhy,
             ["reason"] = entry.Reason,
             ["changed"] = Text(entry.Changed),
             ["malfunctioned"] = entry.Malfunctioned,
@@ -69,6 +70,8 @@ internal static class StoreEntryText
         root.GetProperty("reason").GetString() ?? "",
         Time(root.GetProperty("changed")))
     {
+        DisabledWhy = root.TryGetProperty("disabledWhy", out JsonElement why)
+            ? why.GetString() : null, // Not known to those who wrote the first stores.
         Malfunctioned = root.GetProperty("malfunctioned").GetString(),
         Failures =
         [

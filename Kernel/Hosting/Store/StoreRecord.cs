@@ -26,7 +26,8 @@ internal sealed record StoreRecord(string Id, StoreEntry? Entry, string Path, Re
         if (!Entry!.Enabled)
         {
             return new(Id, found.Manifest, new Finding(FindingKind.Disabled, new Refusal(
-                $"plugin {Id}", "to be enabled", Entry.Reason, $"storageos plugin enable {Id}")));
+                $"plugin {Id}", "to be enabled", Entry.DisabledWhy ?? Entry.Reason,
+                $"storageos plugin enable {Id}")));
         }
 
         if (found.Manifest is { } manifest

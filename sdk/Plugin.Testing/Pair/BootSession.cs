@@ -18,6 +18,9 @@ internal sealed class BootSession(SessionId id, ulong partnerEpoch, ushort versi
     /// <summary>The twin's regions.</summary>
     public Dictionary<string, IRemoteMemory> Memory { get; } = [];
 
+    /// <summary>What of the twin's is offered on request now.</summary>
+    public Dictionary<string, IRemoteMemory> OnRequest { get; } = [];
+
     /// <summary>Whether the client was told that it is ready.</summary>
     public bool WasTold { get; set; }
 

@@ -14,11 +14,19 @@ internal sealed class PairBoot : IClientServices, IDisposable
     private readonly ClientPair pair;
     private readonly Dictionary<string, PairRegion> regions = [];
     private readonly Dictionary<ulong, (PairRegion Region, RemoteAccess Access)> keys = [];
-    private readonly Dictionary<string, TaskCompletionSource<IPort>> opening = [];
+    private readonly Dictionary<string, Opening> opening = [];
     private readonly CancellationTokenSource stopping = new();
     private readonly CancellationTokenSource deadline = new();
     private PairHost? host;
     private bool started;
+
+    // Who waits for a port, and their last ask: what became of an earlier one is no answer to it.
+    private sealed class Opening
+    {
+        public List<TaskCompletionSource<IPort>> Waiting { get; } = [];
+
+        public int Change { get; set; }
+    }
 
     /// <summary>Boots.</summary>
     public PairBoot(ClientPair pair, ClientNode node, NodeInfo info)
@@ -54,6 +62,18 @@ internal sealed class PairBoot : IClientServices, IDisposable
 
     /// <summary>The session, until its loss is told.</summary>
     public BootSession? Session { get; private set; }
+
+    /// <summary>How the last session ended; null when there was none.</summary>
+    public SessionEnd? LastEnd { get; private set; }
+
+    /// <summary>How long after the partner was last seen well; zero when there was none.</summary>
+    public TimeSpan DetectedAfter { get; private set; }
+
+    /// <summary>Whether the operating system says that its process has ended.</summary>
+    public bool ExitIsKnown => Reactor.Ended && pair.TellsExits;
+
+    /// <summary>When what it says last reaches its twin: what is said later comes later.</summary>
+    public long WordArrives { get; set; }
 
     /// <summary>Whether a session can begin.</summary>
     public bool CanConnect => Needs is not null && Session is null && !Reactor.Ended
@@ -122,14 +142,19 @@ internal sealed class PairBoot : IClientServices, IDisposable
                 $"port {name} of {Needs!.Name}", "a session", "none", "wait for partner ready"));
         }
 
-        if (!opening.TryGetValue(name, out TaskCompletionSource<IPort>? asked))
+        if (!opening.TryGetValue(name, out Opening? asked))
         {
-            asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            opening[name] = asked;
+            opening[name] = asked = new();
         }
 
-        pair.OpenPort(Session.Id, name);
-        return await asked.Task.WaitAsync(cancellation).ConfigureAwait(true);
+        // One of its own for each: what ends a wait runs where it is ended, and so in its turn.
+        TaskCompletionSource<IPort> mine =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
+        asked.Waiting.Add(mine);
+        asked.Change = pair.OpenPort(Session.Id, name);
+        using CancellationTokenRegistration ends = cancellation.Register(
+            () => mine.TrySetCanceled(cancellation));
+        return await mine.Task.ConfigureAwait(true);
     }
 
     /// <inheritdoc/>
@@ -156,7 +181,7 @@ internal sealed class PairBoot : IClientServices, IDisposable
         if (Session is { WasTold: true, End: null } session)
         {
             PairRemote offered = new(mine.Offer(mine.Need.Access));
-            pair.TellTwin(this, session.Id, twin => twin.MemoryChanged(region, offered));
+            pair.TellTwin(this, session.Id, region, offered);
         }
     }
 
@@ -167,7 +192,7 @@ internal sealed class PairBoot : IClientServices, IDisposable
         mine.Revoke();
         if (mine.Need.OfferedOnRequest && Session is { WasTold: true, End: null } session)
         {
-            pair.TellTwin(this, session.Id, twin => twin.MemoryChanged(region, null));
+            pair.TellTwin(this, session.Id, region, null);
         }
     }
 
@@ -198,39 +223,75 @@ internal sealed class PairBoot : IClientServices, IDisposable
                 session.WasTold = true;
                 pair.Tell(Node, $"ready, session {session.Id}");
                 Client!.PartnerReady(session.Grant());
+                foreach ((string region, IRemoteMemory memory) in session.OnRequest.ToArray())
+                {
+                    Client.MemoryChanged(region, memory);
+                }
             }
         },
         null);
 
+    /// <summary>The twin has offered a region, or withdrawn it: null.</summary>
+    public void MemoryChanged(BootSession session, string region, IRemoteMemory? memory) =>
+        Reactor.Post(
+            _ =>
+            {
+                if (Session != session || session.End is not null)
+                {
+                    return;
+                }
+
+                _ = session.OnRequest.Remove(region);
+                if (memory is not null)
+                {
+                    session.OnRequest[region] = memory; // For a client that is to be told yet.
+                }
+
+                if (session.WasTold)
+                {
+                    Client!.MemoryChanged(region, memory);
+                }
+            },
+            null);
+
     /// <summary>Both ends of a port are open anew.</summary>
-    public void PortOpened(BootSession session, PairPort port) => Reactor.Post(
+    public void PortOpened(BootSession session, PairPort port, int change) => Reactor.Post(
         _ =>
         {
             if (Session == session && session is { WasTold: true, End: null })
             {
                 Client!.PortChanged(port.Name, port);
-                if (opening.Remove(port.Name, out TaskCompletionSource<IPort>? asked))
+                foreach (TaskCompletionSource<IPort> asked in Answered(port.Name, change))
                 {
-                    asked.SetResult(port);
+                    _ = asked.TrySetResult(port);
                 }
             }
         },
         null);
 
     /// <summary>A port is closed on both sides.</summary>
-    public void PortClosed(BootSession session, string port) => Reactor.Post(
+    public void PortClosed(BootSession session, string port, int change) => Reactor.Post(
         _ =>
         {
             if (Session == session && session is { WasTold: true, End: null })
             {
                 Client!.PortChanged(port, null);
-                Refuse(port, "it to stay open", "a close by one of the twins");
+                Refuse(port, change, "it to stay open", "a close by one of the twins");
             }
         },
         null);
 
+    /// <summary>A port is of no more use, and nobody here has closed it.</summary>
+    public void PortFailed(PairPort port)
+    {
+        if (Session is { End: null } session && session.Ports.GetValueOrDefault(port.Name) == port)
+        {
+            pair.PortFailed(this, session, port);
+        }
+    }
+
     /// <summary>The session has ended for this node.</summary>
-    public void Lose(SessionEnd end)
+    public void Lose(SessionEnd end, TimeSpan detectedAfter)
     {
         if (Session is not { End: null } session)
         {
@@ -238,6 +299,7 @@ internal sealed class PairBoot : IClientServices, IDisposable
         }
 
         session.End = end;
+        (LastEnd, DetectedAfter) = (end, detectedAfter);
         foreach (PairPort port in session.AllPorts)
         {
             port.Dispose();
@@ -289,7 +351,13 @@ internal sealed class PairBoot : IClientServices, IDisposable
     public void Dispose()
     {
         Reactor.End();
-        host?.Dispose();
+        if (host is { } left)
+        {
+            // What a crash has left; in a real one it would be gone.
+            host = null;
+            Reactor.RunLast(() => left.DisposeAsync().AsTask().GetAwaiter().GetResult());
+        }
+
         foreach (PairRegion region in regions.Values)
         {
             region.Dispose();
@@ -354,11 +422,28 @@ internal sealed class PairBoot : IClientServices, IDisposable
             Fault($"has {left} left after StopAsync");
         }
 
+        await DisposeAsync();
         HasStopped = true;
         CheckGuards();
         Die();
         Reactor.PostedAfterEnd = () => Fault("posted to its reactor after StopAsync");
         pair.NodeStopped(this);
+    }
+
+    /// <summary>Disposes what the plugin has made, on its reactor as all that it does.</summary>
+    private async Task DisposeAsync()
+    {
+        try
+        {
+            if (host is { } made)
+            {
+                await made.DisposeAsync();
+            }
+        }
+        catch (Exception failure)
+        {
+            Failed(failure);
+        }
     }
 #pragma warning restore CA1031
 
@@ -367,7 +452,7 @@ internal sealed class PairBoot : IClientServices, IDisposable
         RevokeAll(); // Again: an offer may have slipped in between.
         foreach (string port in opening.Keys.ToArray())
         {
-            Refuse(port, "the session", session.End!.Detail);
+            Refuse(port, int.MaxValue, "the session", session.End!.Detail);
         }
 
         try
@@ -394,13 +479,25 @@ internal sealed class PairBoot : IClientServices, IDisposable
         }
     }
 
-    private void Refuse(string port, string expected, string found)
+    private void Refuse(string port, int change, string expected, string found)
     {
-        if (opening.Remove(port, out TaskCompletionSource<IPort>? asked))
+        foreach (TaskCompletionSource<IPort> asked in Answered(port, change))
         {
-            asked.SetException(new RefusedException(
+            _ = asked.TrySetException(new RefusedException(
                 new($"port {port} of {Needs!.Name}", expected, found)));
         }
+    }
+
+    /// <summary>Whom a change answers: nobody when the client has asked again since.</summary>
+    private List<TaskCompletionSource<IPort>> Answered(string port, int change)
+    {
+        if (!opening.TryGetValue(port, out Opening? asked) || asked.Change > change)
+        {
+            return [];
+        }
+
+        _ = opening.Remove(port);
+        return asked.Waiting;
     }
 
     private void RevokeAll()

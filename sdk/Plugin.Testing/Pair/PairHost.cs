@@ -9,7 +9,7 @@ using StorageOs.Contracts.Services;
 namespace StorageOs.Plugin.Testing.Pair;
 
 /// <summary>Makes a plugin's client as the host makes it: from what the plugin registers.</summary>
-internal sealed class PairHost : IPluginRegistry, IDisposable
+internal sealed class PairHost : IPluginRegistry, IAsyncDisposable
 {
     private readonly ServiceProvider provider;
 
@@ -47,7 +47,7 @@ internal sealed class PairHost : IPluginRegistry, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => provider.DisposeAsync().AsTask().GetAwaiter().GetResult();
+    public ValueTask DisposeAsync() => provider.DisposeAsync();
 }
 
 /// <summary>Takes down what the client logs.</summary>

@@ -29,7 +29,12 @@ internal class PairPort(PairBoot owner, PortNeed need) : IPort
     public PortState State { get; private set; } = PortState.Open;
 
     /// <inheritdoc/>
+    public bool PartnerExited => Peer?.HasExited == true;
+
+    /// <inheritdoc/>
     public int PostsInFlightMax => need.PostsInFlightMax;
+
+    private bool HasExited => owner.ExitIsKnown;
 
     /// <summary>Whether there is something to poll.</summary>
     protected bool HasCompletions => inFlight.TryPeek(out Op? op) && op.Status is not null;
@@ -132,6 +137,10 @@ internal class PairPort(PairBoot owner, PortNeed need) : IPort
         }
 
         Notify();
+        if (state != PortState.Disposed)
+        {
+            owner.PortFailed(this);
+        }
     }
 
     private bool Post(Op op)

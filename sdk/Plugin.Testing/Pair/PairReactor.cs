@@ -65,7 +65,11 @@ internal sealed class PairReactor : SynchronizationContext, IReactor
     public override SynchronizationContext CreateCopy() => this;
 
     /// <inheritdoc/>
-    public IDisposable Every(TimeSpan period, Action callback) => Add(period, callback, true);
+    public IDisposable Every(TimeSpan period, Action callback)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(period, TimeSpan.Zero);
+        return Add(period, callback, true);
+    }
 
     /// <inheritdoc/>
     public IDisposable After(TimeSpan delay, Action callback) => Add(delay, callback, false);
@@ -94,6 +98,26 @@ internal sealed class PairReactor : SynchronizationContext, IReactor
         watches.Add(watch);
         channel.Ready = () => Enqueue((Action<object?>)(_ => watch.Run()), null);
         return watch;
+    }
+
+    /// <summary>
+    /// Runs an action as the last one of this reactor, after its end; awaits in it do not come
+    /// back.
+    /// </summary>
+    public void RunLast(Action action)
+    {
+        SynchronizationContext? before = Current;
+        SetSynchronizationContext(null);
+        inTurn = true;
+        try
+        {
+            action();
+        }
+        finally
+        {
+            inTurn = false;
+            SetSynchronizationContext(before);
+        }
     }
 
     /// <summary>Looks whether another thread has posted.</summary>

@@ -10,8 +10,9 @@ internal sealed class PairRegion : IRegion
     private const byte Gone = 0xEE;
     private readonly PairBoot boot;
     private readonly RegionNeed need;
-    private readonly List<MappedMemory> all = [];
     private MappedMemory memory;
+    private MappedMemory? old;
+    private bool guardWasBroken;
     private ulong? key;
     private ulong lastKey;
     private bool revoked;
@@ -21,7 +22,7 @@ internal sealed class PairRegion : IRegion
     {
         (this.boot, this.need) = (boot, need);
         Length = (need.Bytes + Size.Page - 1) / Size.Page * Size.Page;
-        memory = Take();
+        memory = new(Length);
         kept?.CopyTo(memory.GetSpan());
     }
 
@@ -41,7 +42,8 @@ internal sealed class PairRegion : IRegion
     public RegionNeed Need => need;
 
     /// <summary>Whether nothing was ever written beside it.</summary>
-    public bool IsGuardWhole => all.TrueForAll(static memory => memory.IsGuardWhole);
+    public bool IsGuardWhole =>
+        !guardWasBroken && memory.IsGuardWhole && old is not { IsGuardWhole: false };
 
     /// <inheritdoc/>
     public RemoteRegion Offer(RemoteAccess access)
@@ -64,12 +66,17 @@ internal sealed class PairRegion : IRegion
         }
     }
 
-    /// <summary>Moves: whoever goes on with the old memory finds it spoilt.</summary>
+    /// <summary>
+    /// Moves: whoever goes on with the old memory finds it spoilt. It stays for one move more,
+    /// for it is there to be found out.
+    /// </summary>
     public void Reclaim(ReadOnlySpan<ByteRange> live)
     {
         Invariant.Require(key is null);
-        MappedMemory old = memory;
-        memory = Take();
+        guardWasBroken = !IsGuardWhole;
+        ((IDisposable?)old)?.Dispose();
+        old = memory;
+        memory = new(Length);
         memory.GetSpan().Fill(Undefined);
         foreach (ByteRange range in live)
         {
@@ -87,17 +94,8 @@ internal sealed class PairRegion : IRegion
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (IDisposable one in all)
-        {
-            one.Dispose();
-        }
-    }
-
-    private MappedMemory Take()
-    {
-        MappedMemory taken = new(Length);
-        all.Add(taken);
-        return taken;
+        ((IDisposable?)old)?.Dispose();
+        ((IDisposable)memory).Dispose();
     }
 }
 
