@@ -6,25 +6,31 @@ using StorageOs.Kernel.Hosting.Store;
 namespace StorageOs.Kernel.Hosting;
 
 /// <summary>
-/// Where a booting node's plugins come from: its directories and its store, looked at with the
-/// trust that it is configured with.
+/// Where a booting node's plugins come from: what it is handed, its directories and its store,
+/// looked at with the trust that it is configured with.
 /// </summary>
 internal sealed class PluginSource
 {
+    private readonly IReadOnlyList<EmbeddedPlugin> embedded;
     private readonly PluginSettings settings;
     private readonly PluginTrust trust;
     private readonly PluginStore store;
     private readonly ILogger log;
 
     private PluginSource(
-        PluginSettings settings, PluginTrust trust, PluginStore store, ILogger log) =>
-        (this.settings, this.trust, this.store, this.log) = (settings, trust, store, log);
+        IReadOnlyList<EmbeddedPlugin> embedded, PluginSettings settings, PluginTrust trust,
+        PluginStore store, ILogger log)
+    {
+        (this.embedded, this.settings) = (embedded, settings);
+        (this.trust, this.store, this.log) = (trust, store, log);
+    }
 
     /// <summary>
     /// Opens them; what a store keeps of versions that nobody needs is removed, for none of them is
     /// loaded yet. A store that is no good costs what is installed, not the node.
     /// </summary>
-    internal static PluginSource Open(PluginSettings settings, ILogger log)
+    internal static PluginSource Open(
+        IReadOnlyList<EmbeddedPlugin> embedded, PluginSettings settings, ILogger log)
     {
         PluginTrust trust = PluginTrust.Of(settings, out IReadOnlyList<Refusal> refusals);
         foreach (Refusal refusal in refusals)
@@ -43,7 +49,7 @@ internal sealed class PluginSource
             log.LogWarning("the plugin store is not tidied: {Failure}", failure.Message);
         }
 
-        return new(settings, trust, store, log);
+        return new(embedded, settings, trust, store, log);
     }
 
     /// <summary>All plugins there are, good or not.</summary>
@@ -52,24 +58,25 @@ internal sealed class PluginSource
     {
         try
         {
-            return PluginCatalog.Find(settings, trust, store.Read(), transportsAlone);
+            return PluginCatalog.Find(embedded, settings, trust, store.Read(), transportsAlone);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             log.LogWarning(
                 "installed plugins are not loaded: expected a store at {Store}, found: {Failure}",
                 store.Directory, failure.Message);
-            return PluginCatalog.Find(settings, trust, [], transportsAlone);
+            return PluginCatalog.Find(embedded, settings, trust, [], transportsAlone);
         }
     }
 
     /// <summary>
     /// Counts a failure of a plugin that did not come with the system: too many keep it from being
-    /// loaded. What the system consists of is loaded whatever it did, or there would be no service.
+    /// loaded. What the system consists of is loaded whatever it did, or there would be no service;
+    /// what the program around it hands over is that program's own matter.
     /// </summary>
     internal void NoteFailure(Module module, string why)
     {
-        if (module.Manifest is not { Origin: not PluginOrigin.System })
+        if (module.Manifest is not { Origin: not (PluginOrigin.System or PluginOrigin.Host) })
         {
             return;
         }

@@ -16,8 +16,7 @@ internal sealed record PluginTrust(TrustedKeys Keys, bool RequireSigned)
 
     // What lies beside the kernel came with it and is replaced with it: whoever can write there
     // can write the kernel, and a signature would protect nothing.
-    private static readonly string SystemRoot = Path.GetFullPath(
-        Path.Combine(NodeConfiguration.BuiltPlugins, "..")).TrimEnd('/') + '/';
+    private static readonly string SystemRoot = NodeConfiguration.SystemFolder + '/';
 
     /// <summary>Whom a node's configuration trusts.</summary>
     internal static PluginTrust Of(PluginSettings settings, out IReadOnlyList<Refusal> refusals)
