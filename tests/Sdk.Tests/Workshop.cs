@@ -3,6 +3,10 @@ using System.Text;
 
 namespace StorageOs.Sdk.Tests;
 
+/// <summary>Tests that share one <see cref="Workshop"/>, for packing takes a while.</summary>
+[CollectionDefinition(nameof(Workshop))]
+public sealed class WorkshopTests : ICollectionFixture<Workshop>;
+
 /// <summary>
 /// A folder outside the repository in which plugins are made from packages alone. The packages have
 /// a version that nobody has restored before, and what is restored of them goes with the folder:
