@@ -1,4 +1,5 @@
 using System.Net;
+using System.Reflection;
 using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Plugins;
@@ -32,7 +33,12 @@ public static class NodeConfiguration
         try
         {
             using FileStream text = File.OpenRead(path);
-            return Parse(text, path, overrides, out settings);
+            IReadOnlyList<Refusal> refusals = Parse(text, path, overrides, out settings);
+            settings = settings is null ? null : settings with
+            {
+                Reread = () => Require(Load(path, overrides, out NodeSettings? fresh), fresh),
+            };
+            return refusals;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -68,10 +74,41 @@ public static class NodeConfiguration
             return [refused.Refusal];
         }
 
-        SettingsReader reader = new(root, path);
-        NodeSettings read = Read(reader, path);
+        string folder = Path.GetDirectoryName(path)!;
+        return Read(new SettingsReader(root, path, folder), path, out settings);
+    }
+
+    /// <summary>
+    /// Reads and checks a part of somebody else's configuration, with whatever layers that has.
+    /// </summary>
+    /// <param name="part">The part; its keys are those of the file.</param>
+    /// <param name="source">What it is, for people.</param>
+    /// <param name="folder">Full path that relative paths are relative to.</param>
+    /// <param name="settings">What was read; null when anything was refused.</param>
+    /// <returns>All that was refused at once; empty when all is good.</returns>
+    public static IReadOnlyList<Refusal> Load(
+        IConfiguration part, string source, string folder, out NodeSettings? settings)
+    {
+        IConfigurationRoot root = new ConfigurationBuilder().AddConfiguration(part).Build();
+        IReadOnlyList<Refusal> refusals =
+            Read(new SettingsReader(root, source, folder), source, out settings);
+        settings = settings is null ? null : settings with
+        {
+            Reread = () => Require(Load(part, source, folder, out NodeSettings? fresh), fresh),
+        };
+        return refusals;
+    }
+
+    private static NodeSettings Require(
+        IReadOnlyList<Refusal> refusals, NodeSettings? settings) =>
+        settings ?? throw new RefusedException(refusals[0]);
+
+    private static IReadOnlyList<Refusal> Read(
+        SettingsReader reader, string source, out NodeSettings? settings)
+    {
+        NodeSettings read = Read(reader, source);
         reader.RefuseUnknown();
-        settings = reader.Refusals.Count == 0 ? read with { Overrides = [.. overrides] } : null;
+        settings = reader.Refusals.Count == 0 ? read : null;
         return reader.Refusals;
     }
 
@@ -107,7 +144,7 @@ public static class NodeConfiguration
         }
     }
 
-    private static NodeSettings Read(SettingsReader reader, string file)
+    private static NodeSettings Read(SettingsReader reader, string source)
     {
         LocalNodeSettings node = new(
             reader.Name("node:name"),
@@ -133,9 +170,9 @@ public static class NodeConfiguration
         PairSettings pair = new(reader.Id("pair:id"), ReadKey(reader, "pair:keyFile"));
         string socket = ReadSocket(reader);
         CheckTogether(reader, node, partner, transport);
-        PluginSettings plugins = ReadPlugins(reader, file, node.DataDirectory);
+        PluginSettings plugins = ReadPlugins(reader, node.DataDirectory);
         reader.Free("machine"); // For the scripts of the image, which set the machine up.
-        return new NodeSettings(node, partner, pair, transport, socket, plugins, file)
+        return new NodeSettings(node, partner, pair, transport, socket, plugins, source)
         {
             Machine = new MachineSettings
             {
@@ -218,14 +255,12 @@ public static class NodeConfiguration
         return socket;
     }
 
-    private static PluginSettings ReadPlugins(
-        SettingsReader reader, string file, string dataDirectory)
+    private static PluginSettings ReadPlugins(SettingsReader reader, string dataDirectory)
     {
-        string folder = Path.GetDirectoryName(file)!;
         IReadOnlyList<string> directories =
             reader.Texts("plugins:directories", Limits.PluginsMax) is { Count: > 0 } given
                 ? [.. given.Where(path => path.Length > 0)
-                    .Select(path => Path.GetFullPath(path, folder))]
+                    .Select(path => Path.GetFullPath(path, reader.Folder))]
                 : [BuiltPlugins];
         IReadOnlyList<string>? clients = reader.Texts("plugins:clients", Limits.PluginsMax);
         if (clients?.GroupBy(id => id).FirstOrDefault(group => group.Count() > 1) is { } twice)
@@ -248,9 +283,17 @@ public static class NodeConfiguration
         };
     }
 
-    /// <summary>Where the build puts plugins: beside the kernel's own folder.</summary>
-    public static string BuiltPlugins { get; } =
-        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "plugins"));
+    /// <summary>
+    /// The folder of the system: the parent of the kernel's own folder, or that of the program
+    /// which the kernel is a part of. Whoever can write there can write the kernel.
+    /// </summary>
+    internal static string SystemFolder { get; } = Path.GetFullPath(
+        Assembly.GetEntryAssembly() == typeof(NodeConfiguration).Assembly
+            ? Path.Combine(AppContext.BaseDirectory, "..")
+            : AppContext.BaseDirectory).TrimEnd('/');
+
+    /// <summary>Where the build puts plugins: into the folder of the system.</summary>
+    public static string BuiltPlugins { get; } = Path.Combine(SystemFolder, "plugins");
 
     private static void CheckTogether(
         SettingsReader reader,

@@ -24,8 +24,11 @@ public sealed record NodeSettings(
     PluginSettings Plugins,
     string Source)
 {
-    /// <summary>What the command line said over the file, as <c>key=value</c>.</summary>
-    public IReadOnlyList<string> Overrides { get; init; } = [];
+    /// <summary>
+    /// Reads them again from where they came from; null when they came from nowhere. Throws
+    /// <see cref="Contracts.Runtime.RefusedException"/> when they are no good now.
+    /// </summary>
+    internal Func<NodeSettings>? Reread { get; init; }
 
     /// <summary>What the node does for the machine it runs on.</summary>
     public MachineSettings Machine { get; init; } = new();

@@ -10,7 +10,10 @@ namespace StorageOs.Kernel.Configuration;
 /// Reads typed values out of a layered configuration. It never stops at the first problem: each
 /// one is noted with the source it came from, and a harmless value is returned in its place.
 /// </summary>
-internal sealed class SettingsReader(IConfigurationRoot root, string file)
+/// <param name="root">The layers, put together.</param>
+/// <param name="source">What the lowest layer is, for people: a file.</param>
+/// <param name="folder">Folder that relative paths are relative to.</param>
+internal sealed class SettingsReader(IConfigurationRoot root, string source, string folder)
 {
     private readonly HashSet<string> known = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> free = [];
@@ -20,7 +23,7 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
     internal IReadOnlyList<Refusal> Refusals => refusals;
 
     /// <summary>Folder that relative paths are relative to.</summary>
-    private string Folder { get; } = Path.GetDirectoryName(file)!;
+    internal string Folder => folder;
 
     /// <summary>A text of 1 to <paramref name="charsMax"/> characters.</summary>
     internal string Text(string key, int charsMax, string? whenAbsent = null)
@@ -288,12 +291,13 @@ internal sealed class SettingsReader(IConfigurationRoot root, string file)
         foreach (IConfigurationProvider provider in root.Providers.Reverse())
         {
             bool holds = provider.TryGet(key, out _) || provider.GetChildKeys([], key).Any();
-            if (holds && provider is not JsonStreamConfigurationProvider)
+            if (holds && provider
+                is not (JsonStreamConfigurationProvider or ChainedConfigurationProvider))
             {
                 return provider is NamedSource named ? named.Name : "environment";
             }
         }
 
-        return file;
+        return source;
     }
 }

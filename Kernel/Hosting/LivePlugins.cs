@@ -14,7 +14,8 @@ internal sealed record PluginOutcome(Module? Module, string? Waits);
 /// Has a running node follow its plugin store, one plugin at a time: the old version's clients
 /// leave the session by themselves and the new one's join it, while all others go on.
 /// </summary>
-internal sealed class LivePlugins(NodeSettings node, PluginHost host, ILogger log)
+internal sealed class LivePlugins(
+    NodeSettings node, PluginSource source, PluginHost host, ILogger log)
 {
     /// <summary>Does what the store wants of a plugin, as far as that needs no restart.</summary>
     /// <param name="id">Its id.</param>
@@ -22,9 +23,10 @@ internal sealed class LivePlugins(NodeSettings node, PluginHost host, ILogger lo
     /// <exception cref="RefusedException">It may not be loaded; what ran before runs on.</exception>
     internal async Task<PluginOutcome> FollowAsync(string id, CancellationToken cancellation)
     {
-        PluginSettings settings = Reread();
+        // Whoever installs a plugin writes its settings, and trusts its maker, first.
+        PluginSettings settings = (node.Reread?.Invoke() ?? node).Plugins;
         PluginChange change = PluginChange.Of(
-            id, host.Modules, PluginSource.Reopen(settings, log).Find(transportsAlone: false));
+            id, host.Modules, source.With(settings).Find(transportsAlone: false));
         if (change.Waits is { } waits)
         {
             return new(host.Modules.LastOrDefault(module => module.Id == id), waits);
@@ -46,17 +48,6 @@ internal sealed class LivePlugins(NodeSettings node, PluginHost host, ILogger lo
         }
 
         return new(host.Modules.LastOrDefault(module => module.Id == id), null);
-    }
-
-    /// <summary>
-    /// Settings and trust of plugins as they are in the file now: who installs a plugin writes its
-    /// settings first.
-    /// </summary>
-    private PluginSettings Reread()
-    {
-        IReadOnlyList<Refusal> refusals =
-            NodeConfiguration.Load(node.Source, node.Overrides, out NodeSettings? fresh);
-        return fresh?.Plugins ?? throw new RefusedException(refusals[0]);
     }
 
     /// <summary>Brings it up; a start that takes long goes on by itself.</summary>

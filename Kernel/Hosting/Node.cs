@@ -22,6 +22,7 @@ namespace StorageOs.Kernel.Hosting;
 public sealed class Node : IAsyncDisposable
 {
     private readonly NodeSettings settings;
+    private readonly IReadOnlyList<EmbeddedPlugin> embedded;
     private readonly ILoggerFactory logs;
     private readonly ILogger log;
     private readonly long bootStart = Stopwatch.GetTimestamp();
@@ -49,10 +50,10 @@ public sealed class Node : IAsyncDisposable
     private int stopping;
     private int phase;
 
-    private Node(NodeSettings settings, ILoggerFactory logs)
+    private Node(
+        NodeSettings settings, IReadOnlyList<EmbeddedPlugin> embedded, ILoggerFactory logs)
     {
-        this.settings = settings;
-        this.logs = logs;
+        (this.settings, this.embedded, this.logs) = (settings, embedded, logs);
         log = logs.CreateLogger("boot");
     }
 
@@ -95,13 +96,17 @@ public sealed class Node : IAsyncDisposable
     /// <param name="settings">Its configuration.</param>
     /// <param name="core">The core module; its services hold the connection manager.</param>
     /// <param name="logs">Where it logs to.</param>
+    /// <param name="embedded">
+    /// Client plugins of the program that the kernel is a part of; null for none.
+    /// </param>
     /// <exception cref="RefusedException">
     /// The data is in use, the transport cannot be loaded or opened, or the socket is taken.
     /// </exception>
     public static async Task<Node> BootAsync(
-        NodeSettings settings, IPlugin core, ILoggerFactory logs)
+        NodeSettings settings, IPlugin core, ILoggerFactory logs,
+        IReadOnlyList<EmbeddedPlugin>? embedded = null)
     {
-        Node node = new(settings, logs);
+        Node node = new(settings, embedded ?? [], logs);
         try
         {
             await node.ConnectAsync(core);
@@ -163,7 +168,7 @@ public sealed class Node : IAsyncDisposable
         try
         {
             return clientsBegun
-                ? await new LivePlugins(settings, host, log).FollowAsync(id, loadingEnds.Token)
+                ? await new LivePlugins(settings, plugins, host, log).FollowAsync(id, loadingEnds.Token)
                 : new(null, "no client is loaded yet; it is loaded with them");
         }
         finally
@@ -215,8 +220,9 @@ public sealed class Node : IAsyncDisposable
         StartRecorder();
         Say(1, $"node {Info.Name}, epoch {Info.BootEpoch:x}, transport {settings.Transport.Name}");
         factory = new ModuleFactory(
-            new McMasterPluginLoader(), reactors, Info, settings.Plugins, logs);
-        plugins = PluginSource.Open(settings.Plugins, log);
+            new EmbeddedLoader(embedded, new McMasterPluginLoader()), reactors, Info,
+            settings.Plugins, logs);
+        plugins = PluginSource.Open(embedded, settings.Plugins, log);
         IReadOnlyList<PluginCandidate> found = plugins.Find(transportsAlone: true);
         Module transport = await LoadTransportAsync(found);
         Module ccm = await LoadCoreAsync(core, transport);
@@ -442,8 +448,8 @@ public sealed class Node : IAsyncDisposable
     }
 
     /// <summary>
-    /// What the configuration names, and what is installed, which has a switch of its own; all when
-    /// it names none; but for spare witnesses.
+    /// What the configuration names, what is installed, which has a switch of its own, and what the
+    /// node was handed; all when it names none; but for spare witnesses.
     /// </summary>
     private IEnumerable<string> Wanted(Dictionary<string, PluginManifest> good)
     {
@@ -459,7 +465,7 @@ public sealed class Node : IAsyncDisposable
         }
 
         IEnumerable<string> installed = good.Values
-            .Where(static manifest => manifest.Origin == PluginOrigin.Store)
+            .Where(static manifest => manifest.Origin is PluginOrigin.Store or PluginOrigin.Host)
             .Select(static manifest => manifest.Id);
         return (named?.Union(installed) ?? good.Keys)
             .Except(spare.Select(static manifest => manifest.Id));

@@ -20,14 +20,17 @@ internal sealed record PluginCandidate(string Name, PluginManifest? Manifest, Fi
 /// </summary>
 internal static class PluginCatalog
 {
-    /// <summary>All that a node may load: of its directories, and of its store.</summary>
-    /// <param name="settings">Where they are.</param>
+    /// <summary>
+    /// All that a node may load: what it is handed, of its directories, and of its store.
+    /// </summary>
+    /// <param name="embedded">What it is handed.</param>
+    /// <param name="settings">Where the others are.</param>
     /// <param name="trust">Whom the node trusts.</param>
     /// <param name="store">What is installed.</param>
     /// <param name="transportsAlone">See <see cref="PluginInspection.Of"/>.</param>
     internal static IReadOnlyList<PluginCandidate> Find(
-        PluginSettings settings, PluginTrust trust, IReadOnlyList<StoreRecord> store,
-        bool transportsAlone)
+        IReadOnlyList<EmbeddedPlugin> embedded, PluginSettings settings, PluginTrust trust,
+        IReadOnlyList<StoreRecord> store, bool transportsAlone)
     {
         // Of two plugins with one id, or one too many, that of the system is the one to load.
         IEnumerable<PluginCandidate> named = settings.Directories.SelectMany(Folders).Distinct()
@@ -39,7 +42,8 @@ internal static class PluginCatalog
             .Where(static record => record.IsInstalled)
             .Select(record => record.Judge(
                 Look(record.Folder, trust, PluginOrigin.Store, transportsAlone)));
-        return Collect(named.Concat(installed));
+        return Collect(embedded.Select(static plugin => plugin.Look()).Concat(named)
+            .Concat(installed));
     }
 
     /// <summary>

@@ -72,6 +72,9 @@ internal enum PluginOrigin
 
     /// <summary>Installed into the node's store.</summary>
     Store,
+
+    /// <summary>Handed over by the program that the kernel is a part of.</summary>
+    Host,
 }
 
 /// <summary>By whom a manifest is signed.</summary>

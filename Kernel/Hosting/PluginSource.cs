@@ -6,27 +6,33 @@ using StorageOs.Kernel.Hosting.Store;
 namespace StorageOs.Kernel.Hosting;
 
 /// <summary>
-/// Where a booting node's plugins come from: its directories and its store, looked at with the
-/// trust that it is configured with.
+/// Where a booting node's plugins come from: what it is handed, its directories and its store,
+/// looked at with the trust that it is configured with.
 /// </summary>
 internal sealed class PluginSource
 {
+    private readonly IReadOnlyList<EmbeddedPlugin> embedded;
     private readonly PluginSettings settings;
     private readonly PluginTrust trust;
     private readonly PluginStore store;
     private readonly ILogger log;
 
     private PluginSource(
-        PluginSettings settings, PluginTrust trust, PluginStore store, ILogger log) =>
-        (this.settings, this.trust, this.store, this.log) = (settings, trust, store, log);
+        IReadOnlyList<EmbeddedPlugin> embedded, PluginSettings settings, PluginTrust trust,
+        PluginStore store, ILogger log)
+    {
+        (this.embedded, this.settings) = (embedded, settings);
+        (this.trust, this.store, this.log) = (trust, store, log);
+    }
 
     /// <summary>
     /// Opens them; what a store keeps of versions that nobody needs is removed, for none of them is
     /// loaded yet. A store that is no good costs what is installed, not the node.
     /// </summary>
-    internal static PluginSource Open(PluginSettings settings, ILogger log)
+    internal static PluginSource Open(
+        IReadOnlyList<EmbeddedPlugin> embedded, PluginSettings settings, ILogger log)
     {
-        PluginSource source = Reopen(settings, log);
+        PluginSource source = Make(embedded, settings, log);
         try
         {
             source.store.Prune(TimeSpan.Zero); // Whoever changes it tidies it, too.
@@ -40,8 +46,13 @@ internal sealed class PluginSource
         return source;
     }
 
-    /// <summary>Opens them once more, for settings that were read again; removes nothing.</summary>
-    internal static PluginSource Reopen(PluginSettings settings, ILogger log)
+    /// <summary>
+    /// The same for settings that were read again, of a node that runs: nothing is removed.
+    /// </summary>
+    internal PluginSource With(PluginSettings fresh) => Make(embedded, fresh, log);
+
+    private static PluginSource Make(
+        IReadOnlyList<EmbeddedPlugin> embedded, PluginSettings settings, ILogger log)
     {
         PluginTrust trust = PluginTrust.Of(settings, out IReadOnlyList<Refusal> refusals);
         foreach (Refusal refusal in refusals)
@@ -49,7 +60,8 @@ internal sealed class PluginSource
             log.LogWarning("a key is not trusted: {Refusal}", refusal);
         }
 
-        return new(settings, trust, new PluginStore(settings.Store, TimeProvider.System), log);
+        PluginStore store = new(settings.Store, TimeProvider.System);
+        return new(embedded, settings, trust, store, log);
     }
 
     /// <summary>All plugins there are, good or not.</summary>
@@ -58,24 +70,25 @@ internal sealed class PluginSource
     {
         try
         {
-            return PluginCatalog.Find(settings, trust, store.Read(), transportsAlone);
+            return PluginCatalog.Find(embedded, settings, trust, store.Read(), transportsAlone);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             log.LogWarning(
                 "installed plugins are not loaded: expected a store at {Store}, found: {Failure}",
                 store.Directory, failure.Message);
-            return PluginCatalog.Find(settings, trust, [], transportsAlone);
+            return PluginCatalog.Find(embedded, settings, trust, [], transportsAlone);
         }
     }
 
     /// <summary>
     /// Counts a failure of a plugin that did not come with the system: too many keep it from being
-    /// loaded. What the system consists of is loaded whatever it did, or there would be no service.
+    /// loaded. What the system consists of is loaded whatever it did, or there would be no service;
+    /// what the program around it hands over is that program's own matter.
     /// </summary>
     internal void NoteFailure(Module module, string why)
     {
-        if (module.Manifest is not { Origin: not PluginOrigin.System })
+        if (module.Manifest is not { Origin: not (PluginOrigin.System or PluginOrigin.Host) })
         {
             return;
         }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Configuration;
@@ -23,6 +24,34 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Equal(32, settings.Pair.Key.Length);
         Assert.Equal("/tmp/f", settings.Transport.Options["fabric"]);
         Assert.DoesNotContain("Key", settings.Pair.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_part_of_another_configuration_is_read_as_a_file_is()
+    {
+        IConfiguration host = new ConfigurationBuilder()
+            .AddJsonFile(folder.Configuration())
+            .AddInMemoryCollection([new("node:name", "c"), new("node:beatMs", "1000")])
+            .Build();
+        IConfiguration outer = new ConfigurationBuilder().AddInMemoryCollection(
+            host.AsEnumerable().Where(pair => pair.Value is not null)
+                .Select(pair => KeyValuePair.Create($"StorageOs:{pair.Key}", pair.Value))).Build();
+        Refusal refusal = Assert.Single(NodeConfiguration.Load(
+            outer.GetSection("StorageOs"), "the host's configuration", folder.Path, out _));
+        Assert.Equal("the host's configuration, key node:beatMs", refusal.Subject);
+
+        outer["StorageOs:node:beatMs"] = "5";
+        outer["StorageOs:plugins:settings:acme.tape:drives"] = "2";
+        Assert.Empty(NodeConfiguration.Load(
+            outer.GetSection("StorageOs"), "the host's configuration", folder.Path,
+            out NodeSettings? settings));
+        Assert.Equal("c", settings!.Node.Name);
+        Assert.Equal(Path.Combine(folder.Path, "data"), settings.Node.DataDirectory);
+        Assert.Equal("2", settings.Plugins.Settings.GetSection("acme.tape")["drives"]);
+
+        outer["StorageOs:node:nmae"] = "c";
+        Assert.Contains("a key that", Assert.Single(NodeConfiguration.Load(
+            outer.GetSection("StorageOs"), "it", folder.Path, out _)).Expected);
     }
 
     [Fact]

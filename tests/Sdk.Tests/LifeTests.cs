@@ -8,7 +8,7 @@ namespace StorageOs.Sdk.Tests;
 /// signed, installed, upgraded, rolled back, removed; and what becomes of bad ones.
 /// </summary>
 [Trait("Category", "Slow")]
-[Collection("workshop")]
+[Collection(nameof(Workshop))]
 public sealed class LifeTests(Workshop workshop)
 {
     private const string Id = "acme.life";
@@ -65,7 +65,7 @@ public sealed class LifeTests(Workshop workshop)
         pair.Trust("acme");
         string session = pair.Session();
 
-        pair.Refuses(good, "one by a trusted key, found no signature");
+        pair.Refuses(good, "by a key of the trust directory, found no signature");
         string stranger = Copy(good, "stranger", static _ => { });
         pair.NewKey("stranger");
         pair.Sign("stranger", stranger);

@@ -9,7 +9,7 @@ namespace StorageOs.Sdk.Tests;
 /// plugin must pass, and makes one file of it. Nothing of the repository is reached but packages.
 /// </summary>
 [Trait("Category", "Slow")]
-[Collection("workshop")]
+[Collection(nameof(Workshop))]
 public sealed class PackageTests(Workshop workshop)
 {
     private static readonly string[] HostSupplies =

@@ -3,6 +3,10 @@ using System.Text;
 
 namespace StorageOs.Sdk.Tests;
 
+/// <summary>Tests that share one <see cref="Workshop"/>, for packing takes a while.</summary>
+[CollectionDefinition(nameof(Workshop))]
+public sealed class WorkshopTests : ICollectionFixture<Workshop>;
+
 /// <summary>
 /// A folder outside the repository in which plugins are made from packages alone. The packages have
 /// a version that nobody has restored before, and what is restored of them goes with the folder:
@@ -134,7 +138,3 @@ public sealed class Workshop : IDisposable
         return at;
     }
 }
-
-/// <summary>Tests that share one workshop, for it takes long to set up.</summary>
-[CollectionDefinition("workshop")]
-public sealed class WorkshopTests : ICollectionFixture<Workshop>;

@@ -66,6 +66,29 @@ public sealed class ReferenceTests
         Assert.Empty(Items("sdk/Templates/Templates.csproj", "ProjectReference"));
     }
 
+    /// <summary>
+    /// What embeds the kernel gets it without the packages that its command line alone uses.
+    /// </summary>
+    [Fact]
+    public void The_kernel_without_its_command_line_does_without_that_ones_packages()
+    {
+        Assert.All(
+            Uses("Spectre").Concat(Repository.Sources.Where(path => Repository.Parse(path)
+                .DescendantNodes().OfType<UsingDirectiveSyntax>()
+                .Any(use => use.Name?.ToString() is "System.CommandLine"))),
+            path => Assert.StartsWith("Kernel/Cli/", path, StringComparison.Ordinal));
+        Assert.Equal(
+            ["Kernel/Program.cs"],
+            Repository.Below("Kernel").Where(path => !path.StartsWith("Kernel/Cli/")
+                && Repository.Read(path).Contains(
+                    "StorageOs.Kernel.Cli", StringComparison.Ordinal)));
+        string[] packages = Items("sdk/Hosting/Hosting.csproj", "PackageReference");
+        Assert.Equal(
+            Items("Kernel/Kernel.csproj", "PackageReference").Order()
+                .Except(["Spectre.Console", "System.CommandLine"]),
+            packages.Order());
+    }
+
     [Fact]
     public void No_plugin_uses_the_kernels_namespace() => Assert.All(
         Repository.Below("Plugins"), source => Assert.DoesNotContain(

@@ -13,7 +13,8 @@ internal static class Repository
     [
         .. new[]
         {
-            "Contracts", "Kernel", "Plugins", "Conformance", "sdk/Plugin.Sdk", "sdk/Plugin.Testing",
+            "Contracts", "Kernel", "Plugins", "Conformance", "sdk/Hosting", "sdk/Plugin.Sdk",
+            "sdk/Plugin.Testing",
         }.SelectMany(Below),
     ];
 
