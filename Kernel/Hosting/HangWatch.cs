@@ -51,7 +51,7 @@ internal sealed class HangWatch(
                 : probe with { Beats = probe.Beats + 1 };
             probes[module] = probe;
 
-            // Beats of this watch, not the clock: what stops the whole process is no plugin's doing.
+            // Beats of this watch, not the clock: what stops the process is no plugin's doing.
             if (probe.Beats * Period >= limit)
             {
                 fault(module, new TimeoutException(

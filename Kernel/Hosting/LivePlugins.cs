@@ -20,7 +20,7 @@ internal sealed class LivePlugins(
     /// <summary>Does what the store wants of a plugin, as far as that needs no restart.</summary>
     /// <param name="id">Its id.</param>
     /// <param name="cancellation">Set when the node stops: nothing more is waited for.</param>
-    /// <exception cref="RefusedException">It may not be loaded; what ran before runs on.</exception>
+    /// <exception cref="RefusedException">It may not be loaded; what ran runs on.</exception>
     internal async Task<PluginOutcome> FollowAsync(string id, CancellationToken cancellation)
     {
         // Whoever installs a plugin writes its settings, and trusts its maker, first.

@@ -168,7 +168,8 @@ public sealed class Node : IAsyncDisposable
         try
         {
             return clientsBegun
-                ? await new LivePlugins(settings, plugins, host, log).FollowAsync(id, loadingEnds.Token)
+                ? await new LivePlugins(settings, plugins, host, log)
+                    .FollowAsync(id, loadingEnds.Token)
                 : new(null, "no client is loaded yet; it is loaded with them");
         }
         finally

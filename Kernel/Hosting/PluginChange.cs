@@ -50,7 +50,8 @@ internal sealed record PluginChange(
     {
         Module? user = modules.FirstOrDefault(module => !module.Ended.IsCompleted
             && module.Providers.Any(taken => taken.Provider == old));
-        return WhyWaits(old.Manifest) ?? (user is null ? null : $"{user.Id} takes services from it");
+        return WhyWaits(old.Manifest)
+            ?? (user is null ? null : $"{user.Id} takes services from it");
     }
 
     private static string? WhyWaits(PluginManifest? manifest) => manifest switch

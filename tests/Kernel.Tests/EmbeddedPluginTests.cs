@@ -36,7 +36,7 @@ public sealed class EmbeddedPluginTests : IDisposable
         Assert.Equal("acme.mine", module.Reactor!.Name);
         Assert.DoesNotContain(node.Modules, other => other.Id == "other");
         Assert.Contains("admit mine", manager.Calls);
-        JsonNode row = StatusDocument.Plugins(node.Modules)
+        JsonNode row = StatusDocument.Plugins(node)
             .First(row => $"{row!["id"]}" == "acme.mine")!;
         Assert.Equal("host", $"{row["source"]}");
         await node.StopAsync("test");
