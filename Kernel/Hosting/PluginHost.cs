@@ -113,7 +113,8 @@ internal sealed class PluginHost(
                 // What is before it takes nothing from it, so that none waits for the other.
                 Ahead = link.Manifest.Origin == PluginOrigin.System ? []
                     : [.. made.Values.Where(
-                        static module => module.Manifest!.Origin == PluginOrigin.System)],
+                        static module => module.Manifest!.Origin == PluginOrigin.System
+                            && module.Kind != PluginKind.Transport)],
             };
             made.Add(link.Manifest, module);
             fresh.Add(module);
@@ -175,6 +176,10 @@ internal sealed class PluginHost(
         {
             _ = modules.Remove(module);
             _ = endings.Remove(module);
+            foreach ((string name, _) in commands.Where(one => one.Value == module).ToArray())
+            {
+                _ = commands.Remove(name);
+            }
         }
     }
 

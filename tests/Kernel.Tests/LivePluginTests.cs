@@ -62,6 +62,28 @@ public sealed class LivePluginTests : IDisposable
     }
 
     [Fact]
+    public async Task A_command_goes_from_one_version_to_the_next()
+    {
+        string Telling(string text) => PluginBuilder.Entry(
+            "registry.Services.AddSingleton<IClient, TheClient>(); "
+            + "registry.Services.AddSingleton<IOperatorCommand, Tell>();")
+            + PluginBuilder.Client(Id) + $$"""
+            public sealed class Tell : IOperatorCommand
+            {
+                public string Name => "tell";
+                public ValueTask<JsonNode> RunAsync(JsonObject a, CancellationToken c) =>
+                    new(JsonValue.Create("{{text}}"));
+            }
+            """;
+        Install(Bundle("1.0.0", Telling("old")));
+        await using Node node = await BootAsync();
+        Assert.Equal("old", $"{await AskAsync("tell")}");
+        Upgrade(Bundle("1.1.0", Telling("new")));
+        Assert.Equal("1.1.0 active", Shown(await FollowAsync()));
+        Assert.Equal("new", $"{await AskAsync("tell")}");
+    }
+
+    [Fact]
     public async Task What_runs_already_is_left_as_it_is()
     {
         Install(Bundle("1.0.0"));
@@ -220,11 +242,14 @@ public sealed class LivePluginTests : IDisposable
     private void Change(Func<StoreEntry, DateTimeOffset, StoreEntry> step) =>
         _ = Store.Change(Id, step);
 
-    private async Task<JsonNode> FollowAsync(string id = Id) => (await NodeClient.AskAsync(
-        folder.File("manage.sock"), "follow", new JsonObject { ["id"] = id }, Soon, default))!;
+    private Task<JsonNode> FollowAsync(string id = Id) =>
+        AskAsync("follow", new JsonObject { ["id"] = id });
 
-    private async Task<JsonArray> PluginsAsync() => (JsonArray)(await NodeClient.AskAsync(
-        folder.File("manage.sock"), "plugins", null, Soon, default))!;
+    private async Task<JsonArray> PluginsAsync() => (JsonArray)await AskAsync("plugins");
+
+    private async Task<JsonNode> AskAsync(string command, JsonObject? arguments = null) =>
+        (await NodeClient.AskAsync(
+            folder.File("manage.sock"), command, arguments, Soon, default))!;
 
     private string Configure(string more = "") =>
         folder.Configuration($$"""{ "directories": ["plugins"] {{more}} }""");

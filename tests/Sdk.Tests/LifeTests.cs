@@ -83,8 +83,11 @@ public sealed class LifeTests(Workshop workshop)
         Assert.Equal("", pair.Standing("a", "acme.bad"));
 
         pair.Fails(
-            Signed(pair, good, "greedy", manifest => manifest["limits"] =
-                new JsonObject { ["memory"] = 1 }),
+            Signed(pair, good, "greedy", static manifest =>
+            {
+                manifest["version"] = "0.9.0"; // Files of a version that was there stay the same.
+                manifest["limits"] = new JsonObject { ["memory"] = 1 };
+            }),
             "at most 1 bytes of memory, its manifest's limit, found 4096");
         string sound = Signed(pair, good, "sound", static _ => { });
         pair.Configure("acme.bad", "hang");
