@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
@@ -47,7 +48,7 @@ public sealed class EmbeddingClaims : IAsyncLifetime
         }
         """;
 
-    private readonly PairRun pair = new();
+    private PairRun Pair { get; } = new();
     private readonly TestClient client = new(new(
         "journal", new(1, 1), [new("words", 4)],
         [new("page", 2 * Size.Page, RemoteAccess.Write)]));
@@ -57,14 +58,15 @@ public sealed class EmbeddingClaims : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        PluginBuilder.Put(pair.Plugins, "journal", Keeper);
-        pair.Make(pair.Plugins);
-        pair.Configure("a", settings => settings["plugins"]!["clients"] = new JsonArray());
-        _ = pair.Boot("b");
+        PluginBuilder.Put(Pair.Plugins, "journal", Keeper);
+        Pair.Make(Pair.Plugins);
+        Pair.Configure("a", settings => settings["plugins"]!["clients"] = new JsonArray());
+        _ = Pair.Boot("b");
         HostApplicationBuilder builder = Host.CreateApplicationBuilder();
+        _ = builder.Logging.ClearProviders();
         builder.Services.AddStorageOs(options =>
         {
-            options.ConfigurationFile = Path.Combine(pair.Folder, "a", "config.json");
+            options.ConfigurationFile = Path.Combine(Pair.Folder, "a", "config.json");
             options.AddPlugin("acme.journal", _ => new Application(client));
         });
         host = builder.Build();
@@ -76,14 +78,14 @@ public sealed class EmbeddingClaims : IAsyncLifetime
     {
         await host.StopAsync();
         host.Dispose();
-        await pair.DisposeAsync();
+        await Pair.DisposeAsync();
     }
 
     [Fact]
     public async Task Claim09_an_application_server_peers_with_a_storage_node_by_the_same_handshake()
     {
         JsonObject application = (await Node.DescribeAsync())!;
-        JsonObject storage = pair.Node("b");
+        JsonObject storage = Pair.Node("b");
         Assert.Equal(Environment.ProcessId, application["pid"]!.GetValue<int>());
         Assert.NotEqual(Environment.ProcessId, storage["pid"]!.GetValue<int>());
         Assert.Equal("Ready", $"{application["session"]!["step"]}");
@@ -99,27 +101,27 @@ public sealed class EmbeddingClaims : IAsyncLifetime
 
         // What it writes is in the storage node's memory, by its process' own word.
         Assert.Equal(CompletionStatus.Success, client.Write("words", Record));
-        Assert.Equal(Record, $"{pair.Node("b")["sections"]!["journal"]}");
+        Assert.Equal(Record, $"{Pair.Node("b")["sections"]!["journal"]}");
     }
 
     [Fact]
     public async Task Claim09_the_application_server_outlives_its_partner_and_finds_it_again()
     {
         SessionId first = client.Grant!.Session;
-        PairRun.Signal(pair.Pid("b"), "KILL");
+        PairRun.Signal(Pair.Pid("b"), "KILL");
         await PairRun.UntilAsync(() => client.Told.Count == 2, "it hears of the loss");
         Assert.Equal(NodeState.Running, Node.Status.State);
         Assert.NotEqual(PartnerCondition.Serving, Node.Status.Partner!.Condition);
-        _ = pair.Boot("b");
+        _ = Pair.Boot("b");
         await PairRun.UntilAsync(() => client.Grant!.Session != first, "another session");
         Assert.Equal(CompletionStatus.Success, client.Write("words", Record));
-        Assert.Equal(Record, $"{pair.Node("b")["sections"]!["journal"]}");
+        Assert.Equal(Record, $"{Pair.Node("b")["sections"]!["journal"]}");
 
         // And its partner hears of it when it stops.
         await host.StopAsync();
         Assert.Equal(NodeState.Stopped, Node.Status.State);
         await PairRun.UntilAsync(
-            () => $"{pair.Node("b")["partner"]!["lastEnd"]}".StartsWith(
+            () => $"{Pair.Node("b")["partner"]!["lastEnd"]}".StartsWith(
                 "DeclaredStop", StringComparison.Ordinal), "the storage node knows why");
     }
 
