@@ -1,24 +1,25 @@
-// Says at build time what a node would say when it reads the manifest, and some of what it would
-// say only when it loads the plugin. The node decides; here all that is wrong is told at once.
+// Says at build time what a node would say when it reads the manifest, by the node's own reader,
+// and some of what it would say only when it loads the plugin. What the build knows better, it
+// says here in its own words, with the line.
 using System.Text.Json;
+using StorageOs.Kernel;
+using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Plugin.Sdk;
 
 /// <summary>Checks one manifest. Pure.</summary>
 internal sealed class ManifestCheck
 {
-    /// <summary>Bytes of a manifest that a node reads.</summary>
-    internal const int BytesMax = 64 * 1024;
-
-    private const int NameCharsMax = 64;
     private const int TextCharsMax = 256;
 
     /// <summary>Keys of a source manifest; a bundle's has its files as well.</summary>
     internal static IReadOnlyList<string> Keys { get; } =
-    [
-        "$schema", "id", "version", "kind", "description", "assembly", "type", "contracts",
-        "provides", "requires", "uses", "reactor", "maturity", "restart", "limits", "settings",
-    ];
+        [.. ManifestReader.Keys.Where(static key => key != ManifestReader.FilesKey)];
+
+    // All of it is said here: most is held against what is built, of which the node's reader does
+    // not know.
+    private static readonly string[] SaidHere =
+        ["assembly", "contracts", "provides", "requires", "uses", "reactor"];
 
     private readonly JsonElement root;
     private readonly PluginFacts facts;
@@ -36,9 +37,9 @@ internal sealed class ManifestCheck
     /// <summary>What is wrong with a manifest; nothing when it is good.</summary>
     internal static IReadOnlyList<Finding> Of(ReadOnlyMemory<byte> text, PluginFacts facts)
     {
-        if (text.Length > BytesMax)
+        if (text.Length > Limits.ManifestBytesMax)
         {
-            return [new("", $"at most {BytesMax} bytes", $"{text.Length}")];
+            return [new("", $"at most {Limits.ManifestBytesMax} bytes", $"{text.Length}")];
         }
 
         try
@@ -51,11 +52,42 @@ internal sealed class ManifestCheck
 
             ManifestCheck check = new(document.RootElement, facts, Lines(text.Span));
             check.CheckAll();
+            check.AskReader(text);
             return check.findings;
         }
         catch (JsonException wrong)
         {
             return [new("", "JSON", wrong.Message, (int)(wrong.LineNumber ?? 0) + 1)];
+        }
+        catch (InvalidOperationException wrong)
+        {
+            return [new("", "texts that are Unicode", wrong.Message)];
+        }
+    }
+
+    /// <summary>Adds what the node's reader says of keys that nothing was said of yet.</summary>
+    private void AskReader(ReadOnlyMemory<byte> text)
+    {
+        HashSet<string> said = [.. findings.Select(static finding => finding.Key), .. SaidHere];
+        if (findings.Any(static finding => finding.Key is "kind" or "reactor"))
+        {
+            _ = said.Add("restart"); // What it may be follows from those.
+        }
+
+        bool none = findings.Count == 0;
+        string begin = $"manifest {ManifestReader.FileName}, key ";
+        foreach (Kernel.Hosting.Finding finding in ManifestReader.Read(text, "", out _))
+        {
+            string subject = finding.Refusal.Subject;
+            bool hasKey = subject.StartsWith(begin, StringComparison.Ordinal);
+            string key = hasKey ? subject[begin.Length..] : "";
+            string top = key.Split(':')[0];
+            if (hasKey ? !said.Contains(top) : none)
+            {
+                findings.Add(new(
+                    key, finding.Refusal.Expected, finding.Refusal.Actual,
+                    lines.GetValueOrDefault(top)));
+            }
         }
     }
 
@@ -108,22 +140,16 @@ internal sealed class ManifestCheck
     {
         if (Text("id") is { } id)
         {
-            bool isName = id.Length <= NameCharsMax && char.IsAsciiLetterOrDigit(id[0])
-                && id.All(static letter => char.IsAsciiLetterOrDigit(letter)
-                    || "._-".Contains(letter));
             Require(
-                isName, "id", $"at most {NameCharsMax} letters, digits, dots and dashes",
-                $"\"{id}\"");
+                PluginPath.IsName(id), "id",
+                $"at most {Limits.NameCharsMax} letters, digits, dots and dashes", $"\"{id}\"");
         }
 
         if (Text("version") is { } version)
         {
             // A part of the bundle's file name.
-            bool isName = version.Length <= NameCharsMax && char.IsAsciiDigit(version[0])
-                && version.All(static letter => char.IsAsciiLetterOrDigit(letter)
-                || "._-+".Contains(letter));
             Require(
-                isName, "version", "a digit, then letters, digits, dots, dashes and plus signs",
+                PluginPath.IsVersion(version), "version", "a digit, then letters, digits, dots, dashes and plus signs",
                 $"\"{version}\"");
         }
     }
@@ -185,7 +211,7 @@ internal sealed class ManifestCheck
         {
             Require(
                 facts.Classes.Contains(type), "type",
-                $"a public class of {facts.Assembly} that is not abstract, such as "
+                $"a class of {facts.Assembly} that is not abstract, such as "
                 + (facts.Plugins.FirstOrDefault() ?? "one that implements IPlugin"),
                 $"\"{type}\"");
         }

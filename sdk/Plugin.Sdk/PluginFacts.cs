@@ -9,8 +9,10 @@ namespace StorageOs.Plugin.Sdk;
 /// has loaded stays loaded for the next one.
 /// </summary>
 /// <param name="Assembly">File name of the plugin's assembly.</param>
-/// <param name="Classes">Its public classes that can be made.</param>
-/// <param name="Plugins">Those that say themselves that they implement IPlugin.</param>
+/// <param name="Classes">Its classes that a host can make, by their names in reflection.</param>
+/// <param name="Plugins">
+/// The public ones that say themselves that they implement IPlugin.
+/// </param>
 /// <param name="Services">Names of the services that plugins offer each other.</param>
 /// <param name="Contracts">Version of Contracts, such as 0.1.</param>
 internal sealed record PluginFacts(
@@ -33,7 +35,7 @@ internal sealed record PluginFacts(
         return new PluginFacts(
             Path.GetFileName(assembly),
             [.. classes.Select(type => Name(code, type))],
-            [.. classes.Where(type => IsPlugin(code, type)).Select(type => Name(code, type))],
+            [.. classes.Where(type => IsPublic(type) && IsPlugin(code, type)).Select(type => Name(code, type))],
             [.. Types(host).Where(type => IsService(host, type))
                 .Select(type => host.GetString(type.Name))],
             VersionOf(host));
@@ -46,12 +48,18 @@ internal sealed record PluginFacts(
     {
         string space = reader.GetString(type.Namespace);
         string name = reader.GetString(type.Name);
-        return space.Length == 0 ? name : $"{space}.{name}";
+        TypeDefinitionHandle outer = type.GetDeclaringType();
+        return !outer.IsNil ? $"{Name(reader, reader.GetTypeDefinition(outer))}+{name}"
+            : space.Length == 0 ? name : $"{space}.{name}";
     }
 
+    // Public or not: a host asks for its name alone. One with parameters of types cannot be named.
     private static bool CanBeMade(TypeDefinition type) =>
-        (type.Attributes & TypeAttributes.VisibilityMask) == TypeAttributes.Public
+        type.GetGenericParameters().Count == 0
         && (type.Attributes & (TypeAttributes.Abstract | TypeAttributes.Interface)) == 0;
+
+    private static bool IsPublic(TypeDefinition type) =>
+        (type.Attributes & TypeAttributes.VisibilityMask) == TypeAttributes.Public;
 
     private static bool IsPlugin(MetadataReader reader, TypeDefinition type) =>
         type.GetInterfaceImplementations().Any(handle =>
@@ -63,8 +71,7 @@ internal sealed record PluginFacts(
         });
 
     private static bool IsService(MetadataReader reader, TypeDefinition type) =>
-        (type.Attributes & TypeAttributes.VisibilityMask) == TypeAttributes.Public
-        && (type.Attributes & TypeAttributes.Interface) != 0
+        IsPublic(type) && (type.Attributes & TypeAttributes.Interface) != 0
         && reader.GetString(type.Namespace) == ServicesSpace;
 
     // The assembly's own version is fixed for the major version; the informational one is not.

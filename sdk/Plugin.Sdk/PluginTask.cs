@@ -1,4 +1,5 @@
 using Microsoft.Build.Framework;
+using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Plugin.Sdk;
 
@@ -28,6 +29,10 @@ public abstract class PluginTask : ITask
             or BadImageFormatException)
         {
             Refuse("SOS004", "", 0, failure.Message);
+        }
+        catch (RefusedException refused)
+        {
+            Refuse("SOS002", "", 0, $"{refused.Refusal}");
         }
 
         return !failed;

@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Build.Framework;
+using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Plugin.Sdk;
 
@@ -89,7 +90,7 @@ public sealed class WriteManifest : PluginTask
                 made ? $"manifest made of this project: {finding}" : $"{finding}");
         }
 
-        string file = Path.Combine(Folder, WriteBundle.ManifestName);
+        string file = Path.Combine(Folder, ManifestReader.FileName);
         if (findings.Count > 0)
         {
             File.Delete(file); // What is left of an earlier build is not this plugin's.

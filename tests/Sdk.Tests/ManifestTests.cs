@@ -50,7 +50,7 @@ public sealed class ManifestTests
     [InlineData("Greeter.dll", "Greter.dll", 5,
         "key assembly: expected Greeter.dll, which is built here, found \"Greter.dll\"")]
     [InlineData("Greeter.GreeterPlugin", "GreeterPlugin", 6,
-        "key type: expected a public class of Greeter.dll that is not abstract, such as "
+        "key type: expected a class of Greeter.dll that is not abstract, such as "
         + "Greeter.GreeterPlugin, found \"GreeterPlugin\"")]
     [InlineData("\"min\": \"0.1\", \"max\": \"0.1\"", "\"min\": \"0.2\", \"max\": \"0.3\"", 7,
         "key contracts: expected a range that holds 0.1, which this is built against, "
@@ -69,6 +69,15 @@ public sealed class ManifestTests
         "key id: expected it once, found 2 times")]
     [InlineData("\"id\": \"greeter\",", "", 0, "key id: expected a JSON string, found nothing")]
     [InlineData("\"own\"", "own", 9, "expected JSON, found")]
+    [InlineData("\"own\"", "\"own\", \"maturity\": \"ripe\"", 9,
+        "key maturity: expected experimental or preview or stable, found \"ripe\"")]
+    [InlineData("\"own\"", "\"own\", \"limits\": { \"threads\": 1 }", 9,
+        "key limits:threads: expected memory or ports, found an unknown limit")]
+    [InlineData("\"own\"", "\"own\", \"limits\": { \"memory\": \"1T\" }", 9, "key limits:memory: ")]
+    [InlineData("\"own\"", "\"own\", \"restart\": 1", 9, "key restart: expected true or false")]
+    [InlineData("\"own\"", "\"own\", \"settings\": { \"type\": \"text\" }", 9, "key settings")]
+    [InlineData("\"max\": \"0.1\"", "\"max\": \"0.1\", \"max\": \"0.1\"", 0, "expected JSON, found")]
+    [InlineData("\"own\"", "\"\\ud800\"", 0, "expected texts that are Unicode, found")]
     public void What_is_wrong_is_said_with_its_line(string part, string wrong, int line, string said)
     {
         Finding finding = Assert.Single(Of(Good.Replace(part, wrong, StringComparison.Ordinal)));
@@ -89,7 +98,9 @@ public sealed class ManifestTests
         PluginFacts facts = PluginFacts.Read(here, contracts);
         Assert.Equal("StorageOs.Sdk.Tests.dll", facts.Assembly);
         Assert.Contains(typeof(ManifestTests).FullName, facts.Classes);
-        Assert.DoesNotContain(typeof(Bundle).FullName, facts.Classes);
+        Assert.Contains(typeof(Bundle).FullName, facts.Classes);
+        Assert.Contains(typeof(OrderOfKeys).FullName, facts.Classes);
+        Assert.DoesNotContain(typeof(Abstract).FullName, facts.Classes);
         Assert.Equal(
             [typeof(TalkPlugin).FullName],
             facts.Plugins.Where(static name => name.EndsWith("Plugin", StringComparison.Ordinal)));
@@ -100,6 +111,16 @@ public sealed class ManifestTests
 
     private static IReadOnlyList<Finding> Of(string text) =>
         ManifestCheck.Of(Encoding.UTF8.GetBytes(text), Facts);
+
+    private abstract class Abstract;
+
+    [Fact]
+    public void A_manifest_that_names_every_file_is_as_long_as_a_node_reads()
+    {
+        string filler = new(' ', 200 * 1024);
+        Assert.Empty(Of(Good + filler));
+        Assert.Contains("at most 262144 bytes", Assert.Single(Of(Good + filler + filler)).ToString());
+    }
 
     private sealed class OrderOfKeys : IComparer<string>
     {

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
+using System.Text;
 
 namespace StorageOs.Sdk.Tests;
 
@@ -41,13 +42,12 @@ public sealed class PackageTests(Workshop workshop)
     }
 
     [Theory]
-    [InlineData("client")]
-    [InlineData("transport")]
-    [InlineData("witness")]
-    public void A_template_builds_passes_its_kit_and_becomes_one_file(string kind)
+    [InlineData("client", "Acme.Client", "acme.client")]
+    [InlineData("transport", "my-transport 2", "my-transport-2")]
+    [InlineData("witness", "acme-witness", "acme-witness")]
+    public void A_template_builds_passes_its_kit_and_becomes_one_file(
+        string kind, string name, string id)
     {
-        string name = $"Acme.{char.ToUpperInvariant(kind[0])}{kind[1..]}";
-        string id = name.ToLowerInvariant();
         string folder = workshop.New($"storageos-{kind}", name);
         string said = workshop.Dotnet(
             "test", $"{folder}/{name}.Tests", "--nologo", "-p:PackPluginOnBuild=true");
@@ -59,6 +59,9 @@ public sealed class PackageTests(Workshop workshop)
         Assert.Equal(kind, $"{bundle.Manifest["kind"]}");
         Assert.Contains($"{name}.dll", bundle.Files.Keys);
         Assert.Empty(bundle.Files.Keys.Intersect(HostSupplies));
+        Assert.All(bundle.Files, own => Assert.False(
+            Encoding.Latin1.GetString(own.Value).Contains(folder, StringComparison.Ordinal),
+            $"{own.Key} names {folder}"));
     }
 
     [Fact]
@@ -94,6 +97,10 @@ public sealed class PackageTests(Workshop workshop)
         byte[] once = File.ReadAllBytes(bundle);
         Directory.Delete(Path.Combine(project, "bin"), recursive: true);
         Directory.Delete(Path.Combine(project, "obj"), recursive: true);
+
+        // Nor does what a build of another kind has left in the folder make a difference.
+        _ = workshop.Dotnet("build", project, "-c", "Release");
+        File.WriteAllText(Path.Combine(project, "bin/plugin/left-over.dll"), "");
         _ = workshop.Dotnet("publish", project, "-c", "Debug");
         Assert.Equal(once, File.ReadAllBytes(bundle));
 

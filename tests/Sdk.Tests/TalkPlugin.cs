@@ -26,6 +26,7 @@ internal sealed class TalkClient(IReactor reactor, IConfiguration settings)
     private ClientGrant? grant;
     private IPort? port;
     private IDisposable? watch;
+    private IDisposable? again;
     private int reads;
     private ulong number;
 
@@ -69,7 +70,7 @@ internal sealed class TalkClient(IReactor reactor, IConfiguration settings)
         port = grant.Ports["words"];
         services.Offer("later");
         watch = reactor.Every(TimeSpan.FromMilliseconds(3), Talk);
-        _ = reactor.After(TimeSpan.FromMilliseconds(20), OpenAnew);
+        again = reactor.After(TimeSpan.FromMilliseconds(20), OpenAnew);
         if (flaw == "thread")
         {
             Thread thread = new(Talk);
@@ -101,6 +102,7 @@ internal sealed class TalkClient(IReactor reactor, IConfiguration settings)
     {
         grant = null;
         port = null;
+        again?.Dispose();
         if (flaw != "timer")
         {
             watch?.Dispose();

@@ -51,6 +51,14 @@ internal static class BundleWriter
             Path.GetFullPath(into), $"{manifest.Id}.{manifest.Version}{BundleReader.Extension}");
         SortedDictionary<string, byte[]> files = ReadFolder(folder, target);
         files[ManifestReader.FileName] = WithHashes(text, files);
+        if (files[ManifestReader.FileName].Length > Limits.ManifestBytesMax)
+        {
+            throw new RefusedException(new Refusal(
+                $"manifest of {manifest.Id}",
+                $"at most {Limits.ManifestBytesMax} bytes with the hashes of all files",
+                $"{files[ManifestReader.FileName].Length}"));
+        }
+
         Write(target, files, isGood);
         return target;
     }

@@ -1,6 +1,6 @@
 using StorageOs.Plugin.Testing;
 
-namespace MyPlugin.Tests;
+namespace MySpace.Tests;
 
 /// <summary>What every client does.</summary>
 public sealed class ConformanceTests : ClientKit<Plugin>;

@@ -1,6 +1,6 @@
 using StorageOs.Plugin.Testing;
 
-namespace MyPlugin.Tests;
+namespace MySpace.Tests;
 
 /// <summary>What this client does, on two nodes in virtual time.</summary>
 public sealed class GreetingTests

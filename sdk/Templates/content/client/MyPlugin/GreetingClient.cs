@@ -6,7 +6,7 @@ using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 
-namespace MyPlugin;
+namespace MySpace;
 
 /// <summary>Writes a greeting into its twin's memory and reads the twin's out of its own.</summary>
 public sealed class GreetingClient(

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 
-namespace MyPlugin;
+namespace MySpace;
 
 /// <summary>What the plugin consists of; named in plugin.json.</summary>
 public sealed class Plugin : IPlugin

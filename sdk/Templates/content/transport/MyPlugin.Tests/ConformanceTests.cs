@@ -3,7 +3,7 @@ using StorageOs.Contracts.Transports;
 using StorageOs.Plugin.Testing;
 using StorageOs.Transport.Loopback;
 
-namespace MyPlugin.Tests;
+namespace MySpace.Tests;
 
 /// <summary>What every transport does, bad flows included.</summary>
 public sealed class ConformanceTests : TransportKit, IDisposable

@@ -1,7 +1,7 @@
 using StorageOs.Contracts.Services;
 using StorageOs.Plugin.Testing;
 
-namespace MyPlugin.Tests;
+namespace MySpace.Tests;
 
 /// <summary>What every witness does.</summary>
 public sealed class ConformanceTests : WitnessKit

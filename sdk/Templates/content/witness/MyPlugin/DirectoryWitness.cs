@@ -2,7 +2,7 @@ using System.Text.Json;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
-namespace MyPlugin;
+namespace MySpace;
 
 /// <summary>
 /// The register as one JSON file for each group, in a directory that both nodes reach. Whoever

@@ -4,7 +4,7 @@ using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
-namespace MyPlugin;
+namespace MySpace;
 
 /// <summary>What the plugin consists of; named in plugin.json.</summary>
 public sealed class Plugin : IPlugin

@@ -1,7 +1,7 @@
 using System.Text.Json.Serialization;
 using StorageOs.Contracts.Services;
 
-namespace MyPlugin;
+namespace MySpace;
 
 /// <summary>An entry as it stands in its file.</summary>
 internal sealed record Stored(
