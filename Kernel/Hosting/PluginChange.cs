@@ -70,6 +70,7 @@ internal sealed record PluginChange(
         Dictionary<string, Refusal> refusals = [];
         IEnumerable<PluginManifest> others = modules
             .Where(module => module != old && !module.Ended.IsCompleted
+                && module.State != ModuleState.NotChosen
                 && module.Kind is PluginKind.Client or PluginKind.Witness)
             .Select(static module => module.Manifest!);
         return PluginOrder.Of([.. others, wanted], refusals)

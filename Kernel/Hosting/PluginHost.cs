@@ -99,7 +99,8 @@ internal sealed class PluginHost(
         IReadOnlyList<PluginLink> links, IConfigurationSection? settings = null)
     {
         Dictionary<PluginManifest, Module> made = Modules
-            .Where(static module => module.Manifest is not null && !module.Ended.IsCompleted)
+            .Where(static module => module.Manifest is not null && !module.Ended.IsCompleted
+                && module.State != ModuleState.NotChosen)
             .ToDictionary(static module => module.Manifest!);
         List<Module> fresh = [];
         foreach (PluginLink link in links)

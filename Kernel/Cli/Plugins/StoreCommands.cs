@@ -119,7 +119,7 @@ internal static class StoreCommands
         {
             if (held is not null)
             {
-                throw new RefusedException(held); // What one node does not run, its twin keeps away.
+                throw new RefusedException(held); // What one does not run its twin keeps away.
             }
 
             NodeStore store = NodeStore.Open(pair, name);

@@ -7,7 +7,7 @@ using StorageOs.Contracts.Plugins;
 
 namespace ApplicationServer.Journal;
 
-/// <summary>Keeps the application server's records on the storage node, in its data directory.</summary>
+/// <summary>Keeps the application server's records in the storage node's data directory.</summary>
 public sealed class JournalPlugin : IPlugin
 {
     /// <inheritdoc/>

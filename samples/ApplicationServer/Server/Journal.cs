@@ -108,7 +108,7 @@ internal sealed class Journal : IPlugin, IRecordsWatcher, IDisposable
     /// Appends a record, and returns once it is in this node's file, flushed, and in the partner's
     /// memory.
     /// </summary>
-    /// <returns>Its number, and whether both nodes hold it; only "alone" lets one be enough.</returns>
+    /// <returns>Its number, and whether both nodes hold it; "alone" lets one be enough.</returns>
     /// <exception cref="RefusedException">
     /// It is not acknowledged. Whether it is kept is not known, but when it was refused at once.
     /// </exception>
