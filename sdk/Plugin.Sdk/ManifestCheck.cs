@@ -149,7 +149,8 @@ internal sealed class ManifestCheck
         {
             // A part of the bundle's file name.
             Require(
-                PluginPath.IsVersion(version), "version", "a digit, then letters, digits, dots, dashes and plus signs",
+                PluginPath.IsVersion(version), "version",
+                "a digit, then letters, digits, dots, dashes and plus signs",
                 $"\"{version}\"");
         }
     }

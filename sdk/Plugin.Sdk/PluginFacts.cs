@@ -35,7 +35,8 @@ internal sealed record PluginFacts(
         return new PluginFacts(
             Path.GetFileName(assembly),
             [.. classes.Select(type => Name(code, type))],
-            [.. classes.Where(type => IsPublic(type) && IsPlugin(code, type)).Select(type => Name(code, type))],
+            [.. classes.Where(type => IsPublic(type) && IsPlugin(code, type))
+                .Select(type => Name(code, type))],
             [.. Types(host).Where(type => IsService(host, type))
                 .Select(type => host.GetString(type.Name))],
             VersionOf(host));

@@ -331,7 +331,7 @@ public sealed class ClientPair : IDisposable
         }
     }
 
-    /// <summary>Tells the twin of memory, while the session stands, in the order said.</summary>
+    /// <summary>Tells the twin of memory while the session stands, in the order of it.</summary>
     internal void TellTwin(PairBoot from, SessionId id, string region, IRemoteMemory? memory)
     {
         from.WordArrives = Math.Max(from.WordArrives, Time.Now + 1 + Time.Below(NoticeMax));

@@ -280,11 +280,14 @@ public sealed class PairTests
     public void A_timer_has_a_period()
     {
         using ClientPair pair = New(
-            new Script { Start = static client =>
+            new Script
             {
-                _ = client.Reactor.Every(TimeSpan.Zero, static () => { });
-                return Task.CompletedTask;
-            } },
+                Start = static client =>
+                {
+                    _ = client.Reactor.Every(TimeSpan.Zero, static () => { });
+                    return Task.CompletedTask;
+                },
+            },
             1);
         pair.First.Start();
         pair.Run(Second);

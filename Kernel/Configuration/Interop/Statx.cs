@@ -10,8 +10,8 @@ internal static partial class Statx
     private const int AT_EMPTY_PATH = 0x1000;
     private const uint STATX_TYPE = 0x1;
     private const uint STATX_UID = 0x8;
-    private const ushort S_IFMT = 0xF000;
-    private const ushort S_IFREG = 0x8000;
+    private const ushort TypeMask = 0xF000; // S_IFMT, inode(7)
+    private const ushort RegularFile = 0x8000; // S_IFREG
 
     [LibraryImport("libc")]
     internal static partial uint geteuid();
@@ -32,7 +32,7 @@ internal static partial class Statx
     {
         StatxBuffer buffer = default;
         int result = statx(AT_FDCWD, path, 0, STATX_TYPE, ref buffer);
-        return result == 0 && (buffer.Mode & S_IFMT) == S_IFREG;
+        return result == 0 && (buffer.Mode & TypeMask) == RegularFile;
     }
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
