@@ -20,7 +20,7 @@ public sealed record EmbeddedPlugin(string Id, Func<IPlugin> Make)
         {
             return new(Id, null, new Finding(FindingKind.Wrong, new Refusal(
                 "a plugin of this program",
-                $"an id of 1 to {Limits.NameCharsMax} letters, digits, dots, dashes and underscores",
+                $"an id of 1 to {Limits.NameCharsMax} letters, digits, dots, dashes, underscores",
                 $"\"{Id}\"")));
         }
 
