@@ -79,6 +79,11 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     /// <summary>Modules that get names and room before it; set before it is brought up.</summary>
     internal IReadOnlyList<Module> Ahead { get; set; } = [];
 
+    /// <summary>
+    /// Whether its thread hung when it ended: what it was given cannot be taken back, ever.
+    /// </summary>
+    internal bool Hangs { get; set; }
+
     /// <summary>Its code; null for the core and when not loaded.</summary>
     internal ILoadedPlugin? Code { get; set; }
 

@@ -108,6 +108,7 @@ internal sealed class ModuleEnding(
         if (module.Manifest?.Placement == PluginPlacement.Own
             && !reactor.Stop(Limits.ClientStopTimeMax))
         {
+            module.Hangs = true;
             log.LogWarning("{Module}: its thread hangs in a callback and is left", module.Id);
         }
     }

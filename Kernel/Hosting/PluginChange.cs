@@ -25,6 +25,11 @@ internal sealed record PluginChange(
         PluginCandidate? candidate = found.FirstOrDefault(candidate => candidate.Name == id);
         PluginManifest? wanted = candidate?.Good;
         Module? old = modules.LastOrDefault(module => module.Id == id);
+        if (old is { Hangs: true })
+        {
+            return new(null, null, Waits: "its thread hangs in a callback and keeps what it has");
+        }
+
         bool runs = old is { Ended.IsCompleted: false } && old.Finding == FindingKind.Warning;
         if (runs && wanted is not null && wanted.Folder == old!.Manifest?.Folder)
         {

@@ -84,6 +84,25 @@ public sealed class LivePluginTests : IDisposable
     }
 
     [Fact]
+    public async Task What_hangs_keeps_what_it_has_until_a_restart()
+    {
+        Install(Bundle("1.0.0", PluginBuilder.ClientPlugin(
+            Id, "Thread.Sleep(Timeout.Infinite); return default;")));
+        await using Node node = await BootAsync(", \"callbackSeconds\": 1");
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(40));
+        while (!Find(node).Hangs)
+        {
+            await Task.Delay(100, limit.Token);
+        }
+
+        Change(static (entry, now) => entry.Remove(now));
+        Assert.Equal(
+            "its thread hangs in a callback and keeps what it has",
+            $"{(await FollowAsync())["waits"]}");
+        Assert.Equal(ModuleState.Failed, Find(node).State);
+    }
+
+    [Fact]
     public async Task What_runs_already_is_left_as_it_is()
     {
         Install(Bundle("1.0.0"));
@@ -156,7 +175,7 @@ public sealed class LivePluginTests : IDisposable
         Change(static (entry, now) => entry.RollBack(now));
         Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
         Assert.Contains(node.Modules, static module => module is
-            { Id: "other", State: ModuleState.Running });
+        { Id: "other", State: ModuleState.Running });
     }
 
     [Fact]
@@ -254,9 +273,9 @@ public sealed class LivePluginTests : IDisposable
     private string Configure(string more = "") =>
         folder.Configuration($$"""{ "directories": ["plugins"] {{more}} }""");
 
-    private async Task<Node> BootAsync()
+    private async Task<Node> BootAsync(string more = "")
     {
-        Assert.Empty(NodeConfiguration.Load(Configure(), [], out NodeSettings? settings));
+        Assert.Empty(NodeConfiguration.Load(Configure(more), [], out NodeSettings? settings));
         Node node = await Node.BootAsync(settings!, manager, NullLoggerFactory.Instance);
         await node.Serving.WaitAsync(Soon);
         return node;

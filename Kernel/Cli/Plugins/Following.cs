@@ -36,11 +36,11 @@ internal sealed record Following(string? Standing, string Reason, string? Waits)
         }
     }
 
-    /// <summary>For people.</summary>
-    internal string Said(string node) =>
+    /// <summary>For people, behind what was done to the plugin.</summary>
+    internal string Said(string node, string done) =>
         Waits is not null ? $"takes effect when {node} starts again: {Waits}"
         : Standing is null ? $"{node} has ended it"
-        : Reason.Length == 0 ? Standing : $"{Standing}: {Reason}";
+        : Reason.Length == 0 || Reason == done ? Standing : $"{Standing}: {Reason}";
 
     /// <summary>Why a node does not run what it was meant to run; null when it does.</summary>
     internal Refusal? ProblemOf(StoreEntry entry) =>

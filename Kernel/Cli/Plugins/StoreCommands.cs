@@ -212,7 +212,7 @@ internal static class StoreCommands
         Output output, NodeStore node, StoreEntry entry, IReadOnlyList<Finding> findings,
         Following? following)
     {
-        string now = following?.Said(node.Name) ?? $"{node.Name} does not run";
+        string now = following?.Said(node.Name, entry.Reason) ?? $"{node.Name} does not run";
         output.Say($"{node.Name}: {entry.Id}: {entry.Reason}; {now}");
         IReadOnlyList<Refusal> warnings =
         [
