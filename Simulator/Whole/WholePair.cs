@@ -324,7 +324,8 @@ internal sealed class WholePair
 
     private bool IsInSync() => GroupId.All.All(group =>
         Entry(group) is { Sync: SyncState.InSync } entry
-        && Nodes.All(static node => node is { IsUp: true, HasStarted: true, IsToDie: false })
+        && Nodes.All(static node => node is { IsUp: true, HasStarted: true, IsToDie: false }
+            && node.Manager.Status.State == "Ready")
         && Nodes.All(node => node.Mirror.Log(group).Role
             == (node.Id == entry.Owner ? LogRole.Mirrored : LogRole.Passive)
             && (Registers.Count > 0
