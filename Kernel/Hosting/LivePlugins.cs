@@ -26,7 +26,7 @@ internal sealed class LivePlugins(
         // Whoever installs a plugin writes its settings, and trusts its maker, first.
         PluginSettings settings = (node.Reread?.Invoke() ?? node).Plugins;
         PluginChange change = PluginChange.Of(
-            id, host.Modules, source.With(settings).Find(transportsAlone: false));
+            id, host.Modules, source.With(settings).FindForFollowing());
         if (change.Waits is { } waits)
         {
             return new(host.Modules.LastOrDefault(module => module.Id == id), waits);
@@ -36,6 +36,10 @@ internal sealed class LivePlugins(
         {
             await host.LeaveAsync(old, change.New is { } next
                 ? $"version {next.Manifest.Version} takes its place" : "it is not wanted any more");
+            if (old.Hangs)
+            {
+                return new(old, PluginChange.StillHangs);
+            }
         }
 
         if (change.New is { } link)

@@ -12,6 +12,9 @@ namespace StorageOs.Kernel.Hosting;
 internal sealed record PluginChange(
     Module? Old, PluginLink? New, PluginCandidate? Bar = null, string? Waits = null)
 {
+    /// <summary>What is said of a plugin that never gives back what it has.</summary>
+    internal const string StillHangs = "its thread hangs in a callback and keeps what it has";
+
     /// <summary>Decides. Pure.</summary>
     /// <param name="id">The plugin's id.</param>
     /// <param name="modules">Every module of the node.</param>
@@ -27,7 +30,12 @@ internal sealed record PluginChange(
         Module? old = modules.LastOrDefault(module => module.Id == id);
         if (old is { Hangs: true })
         {
-            return new(null, null, Waits: "its thread hangs in a callback and keeps what it has");
+            return new(null, null, Waits: StillHangs);
+        }
+
+        if (old?.State is ModuleState.Loading or ModuleState.Starting)
+        {
+            return new(null, null, Waits: "it is still starting; ask again once it has started");
         }
 
         bool runs = old is { Ended.IsCompleted: false } && old.Finding == FindingKind.Warning;

@@ -175,6 +175,11 @@ internal sealed class PluginHost(
 
         lock (gate)
         {
+            if (module.Hangs)
+            {
+                return; // It is shown for as long as it keeps what it has.
+            }
+
             _ = modules.Remove(module);
             _ = endings.Remove(module);
             foreach ((string name, _) in commands.Where(one => one.Value == module).ToArray())

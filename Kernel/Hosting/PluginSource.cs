@@ -82,6 +82,28 @@ internal sealed class PluginSource
     }
 
     /// <summary>
+    /// The same of a node that runs: a store that cannot be read says nothing about what it wants.
+    /// </summary>
+    /// <exception cref="RefusedException">It cannot be read, or is not there.</exception>
+    internal IReadOnlyList<PluginCandidate> FindForFollowing()
+    {
+        try
+        {
+            return Directory.Exists(store.Directory)
+                ? PluginCatalog.Find(embedded, settings, trust, store.Read(), false)
+                : throw new DirectoryNotFoundException("no such folder");
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new RefusedException(
+                new Refusal(
+                    $"plugin store {store.Directory}", "one that can be read", failure.Message,
+                    "correct plugins.store; what runs goes on"),
+                failure);
+        }
+    }
+
+    /// <summary>
     /// Counts a failure of a plugin that did not come with the system: too many keep it from being
     /// loaded. What the system consists of is loaded whatever it did, or there would be no service;
     /// what the program around it hands over is that program's own matter.

@@ -103,6 +103,34 @@ public sealed class LivePluginTests : IDisposable
     }
 
     [Fact]
+    public async Task A_store_that_is_not_there_ends_nobody()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync();
+        Directory.Move(folder.File("data/plugins"), folder.File("data/elsewhere"));
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
+            () => FollowAsync());
+        Assert.Contains("one that can be read", refused.Message);
+        Assert.Equal(ModuleState.Running, Find(node).State);
+    }
+
+    [Fact]
+    public async Task What_hangs_in_its_stop_keeps_its_place()
+    {
+        Install(Bundle("1.0.0", PluginBuilder.ClientPlugin(Id).Replace(
+            "public ValueTask StopAsync(CancellationToken deadline) => default;",
+            "public ValueTask StopAsync(CancellationToken deadline) "
+                + "{ Thread.Sleep(Timeout.Infinite); return default; }")));
+        await using Node node = await BootAsync();
+        Upgrade(Bundle("1.1.0"));
+        Assert.Equal(
+            "its thread hangs in a callback and keeps what it has",
+            $"{(await AskAsync("follow", new JsonObject { ["id"] = Id }, TimeSpan.FromMinutes(1)))
+                ["waits"]}");
+        Assert.Equal("1.0.0", Find(node).Manifest!.Version);
+    }
+
+    [Fact]
     public async Task What_runs_already_is_left_as_it_is()
     {
         Install(Bundle("1.0.0"));
@@ -266,9 +294,10 @@ public sealed class LivePluginTests : IDisposable
 
     private async Task<JsonArray> PluginsAsync() => (JsonArray)await AskAsync("plugins");
 
-    private async Task<JsonNode> AskAsync(string command, JsonObject? arguments = null) =>
+    private async Task<JsonNode> AskAsync(
+        string command, JsonObject? arguments = null, TimeSpan? limit = null) =>
         (await NodeClient.AskAsync(
-            folder.File("manage.sock"), command, arguments, Soon, default))!;
+            folder.File("manage.sock"), command, arguments, limit ?? Soon, default))!;
 
     private string Configure(string more = "") =>
         folder.Configuration($$"""{ "directories": ["plugins"] {{more}} }""");
