@@ -13,6 +13,15 @@ public static class Limits
     /// <summary>Bytes of a configuration file.</summary>
     public const int ConfigurationBytesMax = 1 * Size.MiB;
 
+    /// <summary>Bytes of managed memory that a plugin's process can live with.</summary>
+    public const long PluginHeapBytesMin = 32 * Size.MiB;
+
+    /// <summary>After which a plugin's process that failed is started again, at first.</summary>
+    public static readonly TimeSpan ProcessRestartDelayMin = TimeSpan.FromSeconds(1);
+
+    /// <summary>The same after many failures.</summary>
+    public static readonly TimeSpan ProcessRestartDelayMax = TimeSpan.FromMinutes(1);
+
     /// <summary>Bytes of a manifest, which may list all files of its plugin.</summary>
     public const int ManifestBytesMax = 256 * Size.KiB;
 

@@ -291,14 +291,29 @@ internal sealed class ClientEdge : IClientServices
             onRequest = [];
             if (revoked)
             {
-                foreach (RegionNeed need in needs.Regions.Where(r => !r.OfferedOnRequest))
-                {
-                    regions[need.Name].Reclaim([new(0, regions[need.Name].Length)]);
-                }
-
+                ReclaimAll();
                 manager.FromClient(new CcmEvent.ClientReclaimed(name));
             }
         }
+    }
+
+    private void ReclaimAll()
+    {
+        IReclaimWatcher? watcher = client as IReclaimWatcher;
+        try
+        {
+            watcher?.Reclaiming();
+        }
+        finally
+        {
+            // Also when it has failed: then nobody touches them any more.
+            foreach (RegionNeed need in needs.Regions.Where(r => !r.OfferedOnRequest))
+            {
+                regions[need.Name].Reclaim([new(0, regions[need.Name].Length)]);
+            }
+        }
+
+        watcher?.Reclaimed();
     }
 
     private void PreparePort(CcmEffect.PreparePort ask)

@@ -32,6 +32,7 @@ internal static class CommandLine
             Plugins.PluginCommand.Make(),
             Transport.TransportCommand.Make(),
             Image.ImageCommand.Make(),
+            PluginProcessCommand.Make(),
         };
         ParseResult parsed;
         try

@@ -33,6 +33,30 @@ internal sealed partial class ManifestReader
         return always || value.ValueKind == JsonValueKind.True;
     }
 
+    /// <summary>
+    /// Services of other plugins are objects of the node's process, which another cannot call.
+    /// </summary>
+    private PluginIsolation ReadIsolation(PluginKind kind, PluginPlacement placement)
+    {
+        PluginIsolation isolation = Choice<PluginIsolation>(
+            "isolation", PluginIsolation.None, null);
+        bool isProcess = isolation == PluginIsolation.Process;
+        Require(
+            !isProcess || (kind == PluginKind.Client && placement == PluginPlacement.Own),
+            "isolation", "process of clients with a reactor of their own only", "process");
+        string? shares = isProcess ? Array.Find(
+            ["provides", "requires", "uses"],
+            key => root.TryGetProperty(key, out JsonElement list)
+                && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0) : null;
+        Require(
+            shares is null, "isolation", "none, of what takes or gives services", $"\"{shares}\"");
+        Require(
+            isProcess || !(root.TryGetProperty("limits", out JsonElement limits)
+                && limits.ValueKind == JsonValueKind.Object && limits.TryGetProperty("heap", out _)),
+            "limits:heap", "no such limit without isolation: process", "one");
+        return isolation;
+    }
+
     private PluginLimits ReadLimits()
     {
         if (!root.TryGetProperty("limits", out JsonElement limits) || !Require(
@@ -44,6 +68,7 @@ internal sealed partial class ManifestReader
 
         long? memory = null;
         int? ports = null;
+        long? heap = null;
         foreach (JsonProperty limit in limits.EnumerateObject())
         {
             switch (limit.Name)
@@ -62,14 +87,21 @@ internal sealed partial class ManifestReader
                         good, "limits:ports", "a whole number", limit.Value.GetRawText())
                         ? count : null;
                     break;
+                case "heap":
+                    heap = Bytes(limit.Value);
+                    Require(
+                        heap >= Limits.PluginHeapBytesMin, "limits:heap",
+                        $"at least {Limits.PluginHeapBytesMin} bytes, as a number or \"64M\"",
+                        limit.Value.GetRawText());
+                    break;
                 default:
                     // A limit that nothing enforces would be a promise that nobody keeps.
-                    Refuse($"limits:{limit.Name}", "memory or ports", "an unknown limit");
+                    Refuse($"limits:{limit.Name}", "memory, ports or heap", "an unknown limit");
                     break;
             }
         }
 
-        return new PluginLimits(memory, ports);
+        return new PluginLimits(memory, ports, heap);
     }
 
     private static long? Bytes(JsonElement value)

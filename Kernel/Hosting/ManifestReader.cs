@@ -40,8 +40,8 @@ internal sealed partial class ManifestReader
     internal static IReadOnlyList<string> Keys { get; } =
     [
         "$schema", "id", "version", "kind", "description", "maturity", "assembly", "type",
-        "contracts", "provides", "requires", "uses", "reactor", "restart", "limits", "settings",
-        "files",
+        "contracts", "provides", "requires", "uses", "reactor", "isolation", "restart", "limits",
+        "settings", "files",
     ];
 
     /// <summary>The version of Contracts that this kernel was built with, such as 0.1.</summary>
@@ -144,6 +144,7 @@ internal sealed partial class ManifestReader
             Maturity = root.TryGetProperty("maturity", out _)
                 ? Choice<PluginMaturity>("maturity", null, null) : null,
             NeedsRestart = Restart(kind, placement),
+            Isolation = ReadIsolation(kind, placement),
             Limits = ReadLimits(),
             Settings = ReadSettings(),
             Files = ReadFiles(),

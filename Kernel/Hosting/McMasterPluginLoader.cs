@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Isolation;
 
 namespace StorageOs.Kernel.Hosting;
 
@@ -33,7 +34,8 @@ internal sealed class McMasterPluginLoader : IPluginLoader
             AssemblyLoadContext? context =
                 AssemblyLoadContext.GetLoadContext(plugin.GetType().Assembly);
             return new Loaded(
-                loader, plugin, CanUnload(manifest) ? new WeakReference(context) : null);
+                loader, plugin,
+                CanUnload(manifest) ? new WeakReference(context, trackResurrection: true) : null);
         }
         catch
         {
@@ -101,8 +103,12 @@ internal sealed class McMasterPluginLoader : IPluginLoader
         return copied ? "a private copy of Contracts beside the plugin" : $"{type.FullName}";
     }
 
-    internal static string Shown(Exception failure) =>
-        $"{failure.GetType().Name}: {failure.Message.ReplaceLineEndings(" ")}";
+    /// <summary>A failure in one line.</summary>
+    internal static string Shown(Exception failure)
+    {
+        string text = failure.Message.ReplaceLineEndings(" ");
+        return failure is PluginProcessException ? text : $"{failure.GetType().Name}: {text}";
+    }
 
     private sealed class Loaded(PluginLoader loader, IPlugin plugin, WeakReference? code)
         : ILoadedPlugin

@@ -6,6 +6,7 @@ using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Hosting.Schema;
+using StorageOs.Kernel.Isolation;
 
 namespace StorageOs.Kernel.Hosting;
 
@@ -197,9 +198,26 @@ internal sealed class ModuleFactory(
         "correct the plugin: what takes long belongs into StartAsync; or give it more time by "
         + "plugins.registrationSeconds");
 
+    private ILoadedPlugin Load(Module module)
+    {
+        PluginManifest manifest = module.Manifest!;
+        if (manifest.Isolation != PluginIsolation.Process)
+        {
+            return loader.Load(manifest);
+        }
+
+        string program = IsolationSettings.FindProgram() ?? throw new RefusedException(new Refusal(
+            $"plugin {module.Id}", "a kernel's program beside its code, to run it in a process",
+            "none", "a program that embeds the kernel cannot run plugins with isolation: process"));
+        IsolationSettings isolation = new(
+            program, settings.RegistrationTimeMax, settings.CallbackTimeMax);
+        return IsolatedPlugin.Start(
+            manifest, node, SettingsOf(module), module.View!, isolation, logs);
+    }
+
     private void Register(Module module, PluginRegistry registry, TimedStep step)
     {
-        ILoadedPlugin code = loader.Load(module.Manifest!);
+        ILoadedPlugin code = Load(module);
         bool taken = false;
         try
         {

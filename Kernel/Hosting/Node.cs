@@ -9,6 +9,7 @@ using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Ccm;
 using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Hosting.Store;
+using StorageOs.Kernel.Isolation;
 using StorageOs.Kernel.Loop;
 using StorageOs.Kernel.Management;
 using StorageOs.Kernel.Recorder;
@@ -228,7 +229,16 @@ public sealed class Node : IAsyncDisposable
         Module transport = await LoadTransportAsync(found);
         Module ccm = await LoadCoreAsync(core, transport);
         manager = ccm.Services!.GetRequiredService<IConnectionManager>();
-        host = new PluginHost(factory, manager, logs) { NoteFailure = plugins.NoteFailure };
+        ProcessRestarts restarts = new(
+            FollowStoreAsync, TimeProvider.System, log, loadingEnds.Token);
+        host = new PluginHost(factory, manager, logs)
+        {
+            NoteFailure = (module, why) =>
+            {
+                plugins.NoteFailure(module, why);
+                restarts.Note(module);
+            },
+        };
         host.Add(ccm);
         host.Add(transport);
         manager.Start();

@@ -54,6 +54,9 @@ internal sealed record PluginManifest(
     /// </summary>
     public bool NeedsRestart { get; init; }
 
+    /// <summary>Where its clients run.</summary>
+    public PluginIsolation Isolation { get; init; }
+
     /// <summary>Where it was found.</summary>
     public PluginOrigin Origin { get; init; }
 
@@ -108,7 +111,18 @@ internal enum PluginMaturity
 /// </summary>
 /// <param name="MemoryBytes">Bytes of their regions.</param>
 /// <param name="Ports">Their ports.</param>
-internal sealed record PluginLimits(long? MemoryBytes, int? Ports);
+/// <param name="HeapBytes">Managed memory of a process of its own.</param>
+internal sealed record PluginLimits(long? MemoryBytes, int? Ports, long? HeapBytes = null);
+
+/// <summary>Where a plugin's clients run.</summary>
+internal enum PluginIsolation
+{
+    /// <summary>In the node's process: what ends that ends the node.</summary>
+    None,
+
+    /// <summary>In a process of its own, whose end costs its plugin alone.</summary>
+    Process,
+}
 
 /// <summary>What a plugin is.</summary>
 internal enum PluginKind

@@ -1,6 +1,7 @@
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
+using StorageOs.Kernel.Ccm;
 
 namespace StorageOs.Kernel.Hosting;
 
@@ -8,7 +9,7 @@ namespace StorageOs.Kernel.Hosting;
 /// A client as the connection manager knows it: after its stop it hears nothing more, though what
 /// it was given is only then taken back, on its reactor. That reactor alone.
 /// </summary>
-internal sealed class StoppableClient(IClient client) : IClient
+internal sealed class StoppableClient(IClient client) : IClient, IReclaimWatcher
 {
     private bool stopped;
 
@@ -52,6 +53,24 @@ internal sealed class StoppableClient(IClient client) : IClient
         if (!stopped)
         {
             client.MemoryChanged(region, memory);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Reclaiming()
+    {
+        if (!stopped)
+        {
+            (client as IReclaimWatcher)?.Reclaiming();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Reclaimed()
+    {
+        if (!stopped)
+        {
+            (client as IReclaimWatcher)?.Reclaimed();
         }
     }
 

@@ -85,6 +85,12 @@ internal static class StatusDocument
             ["source"] = Lower(module.Manifest?.Origin),
             ["signature"] = Lower(module.Manifest?.Signature),
             ["maturity"] = Lower(module.Manifest?.Maturity),
+            ["containment"] = module switch
+            {
+                { Kind: not PluginKind.Client } => null,
+                { Manifest.Isolation: PluginIsolation.Process } => "process",
+                _ => "not contained",
+            },
         };
     }
 

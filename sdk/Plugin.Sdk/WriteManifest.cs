@@ -54,6 +54,9 @@ public sealed class WriteManifest : PluginTask
     /// <summary>PluginType.</summary>
     public string Type { get; set; } = "";
 
+    /// <summary>PluginIsolation.</summary>
+    public string Isolation { get; set; } = "";
+
     /// <summary>PluginReactor.</summary>
     public string Reactor { get; set; } = "";
 
@@ -139,6 +142,7 @@ public sealed class WriteManifest : PluginTask
         PutList(manifest, "requires", Requires);
         PutList(manifest, "uses", Uses);
         Put(manifest, "reactor", Or(Reactor, kind == "transport" ? "kernel" : ""));
+        Put(manifest, "isolation", Isolation);
         return Encoding.UTF8.GetBytes(manifest.ToJsonString(Style) + "\n");
     }
 

@@ -19,6 +19,7 @@ public sealed class ManifestSchemaTests : IDisposable
           "description": "d", "maturity": "preview", "assembly": "good.dll", "type": "T",
           "contracts": { "min": "0.1", "max": "0.1" }, "provides": [],
           "requires": ["IVolumes"], "uses": ["IWitness"], "reactor": "own", "restart": false,
+          "isolation": "none",
           "limits": { "memory": "64M", "ports": 2 },
           "settings": { "type": "object", "required": ["a"], "additionalProperties": false,
             "properties": { "a": { "type": "integer", "minimum": 1, "maximum": 3, "default": 2 },
@@ -80,6 +81,7 @@ public sealed class ManifestSchemaTests : IDisposable
     [Theory]
     [InlineData("", "")]
     [InlineData("\"64M\"", "67108864")]
+    [InlineData("\"requires\": [\"IVolumes\"], \"uses\": [\"IWitness\"]", "\"requires\": []")]
     [InlineData("\"own\"", "\"storage\"")] // and then restart may not be false: see below
     public void What_is_good_is_good_by_both(string text, string replacement)
     {
@@ -108,6 +110,8 @@ public sealed class ManifestSchemaTests : IDisposable
     [InlineData("[\"IVolumes\"]", "\"IVolumes\"")]
     [InlineData("[\"IVolumes\"]", "[5]")]
     [InlineData("\"restart\": false", "\"restart\": \"no\"")]
+    [InlineData("\"none\"", "\"container\"")]
+    [InlineData("\"ports\": 2", "\"heap\": \"much\"")]
     [InlineData("\"64M\"", "\"64 MB\"")]
     [InlineData("\"64M\"", "-1")]
     [InlineData("\"ports\": 2", "\"ports\": \"2\"")]
@@ -130,6 +134,8 @@ public sealed class ManifestSchemaTests : IDisposable
 
     [Theory]
     [InlineData("\"restart\": false", "\"reactor\": \"storage\", \"restart\": false", "\"own\", ", "")]
+    [InlineData("\"none\"", "\"process\"", "", "")] // It takes services of others.
+    [InlineData("\"ports\": 2", "\"heap\": \"64M\"", "", "")] // It has no process.
     [InlineData("\"good.dll\":", "\"../good.dll\":", "", "")]
     [InlineData("\"good.dll\":", "\"plugin.json\":", "", "")]
     [InlineData("\"maximum\": 3", "\"maximum\": 0", "", "")]

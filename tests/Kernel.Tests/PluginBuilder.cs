@@ -10,6 +10,7 @@ internal static class PluginBuilder
     private const string Usings = """
         using System; using System.Threading; using System.Threading.Tasks;
         using System.Collections.Generic; using System.Text.Json.Nodes;
+        using System.Runtime.InteropServices; using Microsoft.Extensions.Logging;
         using Microsoft.Extensions.DependencyInjection;
         using StorageOs.Contracts.Plugins; using StorageOs.Contracts.Clients;
         using StorageOs.Contracts.Runtime; using StorageOs.Contracts.Services;

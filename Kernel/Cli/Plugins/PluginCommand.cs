@@ -68,18 +68,20 @@ internal static class PluginCommand
             ["reason"] = row.Reason,
             ["source"] = row.Source,
             ["signature"] = row.Signature,
+            ["containment"] = row.Containment,
         })];
 
     /// <summary>A table that fits 80 columns; reasons, which are long, below it.</summary>
     private static Rows TableOf((JsonObject Node, IReadOnlyList<PluginRow> Rows)[] nodes)
     {
-        Table table = StatusTable.New("Node", "Plugin", "Kind", "Version", "State", "Signed");
+        Table table = StatusTable.New(
+            "Node", "Plugin", "Kind", "Version", "State", "Signed", "Contained");
         List<IRenderable> parts = [table];
         foreach ((JsonObject node, IReadOnlyList<PluginRow> rows) in nodes)
         {
             if (node["plugins"] is not JsonArray)
             {
-                table.AddRow($"{node["name"]}", "", "", "", "Unreachable", "");
+                table.AddRow($"{node["name"]}", "", "", "", "Unreachable", "", "");
             }
 
             foreach (PluginRow row in rows)
@@ -88,7 +90,7 @@ internal static class PluginCommand
                     .. new[]
                     {
                         $"{node["name"]}", row.Id, row.Kind, row.Version, row.Standing,
-                        Signed(row),
+                        Signed(row), Contained(row),
                     }.Select(StatusTable.Plain),
                 ]);
                 if (row.Reason.Length > 0)
@@ -100,6 +102,13 @@ internal static class PluginCommand
 
         return new Rows(parts);
     }
+
+    private static string Contained(PluginRow row) => row.Containment switch
+    {
+        "" => "",
+        "process" => "yes",
+        _ => "no",
+    };
 
     private static string Signed(PluginRow row) => row switch
     {

@@ -12,9 +12,13 @@ namespace StorageOs.Kernel.Cli.Plugins;
 /// <param name="Reason">Why, for people.</param>
 /// <param name="Source">Where it comes from: system, directory or store.</param>
 /// <param name="Signature">By whom it is signed: none, known or unknown.</param>
+/// <param name="Containment">
+/// Whether what it does can end the node: process when not, else "not contained"; empty of what is
+/// no client and of what does not run.
+/// </param>
 internal sealed record PluginRow(
     string Id, string Kind, string Version, string Standing, string Reason, string Source,
-    string Signature);
+    string Signature, string Containment = "");
 
 /// <summary>
 /// Lays what a node's store wants beside what the node runs: where they differ, a restart is
@@ -62,7 +66,7 @@ internal static class PluginView
     private static PluginRow Row(JsonObject plugin) => new(
         $"{plugin["id"]}", $"{plugin["kind"]}", $"{plugin["version"]}",
         $"{plugin["standing"] ?? plugin["state"]}", $"{plugin["reason"]}", $"{plugin["source"]}",
-        $"{plugin["signature"]}");
+        $"{plugin["signature"]}", $"{plugin["containment"]}");
 
     /// <summary>What runs, with what was decided about it since.</summary>
     private static PluginRow Changed(PluginRow row, StoreEntry entry)
