@@ -52,7 +52,8 @@ internal sealed partial class ManifestReader
             shares is null, "isolation", "none, of what takes or gives services", $"\"{shares}\"");
         Require(
             isProcess || !(root.TryGetProperty("limits", out JsonElement limits)
-                && limits.ValueKind == JsonValueKind.Object && limits.TryGetProperty("heap", out _)),
+                && limits.ValueKind == JsonValueKind.Object
+                && limits.TryGetProperty("heap", out _)),
             "limits:heap", "no such limit without isolation: process", "one");
         return isolation;
     }
