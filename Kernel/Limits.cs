@@ -13,6 +13,12 @@ public static class Limits
     /// <summary>Bytes of a configuration file.</summary>
     public const int ConfigurationBytesMax = 1 * Size.MiB;
 
+    /// <summary>Lines a minute that a plugin may log unless its manifest says.</summary>
+    public const int PluginLogLinesUsual = 600;
+
+    /// <summary>Lines a minute that a plugin may ask for.</summary>
+    public const int PluginLogLinesMax = 60_000;
+
     /// <summary>Bytes of managed memory that a plugin's process can live with.</summary>
     public const long PluginHeapBytesMin = 32 * Size.MiB;
 

@@ -60,49 +60,59 @@ internal sealed partial class ManifestReader
 
     private PluginLimits ReadLimits()
     {
-        if (!root.TryGetProperty("limits", out JsonElement limits) || !Require(
-            limits.ValueKind == JsonValueKind.Object, "limits", "an object",
-            $"{limits.ValueKind}"))
+        PluginLimits limits = new();
+        if (!root.TryGetProperty("limits", out JsonElement said) || !Require(
+            said.ValueKind == JsonValueKind.Object, "limits", "an object", $"{said.ValueKind}"))
         {
-            return new PluginLimits(null, null);
+            return limits;
         }
 
-        long? memory = null;
-        int? ports = null;
-        long? heap = null;
-        foreach (JsonProperty limit in limits.EnumerateObject())
+        foreach (JsonProperty limit in said.EnumerateObject())
         {
-            switch (limit.Name)
+            limits = limit.Name switch
             {
-                case "memory":
-                    memory = Bytes(limit.Value);
-                    Require(
-                        memory is not null, "limits:memory", "bytes, or a text such as \"64M\"",
-                        limit.Value.GetRawText());
-                    break;
-                case "ports":
-                    int count = 0;
-                    bool good = limit.Value.ValueKind == JsonValueKind.Number
-                        && limit.Value.TryGetInt32(out count) && count >= 0;
-                    ports = Require(
-                        good, "limits:ports", "a whole number", limit.Value.GetRawText())
-                        ? count : null;
-                    break;
-                case "heap":
-                    heap = Bytes(limit.Value);
-                    Require(
-                        heap >= Limits.PluginHeapBytesMin, "limits:heap",
-                        $"at least {Limits.PluginHeapBytesMin} bytes, as a number or \"64M\"",
-                        limit.Value.GetRawText());
-                    break;
-                default:
-                    // A limit that nothing enforces would be a promise that nobody keeps.
-                    Refuse($"limits:{limit.Name}", "memory, ports or heap", "an unknown limit");
-                    break;
-            }
+                "memory" => limits with { MemoryBytes = Bytes(limit, 0) },
+                "ports" => limits with { Ports = Count(limit, 0, int.MaxValue) },
+                "posts" => limits with { Posts = Count(limit, 0, int.MaxValue) },
+                "logLines" => limits with
+                {
+                    LogLines = Count(limit, 1, Limits.PluginLogLinesMax),
+                },
+                "heap" => limits with { HeapBytes = Bytes(limit, Limits.PluginHeapBytesMin) },
+                _ => Unknown(limit, limits),
+            };
         }
 
-        return new PluginLimits(memory, ports, heap);
+        return limits;
+    }
+
+    // A limit that nothing enforces would be a promise that nobody keeps.
+    private PluginLimits Unknown(JsonProperty limit, PluginLimits limits)
+    {
+        Refuse(
+            $"limits:{limit.Name}", "memory, ports, posts, logLines or heap", "an unknown limit");
+        return limits;
+    }
+
+    private int? Count(JsonProperty limit, int least, int most)
+    {
+        int count = 0;
+        bool good = limit.Value.ValueKind == JsonValueKind.Number
+            && limit.Value.TryGetInt32(out count) && count >= least && count <= most;
+        return Require(
+            good, $"limits:{limit.Name}",
+            most == int.MaxValue ? "a whole number" : $"a whole number from {least} to {most}",
+            limit.Value.GetRawText()) ? count : null;
+    }
+
+    private long? Bytes(JsonProperty limit, long least)
+    {
+        long? bytes = Bytes(limit.Value);
+        Require(
+            bytes >= least, $"limits:{limit.Name}",
+            (least > 0 ? $"at least {least} " : "") + "bytes, or a text such as \"64M\"",
+            limit.Value.GetRawText());
+        return bytes;
     }
 
     private static long? Bytes(JsonElement value)

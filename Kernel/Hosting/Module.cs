@@ -87,6 +87,9 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     /// <summary>Its code; null for the core and when not loaded.</summary>
     internal ILoadedPlugin? Code { get; set; }
 
+    /// <summary>What it logs by; null when nothing limits that.</summary>
+    internal PluginLogs? Logs { get; set; }
+
     /// <summary>Its services; null until made.</summary>
     internal ServiceProvider? Services { get; set; }
 

@@ -71,8 +71,21 @@ internal sealed class ModuleFactory(
     }
 
     /// <summary>Services that hold what the host gives to each module.</summary>
-    internal PluginRegistry NewRegistry(Module module) =>
-        new(SettingsOf(module), node, module.View!, logs, () => vetoes.Of(module.Id));
+    internal PluginRegistry NewRegistry(Module module) => new(
+        SettingsOf(module), node, module.View!, LogsOf(module), () => vetoes.Of(module.Id));
+
+    /// <summary>What came with the node may say whatever it has to.</summary>
+    private ILoggerFactory LogsOf(Module module)
+    {
+        if (module.Manifest is not { Origin: PluginOrigin.Store or PluginOrigin.Directory } its)
+        {
+            return logs;
+        }
+
+        module.Logs ??= new PluginLogs(
+            logs, module.Id, its.Limits.LogLines ?? Limits.PluginLogLinesUsual);
+        return module.Logs;
+    }
 
     private IConfigurationSection SettingsOf(Module module) =>
         module.Settings ?? settings.Settings.GetSection(module.Id);
@@ -212,7 +225,7 @@ internal sealed class ModuleFactory(
         IsolationSettings isolation = new(
             program, settings.RegistrationTimeMax, settings.CallbackTimeMax);
         return IsolatedPlugin.Start(
-            manifest, node, SettingsOf(module), module.View!, isolation, logs);
+            manifest, node, SettingsOf(module), module.View!, isolation, LogsOf(module));
     }
 
     private void Register(Module module, PluginRegistry registry, TimedStep step)

@@ -378,9 +378,11 @@ internal sealed class PluginHost(
         PluginLimits limits = module.Manifest!.Limits;
         long memory = 0;
         long ports = 0;
+        long posts = 0;
         foreach ((IClient _, ClientNeeds needs) in module.Parts.Clients)
         {
             ports += needs.Ports.Count;
+            posts += needs.Ports.Sum(static port => port?.PostsInFlightMax ?? 0L);
             memory += needs.Regions.Sum(static region => region?.Bytes ?? 0L);
         }
 
@@ -392,6 +394,11 @@ internal sealed class PluginHost(
             : ports > limits.Ports
                 ? new Refusal(
                     subject, $"at most {limits.Ports} ports, its manifest's limit", $"{ports}")
+            : posts > limits.Posts
+                ? new Refusal(
+                    subject,
+                    $"at most {limits.Posts} operations in flight, its manifest's limit",
+                    $"{posts}")
                 : null;
     }
 

@@ -43,7 +43,7 @@ internal sealed record PluginManifest(
     public PluginMaturity? Maturity { get; init; }
 
     /// <summary>What its clients may ask for.</summary>
-    public PluginLimits Limits { get; init; } = new(null, null);
+    public PluginLimits Limits { get; init; } = new();
 
     /// <summary>What its settings must look like.</summary>
     public SettingsSchema Settings { get; init; } = SettingsSchema.Anything;
@@ -111,8 +111,12 @@ internal enum PluginMaturity
 /// </summary>
 /// <param name="MemoryBytes">Bytes of their regions.</param>
 /// <param name="Ports">Their ports.</param>
+/// <param name="Posts">Operations in flight on all their ports.</param>
+/// <param name="LogLines">Lines of log a minute.</param>
 /// <param name="HeapBytes">Managed memory of a process of its own.</param>
-internal sealed record PluginLimits(long? MemoryBytes, int? Ports, long? HeapBytes = null);
+internal sealed record PluginLimits(
+    long? MemoryBytes = null, int? Ports = null, int? Posts = null, int? LogLines = null,
+    long? HeapBytes = null);
 
 /// <summary>Where a plugin's clients run.</summary>
 internal enum PluginIsolation

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
@@ -85,12 +86,36 @@ internal static class StatusDocument
             ["source"] = Lower(module.Manifest?.Origin),
             ["signature"] = Lower(module.Manifest?.Signature),
             ["maturity"] = Lower(module.Manifest?.Maturity),
+            ["uses"] = Uses(module),
             ["containment"] = module switch
             {
                 { Kind: not PluginKind.Client } => null,
                 { Manifest.Isolation: PluginIsolation.Process } => "process",
                 _ => "not contained",
             },
+        };
+    }
+
+    /// <summary>What its clients were given, beside the limits of its manifest.</summary>
+    private static JsonObject? Uses(Module module)
+    {
+        if (module is not { Kind: PluginKind.Client, Manifest.Limits: { } limits })
+        {
+            return null;
+        }
+
+        ClientNeeds[] needs = [.. module.Parts.Clients.Select(static client => client.Needs)];
+        return new JsonObject
+        {
+            ["memoryBytes"] = needs.Sum(static one => one.Regions.Sum(r => (long)r.Bytes)),
+            ["memoryBytesMax"] = limits.MemoryBytes,
+            ["ports"] = needs.Sum(static one => one.Ports.Count),
+            ["portsMax"] = limits.Ports,
+            ["posts"] = needs.Sum(static one => one.Ports.Sum(p => (long)p.PostsInFlightMax)),
+            ["postsMax"] = limits.Posts,
+            ["logLinesLeftOut"] = module.Logs?.LeftOut ?? 0,
+            ["logLinesMax"] = module.Logs is null
+                ? null : limits.LogLines ?? Limits.PluginLogLinesUsual,
         };
     }
 

@@ -5,7 +5,9 @@ namespace StorageOs.Kernel.Recorder;
 /// caused by whoever talks to the node, and nobody may wash the story out of the ring by talking.
 /// Any thread; told the time.
 /// </summary>
-internal sealed class EventBudget
+/// <param name="burst">Events at once.</param>
+/// <param name="period">Nanoseconds after which there may be one more.</param>
+internal sealed class EventBudget(int burst = EventBudget.Burst, long period = EventBudget.Period)
 {
     /// <summary>Events that a source may record at once.</summary>
     public const int Burst = 64;
@@ -26,13 +28,13 @@ internal sealed class EventBudget
         {
             long seen = Volatile.Read(ref spentUntil);
             long from = Math.Max(seen, now);
-            if (from - now > Period * (Burst - 1))
+            if (from - now > period * (burst - 1))
             {
                 _ = Interlocked.Increment(ref leftOut);
                 return false;
             }
 
-            if (Interlocked.CompareExchange(ref spentUntil, from + Period, seen) == seen)
+            if (Interlocked.CompareExchange(ref spentUntil, from + period, seen) == seen)
             {
                 leftOutBefore = Interlocked.Exchange(ref leftOut, 0);
                 return true;

@@ -148,6 +148,9 @@ public sealed class InstalledPluginTests : IDisposable
     [InlineData("\"ports\": 1", "[new PortNeed(\"p\", 1)], []", "active")]
     [InlineData("\"ports\": 0", "[new PortNeed(\"p\", 1)], []",
         "at most 0 ports, its manifest's limit, found 1")]
+    [InlineData("\"posts\": 8", "[new PortNeed(\"p\", 4), new PortNeed(\"q\", 4)], []", "active")]
+    [InlineData("\"posts\": 8", "[new PortNeed(\"p\", 5), new PortNeed(\"q\", 4)], []",
+        "at most 8 operations in flight, its manifest's limit, found 9")]
     public async Task Needs_over_the_limits_of_the_manifest_refuse_the_plugin(
         string limits, string needs, string said)
     {

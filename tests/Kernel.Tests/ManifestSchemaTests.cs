@@ -20,7 +20,7 @@ public sealed class ManifestSchemaTests : IDisposable
           "contracts": { "min": "0.1", "max": "0.1" }, "provides": [],
           "requires": ["IVolumes"], "uses": ["IWitness"], "reactor": "own", "restart": false,
           "isolation": "none",
-          "limits": { "memory": "64M", "ports": 2 },
+          "limits": { "memory": "64M", "ports": 2, "posts": 9, "logLines": 9 },
           "settings": { "type": "object", "required": ["a"], "additionalProperties": false,
             "properties": { "a": { "type": "integer", "minimum": 1, "maximum": 3, "default": 2 },
               "b": { "type": "array", "items": { "type": "string", "enum": ["x"] } } } },
@@ -116,6 +116,9 @@ public sealed class ManifestSchemaTests : IDisposable
     [InlineData("\"64M\"", "-1")]
     [InlineData("\"ports\": 2", "\"ports\": \"2\"")]
     [InlineData("\"ports\": 2", "\"threads\": 2")]
+    [InlineData("\"ports\": 2", "\"posts\": -1")]
+    [InlineData("\"ports\": 2", "\"logLines\": 0")]
+    [InlineData("\"ports\": 2", "\"logLines\": 60001")]
     [InlineData("\"minimum\": 1", "\"least\": 1")]
     [InlineData("\"minimum\": 1", "\"minimum\": \"1\"")]
     [InlineData("{ \"type\": \"object\"", "{ \"type\": \"array\"")]

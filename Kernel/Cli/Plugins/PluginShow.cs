@@ -94,6 +94,9 @@ internal static class PluginShow
             shown["needs restart"] = manifest.NeedsRestart;
             shown["memory at most"] = manifest.Limits.MemoryBytes;
             shown["ports at most"] = manifest.Limits.Ports;
+            shown["operations in flight at most"] = manifest.Limits.Posts;
+            shown["lines of log a minute at most"] = manifest.Limits.LogLines;
+            shown["heap at most"] = manifest.Limits.HeapBytes;
             shown["provides"] = Names(manifest.Provides);
             shown["requires"] = Names(manifest.Requires);
             shown["settings"] = new JsonArray([.. manifest.Settings.Properties.Keys.Select(
