@@ -53,6 +53,15 @@ internal sealed partial class ConnectionManager
     }
 
     /// <inheritdoc/>
+    public void Leave(string name, string why)
+    {
+        if (edges.ContainsKey(name))
+        {
+            Tell(new CcmEvent.ClientRemoved(name, why));
+        }
+    }
+
+    /// <inheritdoc/>
     public async Task RemoveAsync(string name, string why)
     {
         if (!edges.TryGetValue(name, out ClientEdge? edge))

@@ -35,6 +35,12 @@ public interface IConnectionManager
     void Started(string name);
 
     /// <summary>
+    /// Takes the client out of the session at once: its ports are closed and its regions revoked,
+    /// but it keeps its memory, its name and its room, for code of it may run still.
+    /// </summary>
+    void Leave(string name, string why);
+
+    /// <summary>
     /// Takes the client out: its ports are closed, its regions revoked and unmapped; other clients
     /// do not notice. Completes when nothing of it is used any more.
     /// </summary>

@@ -13,7 +13,7 @@ internal sealed record PluginChange(
     Module? Old, PluginLink? New, PluginCandidate? Bar = null, string? Waits = null)
 {
     /// <summary>What is said of a plugin that never gives back what it has.</summary>
-    internal const string StillHangs = "its thread hangs in a callback and keeps what it has";
+    internal const string StillHangs = "its code has not ended, and keeps what it has";
 
     /// <summary>Decides. Pure.</summary>
     /// <param name="id">The plugin's id.</param>
