@@ -212,6 +212,21 @@ public sealed class InstalledPluginTests : IDisposable
     }
 
     [Fact]
+    public async Task Another_version_in_the_directory_is_not_left_alone_for_what_the_old_one_did()
+    {
+        PluginBuilder.Put(Folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"));
+        for (int count = 0; count < 3; count++)
+        {
+            _ = Store.Change(Id, static (entry, now) => entry.Fail("boom", now, "1.0.0"));
+        }
+
+        await ExpectAsync("malfunctioned", "boom");
+        PluginBuilder.Put(
+            Folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"), version: "1.1.0");
+        await ExpectAsync("active", "");
+    }
+
+    [Fact]
     public async Task What_is_installed_is_loaded_beside_the_clients_that_are_named()
     {
         PluginBuilder.Put(Folder.File("plugins"), "named", PluginBuilder.ClientPlugin("named"));

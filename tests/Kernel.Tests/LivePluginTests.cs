@@ -115,6 +115,66 @@ public sealed class LivePluginTests : IDisposable
     }
 
     [Fact]
+    public async Task A_directory_plugin_that_the_configuration_does_not_name_is_not_started()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync(", \"clients\": [\"other\"]");
+        PluginBuilder.Put(
+            Folder.File("plugins"), "acme.more", PluginBuilder.ClientPlugin("more"));
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
+            () => FollowAsync("acme.more"));
+        Assert.Contains("to be named in plugins.clients", refused.Message);
+        Assert.DoesNotContain(node.Modules, static module => module.Id == "acme.more");
+        bench.Configure(", \"clients\": [\"other\", \"acme.more\"]");
+        Assert.Equal("1.0.0 active", Shown(await FollowAsync("acme.more")));
+    }
+
+    [Fact]
+    public async Task What_cannot_be_read_any_more_runs_on_and_is_refused()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync();
+        File.WriteAllText(Folder.File("plugins/other/plugin.json"), "rubbish");
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
+            () => FollowAsync("other"));
+        Assert.Contains("JSON", refused.Message);
+        Directory.Move(Folder.File("plugins"), Folder.File("elsewhere"));
+        _ = await Assert.ThrowsAsync<RefusedException>(() => FollowAsync("other"));
+        Assert.Equal(
+            ModuleState.Running,
+            node.Modules.Single(static module => module.Id == "other").State);
+    }
+
+    [Fact]
+    public async Task Another_store_waits_for_a_restart_and_ends_nobody()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync();
+        Directory.CreateDirectory(Folder.File("elsewhere"));
+        bench.Configure(", \"store\": \"elsewhere\"");
+        Assert.Equal(
+            "plugins.store is another one since the node started",
+            $"{(await FollowAsync())["waits"]}");
+        Assert.Equal(ModuleState.Running, Find(node).State);
+    }
+
+    [Fact]
+    public async Task A_failure_of_the_version_that_leaves_is_not_the_next_ones()
+    {
+        Install(Bundle("1.0.0", PluginBuilder.ClientPlugin(Id).Replace(
+            "public ValueTask StopAsync(CancellationToken deadline) => default;",
+            "public ValueTask StopAsync(CancellationToken deadline) { "
+                + "reactor.Post(_ => throw new Exception(), null); return new(Task.Delay(500)); }")));
+        await using (Node node = await BootAsync())
+        {
+            Upgrade(Bundle("1.1.0"));
+            Assert.Equal("1.1.0 active", Shown(await FollowAsync()));
+        }
+
+        Assert.Empty(bench.Store.Read().Single(static record => record.Id == Id).Entry!.Failures);
+    }
+
+    [Fact]
     public async Task What_hangs_in_its_stop_keeps_its_place()
     {
         Install(Bundle("1.0.0", PluginBuilder.ClientPlugin(Id).Replace(
