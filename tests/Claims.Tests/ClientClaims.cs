@@ -215,6 +215,33 @@ public sealed class ClientClaims
         await TwoManagers.UntilAsync(() => b.Told.Count == 3, "the next one is met");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Claim07_a_port_that_fails_as_its_twin_leaves_ends_no_session_and_else_it_does(
+        bool leaves)
+    {
+        await using TwoManagers pair = new();
+        pair.WireOfA.SaysFailed = true;
+        pair.StartA();
+        pair.StartB();
+        TestClient a = await pair.LoadAsync(pair.A, Small());
+        TestClient b = await pair.LoadAsync(pair.B, Small());
+        await ReadyAsync(a, b);
+        SessionId? session = pair.A.Status.Session;
+        pair.WireOfB.ClientPorts.Last().Dispose(); // Before the word of it.
+        if (leaves)
+        {
+            pair.B.Leave("small", "test");
+        }
+
+        await TwoManagers.UntilAsync(() => a.Told.Count >= 2, "it hears of it");
+        await Task.Delay(200);
+        Assert.Equal(leaves, pair.A.Status.Session == session);
+        Assert.Equal(
+            leaves ? "lost TwinLeft" : "lost EndpointGone", a.Told.ElementAt(1));
+    }
+
     [Fact]
     public async Task Claim21_the_session_is_ready_while_a_client_hangs_in_its_start_on_both_nodes()
     {
