@@ -92,6 +92,6 @@ public sealed record CcmStatus(
 /// <param name="State">Starting, WaitingForSession, WaitingForTwin, Ready.</param>
 /// <param name="Ports">Ports it asked for.</param>
 /// <param name="MemoryBytes">Memory it asked for.</param>
-/// <param name="Reason">Why it and its twin do not meet; empty when nothing keeps them apart.</param>
+/// <param name="Reason">Why it and its twin do not meet; empty when they may.</param>
 public sealed record CcmClientStatus(
     string Name, string State, int Ports, long MemoryBytes, string Reason = "");

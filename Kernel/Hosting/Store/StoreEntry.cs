@@ -142,7 +142,9 @@ internal sealed record StoreEntry(
             Changed = now,
         };
 
-    /// <summary>Why a version of it is not loaded until it is enabled; null when it may be.</summary>
+    /// <summary>
+    /// Why a version of it is not loaded until it is enabled; null when it may be.
+    /// </summary>
     internal string? MalfunctionOf(string? version) =>
         Failures is [.., { Version: { Length: > 0 } failed }] && failed != version
             ? null : Malfunctioned;

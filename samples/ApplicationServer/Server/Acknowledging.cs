@@ -4,7 +4,8 @@ using StorageOs.Contracts.Runtime;
 namespace ApplicationServer;
 
 /// <summary>
-/// Decides which records may be acknowledged, and who waits for the partner to hold one. Any thread.
+/// Decides which records may be acknowledged, and who waits for the partner to hold one. Any
+/// thread.
 /// </summary>
 /// <param name="log">The records.</param>
 /// <param name="alone">Whether one copy is enough while the partner is not there.</param>
