@@ -49,6 +49,13 @@ internal sealed class LivePlugins(
             }
         }
 
+        if (cancellation.IsCancellationRequested)
+        {
+            throw new RefusedException(new Refusal(
+                $"plugin {id}", "a node that goes on", "one that stops",
+                "it follows when it starts again"));
+        }
+
         if (change.New is { } link)
         {
             await StartAsync(link, settings.Settings.GetSection(id), cancellation);

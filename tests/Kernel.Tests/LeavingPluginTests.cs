@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Hosting;
 
@@ -99,6 +100,23 @@ public sealed class LeavingPluginTests : IDisposable
         Assert.True(SpinWait.SpinUntil(() => File.Exists(file), StoreBench.Soon));
         await node.StopAsync("test");
         Assert.Equal("starts started stops ", File.ReadAllText(file));
+    }
+
+    [Fact]
+    public async Task A_node_that_stops_begins_no_other_version()
+    {
+        string file = bench.Folder.File("stops");
+        bench.Install(bench.Bundle("1.0.0", Stopping(
+            $"System.IO.File.WriteAllText(\"{file}\", \"\"); await Task.Delay(1000);")));
+        Node node = await bench.BootAsync();
+        bench.Upgrade(bench.Bundle("1.1.0"));
+        Task follows = node.FollowStoreAsync(Id);
+        Assert.True(SpinWait.SpinUntil(() => File.Exists(file), StoreBench.Soon));
+        await node.StopAsync("test");
+        Assert.Contains(
+            "one that stops",
+            (await Assert.ThrowsAsync<RefusedException>(() => follows)).Message);
+        Assert.Single(bench.Manager.Calls, static call => call == $"admit {Id}");
     }
 
     [Fact]
