@@ -117,6 +117,11 @@ public static class Limits
     /// </summary>
     public static readonly TimeSpan RegistrationTimeUsual = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// How long a plugin waits for those that are to get names and room before it.
+    /// </summary>
+    public static readonly TimeSpan AheadTimeMax = TimeSpan.FromMinutes(3);
+
     /// <summary>How long a client may take to stop.</summary>
     public static readonly TimeSpan ClientStopTimeMax = TimeSpan.FromSeconds(5);
 

@@ -58,7 +58,8 @@ internal sealed partial class CcmCore
 
     /// <summary>The clients, for status.</summary>
     public IEnumerable<CcmClientStatus> ClientStatus => clients.Select(c => new CcmClientStatus(
-        c.Key, StateOf(c.Value), c.Value.Needs.Ports.Count, ResourcePlan.Bytes(c.Value.Needs)));
+        c.Key, StateOf(c.Value), c.Value.Needs.Ports.Count, ResourcePlan.Bytes(c.Value.Needs),
+        twins.ContainsKey(c.Key) ? c.Value.Misfit?.ToString() ?? "" : ""));
 
     private string StateOf(Client client) =>
         !client.Started ? "Starting"

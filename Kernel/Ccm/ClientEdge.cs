@@ -29,6 +29,7 @@ internal sealed class ClientEdge : IClientServices
     private Dictionary<string, IRemoteMemory> imports = [];
     private SessionId? session;
     private Instant? closedSince;
+    private Instant? failedSince;
 
     // Owned by the reactor.
     private Dictionary<string, IRemoteMemory> onRequest = [];
@@ -135,11 +136,14 @@ internal sealed class ClientEdge : IClientServices
         manager.FromClient(new CcmEvent.ReconnectAsked($"{name}: {why}"));
 
     /// <summary>
-    /// The first granted port that failed by itself, or that the partner has closed for
-    /// <paramref name="patience"/> without a word why; null when none did. Manager's thread.
+    /// The first granted port that failed for <paramref name="failedMax"/>, or that the partner has
+    /// closed for <paramref name="closedMax"/>, without a word why; null when none did. A network
+    /// card tells of a twin's closed port as of one that failed. Manager's thread.
     /// </summary>
-    public (string Port, PortState State)? FailedPort(Instant now, TimeSpan patience)
+    public (string Port, PortState State)? FailedPort(
+        Instant now, TimeSpan failedMax, TimeSpan closedMax)
     {
+        (string Port, PortState State)? failed = null;
         string? closed = null;
         KeyValuePair<string, IPort>[] open = openPorts; // An array: this runs on every turn.
         for (int i = 0; i < open.Length; i++)
@@ -147,16 +151,18 @@ internal sealed class ClientEdge : IClientServices
             PortState state = open[i].Value.State;
             if (state is PortState.Failed or PortState.PartnerGone)
             {
-                return (open[i].Key, state);
+                failed ??= (open[i].Key, state);
             }
 
             closed ??= state == PortState.ClosedByPartner ? open[i].Key : null;
         }
 
+        failedSince = failed is null ? null : failedSince ?? now;
         closedSince = closed is null ? null : closedSince ?? now;
-        return closed is not null && now - closedSince > patience
-            ? (closed, PortState.ClosedByPartner)
-            : null;
+        return failed is not null && now - failedSince > failedMax ? failed
+            : closed is not null && now - closedSince > closedMax
+                ? (closed, PortState.ClosedByPartner)
+                : null;
     }
 
     /// <summary>Carries out one effect for this client. Manager's thread.</summary>

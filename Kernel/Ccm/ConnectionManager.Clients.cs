@@ -16,6 +16,10 @@ internal sealed partial class ConnectionManager
     // intent, or leaves, takes a record.
     private const int ClosedPortPeriods = 500;
 
+    // The same of one that failed, as a closed one looks to a network card. No detection of a dead
+    // partner waits for it: the well-known port fails as soon, or the beat stands still.
+    private const int FailedPortPeriods = 10;
+
     private readonly Lock admission = new();
     private readonly Dictionary<string, ClientNeeds> admitted = [];
     private readonly ConcurrentDictionary<string, ClientEdge> edges = new();
@@ -50,6 +54,15 @@ internal sealed partial class ConnectionManager
 
         Tell(new CcmEvent.ClientAdmitted(name, needs));
         return null;
+    }
+
+    /// <inheritdoc/>
+    public void Leave(string name, string why)
+    {
+        if (edges.ContainsKey(name))
+        {
+            Tell(new CcmEvent.ClientRemoved(name, why));
+        }
     }
 
     /// <inheritdoc/>
@@ -117,7 +130,9 @@ internal sealed partial class ConnectionManager
     {
         foreach ((string name, ClientEdge edge) in edgesToCheck)
         {
-            if (edge.FailedPort(now, settings.Beat.Period * ClosedPortPeriods) is { } failed)
+            TimeSpan period = settings.Beat.Period;
+            if (edge.FailedPort(now, period * FailedPortPeriods, period * ClosedPortPeriods)
+                is { } failed)
             {
                 FailPort(
                     SessionEndReason.EndpointGone, $"port {failed.Port} of {name}: {failed.State}");

@@ -35,6 +35,12 @@ public interface IConnectionManager
     void Started(string name);
 
     /// <summary>
+    /// Takes the client out of the session at once: its ports are closed and its regions revoked,
+    /// but it keeps its memory, its name and its room, for code of it may run still.
+    /// </summary>
+    void Leave(string name, string why);
+
+    /// <summary>
     /// Takes the client out: its ports are closed, its regions revoked and unmapped; other clients
     /// do not notice. Completes when nothing of it is used any more.
     /// </summary>
@@ -86,4 +92,6 @@ public sealed record CcmStatus(
 /// <param name="State">Starting, WaitingForSession, WaitingForTwin, Ready.</param>
 /// <param name="Ports">Ports it asked for.</param>
 /// <param name="MemoryBytes">Memory it asked for.</param>
-public sealed record CcmClientStatus(string Name, string State, int Ports, long MemoryBytes);
+/// <param name="Reason">Why it and its twin do not meet; empty when they may.</param>
+public sealed record CcmClientStatus(
+    string Name, string State, int Ports, long MemoryBytes, string Reason = "");

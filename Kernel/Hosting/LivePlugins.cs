@@ -25,8 +25,15 @@ internal sealed class LivePlugins(
     {
         // Whoever installs a plugin writes its settings, and trusts its maker, first.
         PluginSettings settings = (node.Reread?.Invoke() ?? node).Plugins;
+        if (settings.Store != source.Settings.Store)
+        {
+            return new(
+                host.Modules.LastOrDefault(module => module.Id == id),
+                "plugins.store is another one since the node started");
+        }
+
         PluginChange change = PluginChange.Of(
-            id, host.Modules, source.With(settings).FindForFollowing());
+            id, host.Modules, source.With(settings).FindForFollowing(), settings.Clients);
         if (change.Waits is { } waits)
         {
             return new(host.Modules.LastOrDefault(module => module.Id == id), waits);
@@ -40,6 +47,13 @@ internal sealed class LivePlugins(
             {
                 return new(old, PluginChange.StillHangs);
             }
+        }
+
+        if (cancellation.IsCancellationRequested)
+        {
+            throw new RefusedException(new Refusal(
+                $"plugin {id}", "a node that goes on", "one that stops",
+                "it follows when it starts again"));
         }
 
         if (change.New is { } link)

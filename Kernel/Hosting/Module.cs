@@ -50,9 +50,11 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     private readonly TaskCompletionSource<bool> placed = Promise();
     private readonly TaskCompletionSource<bool> started = Promise();
     private readonly TaskCompletionSource<bool> ended = Promise();
+    private readonly TaskCompletionSource<bool> stopEnded = Promise();
     private ModuleState state = ModuleState.Loading;
     private Refusal? refusal;
     private string reason = "";
+    private bool isLeaving;
 
     /// <summary>Its id.</summary>
     internal string Id { get; } = id;
@@ -80,9 +82,16 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     internal IReadOnlyList<Module> Ahead { get; set; } = [];
 
     /// <summary>
-    /// Whether its thread hung when it ended: what it was given cannot be taken back, ever.
+    /// Whether code of it may run still, although it ended: what it was given cannot be taken back,
+    /// ever.
     /// </summary>
     internal bool Hangs { get; set; }
+
+    /// <summary>Its bringing up, for whoever ends it before it is done.</summary>
+    internal Task BroughtUp { get; set; } = Task.CompletedTask;
+
+    /// <summary>Whether its clients have all stopped by themselves.</summary>
+    internal bool StoppedWell { get; set; }
 
     /// <summary>Its code; null for the core and when not loaded.</summary>
     internal ILoadedPlugin? Code { get; set; }
@@ -122,6 +131,20 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     /// </summary>
     internal Task Ended => ended.Task;
 
+    /// <summary>
+    /// Completes once no stop of it is under way: nothing of it is taken back before.
+    /// </summary>
+    internal Task StopEnded
+    {
+        get
+        {
+            lock (gate)
+            {
+                return isLeaving ? stopEnded.Task : Task.CompletedTask;
+            }
+        }
+    }
+
     /// <summary>Where it stands. Any thread.</summary>
     internal ModuleState State
     {
@@ -147,17 +170,19 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
     }
 
     /// <summary>
-    /// Goes on to a state of its ordinary life; nothing happens once it has ended.
+    /// Goes on to a state of its ordinary life, never back: what stops does not start any more, and
+    /// is stopped by one alone. Nothing happens once it has ended.
     /// </summary>
     internal bool Advance(ModuleState next, string why = "")
     {
         lock (gate)
         {
-            if (state is ModuleState.Refused or ModuleState.Failed or ModuleState.Stopped)
+            if (!MayAdvance(state, next))
             {
                 return false;
             }
 
+            isLeaving = next is ModuleState.Stopping;
             state = next;
             reason = why;
         }
@@ -174,6 +199,19 @@ internal sealed class Module(string id, PluginKind kind, PluginManifest? manifes
 
         return true;
     }
+
+    private static bool MayAdvance(ModuleState from, ModuleState to) => to switch
+    {
+        ModuleState.NotChosen => from is ModuleState.Loading,
+        ModuleState.Starting => from is ModuleState.Loading or ModuleState.Starting,
+        ModuleState.Running => from is ModuleState.Loading or ModuleState.Starting,
+        ModuleState.Stopping => from is ModuleState.NotChosen or ModuleState.Loading
+            or ModuleState.Starting or ModuleState.Running,
+        _ => false,
+    };
+
+    /// <summary>Its stop has come to an end, good or bad.</summary>
+    internal void EndStop() => stopEnded.TrySetResult(true);
 
     /// <summary>It has got all the names and room that it asked for.</summary>
     internal void Place() => placed.TrySetResult(true);

@@ -19,12 +19,8 @@ internal sealed class ModuleEnding(
     /// </summary>
     internal async Task StopAsync(string why)
     {
-        if (module.Advance(ModuleState.Stopping, why) && module.View is { } view)
-        {
-            await TellStoppingAsync();
-            await StopClientsAsync(view);
-            view.Close();
-        }
+        await StopCodeAsync(why);
+        module.View?.Close();
     }
 
     /// <summary>
@@ -33,12 +29,8 @@ internal sealed class ModuleEnding(
     /// </summary>
     internal async Task StopToLeaveAsync(string why)
     {
-        if (module.Advance(ModuleState.Stopping, why) && module.View is { } view)
-        {
-            await TellStoppingAsync();
-            await StopClientsAsync(view);
-            view.Quiet();
-        }
+        await StopCodeAsync(why);
+        module.View?.Quiet();
     }
 
     /// <summary>Takes back and disposes all there is of it.</summary>
@@ -49,17 +41,20 @@ internal sealed class ModuleEnding(
     /// </param>
     internal async Task FinishAsync(string why, bool leaveSession)
     {
-        await TellStoppingAsync();
-        while (leaveSession && module.Admitted.TryDequeue(out string? client))
+        if (leaveSession && !module.StoppedWell)
         {
-            await StepAsync(
-                $"taking back what client {client} was given",
-                manager.RemoveAsync(client, why), Limits.RemoveTimeMax);
+            Leave(why); // Its twin waits for nothing that this node still has to wait for.
+        }
+
+        module.Hangs |= !await TellStoppingAsync() | !await BroughtUpAsync();
+        if (leaveSession)
+        {
+            await TakeBackAsync(why);
         }
 
         await DisposeAsync();
         module.End(ModuleState.Stopped, why);
-        if (module.Code is { } code)
+        if (module is { Hangs: false, Code: { } code })
         {
             module.Code = null;
             code.Dispose();
@@ -70,20 +65,77 @@ internal sealed class ModuleEnding(
         }
     }
 
+    /// <summary>Has it stop, once; who comes second waits for the first.</summary>
+    private async Task StopCodeAsync(string why)
+    {
+        if (!module.Advance(ModuleState.Stopping, why))
+        {
+            await module.StopEnded;
+            return;
+        }
+
+        try
+        {
+            bool ended = await TellStoppingAsync() & await BroughtUpAsync();
+            if (module.View is { } view)
+            {
+                ended &= await StopClientsAsync(view);
+            }
+
+            module.StoppedWell = ended;
+            module.Hangs |= !ended;
+        }
+        finally
+        {
+            module.EndStop();
+        }
+    }
+
+    private void Leave(string why)
+    {
+        foreach (string client in module.Admitted)
+        {
+            manager.Leave(client, why);
+        }
+    }
+
+    /// <summary>
+    /// Takes back what its clients were given, unless code of it may still run: memory must not go
+    /// from under it, and what comes back late finds all as it was.
+    /// </summary>
+    private async Task TakeBackAsync(string why)
+    {
+        while (!module.Hangs && module.Admitted.TryDequeue(out string? client))
+        {
+            module.Hangs |= !await StepAsync(
+                $"taking back what client {client} was given",
+                manager.RemoveAsync(client, why), Limits.RemoveTimeMax);
+        }
+
+        Leave(why); // Of what hangs, also what was admitted meanwhile.
+    }
+
     /// <summary>Runs what the module's code has asked to be told by.</summary>
-    private Task TellStoppingAsync() => StepAsync(
+    private Task<bool> TellStoppingAsync() => StepAsync(
         "telling it that it stops", module.Stopping.CancelAsync(), Limits.ClientStopTimeMax);
 
-    private async Task StopClientsAsync(IReactor view)
+    /// <summary>Waits for what brings it up: it has been told that it stops.</summary>
+    private Task<bool> BroughtUpAsync() => StepAsync(
+        "bringing it up", module.BroughtUp, Limits.ClientStopTimeMax);
+
+    private async Task<bool> StopClientsAsync(IReactor view)
     {
         using CancellationTokenSource deadline = new(Limits.ClientStopTimeMax);
+        bool ended = true;
         foreach ((IClient client, ClientNeeds needs) in module.Parts.Clients.Reverse())
         {
-            await StepAsync(
+            ended &= await StepAsync(
                 $"stopping client {needs.Name}",
                 view.CallAsync(() => client.StopAsync(deadline.Token)),
                 Limits.ClientStopTimeMax + TimeSpan.FromSeconds(1));
         }
+
+        return ended;
     }
 
     private async Task DisposeAsync()
@@ -98,7 +150,7 @@ internal sealed class ModuleEnding(
         {
             IReactor view = reactor.View(module.Id, failure => log.LogWarning(
                 failure, "{Module} failed while it was disposed", module.Id));
-            await StepAsync(
+            module.Hangs |= !await StepAsync(
                 "disposing its services",
                 view.CallAsync(services.DisposeAsync), Limits.ClientStopTimeMax);
         }
@@ -113,7 +165,8 @@ internal sealed class ModuleEnding(
         }
     }
 
-    private async Task StepAsync(string step, Task work, TimeSpan limit)
+    /// <summary>Waits for a step; false when it is left, for it may still run.</summary>
+    private async Task<bool> StepAsync(string step, Task work, TimeSpan limit)
     {
         try
         {
@@ -124,6 +177,7 @@ internal sealed class ModuleEnding(
             log.LogWarning(
                 "{Module}: {Step} took more than {Limit} s and is left", module.Id, step,
                 limit.TotalSeconds);
+            return false;
         }
 #pragma warning disable CA1031 // A module that goes may throw anything; the steps go on.
         catch (Exception failure)
@@ -131,5 +185,7 @@ internal sealed class ModuleEnding(
         {
             log.LogWarning(failure, "{Module}: {Step} failed", module.Id, step);
         }
+
+        return true;
     }
 }

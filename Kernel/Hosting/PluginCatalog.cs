@@ -10,6 +10,9 @@ namespace StorageOs.Kernel.Hosting;
 /// <param name="Error">Why not; null when it may be loaded.</param>
 internal sealed record PluginCandidate(string Name, PluginManifest? Manifest, Finding? Error)
 {
+    /// <summary>Full path of the folder that was looked at; empty for none.</summary>
+    internal string Folder { get; init; } = "";
+
     /// <summary>The manifest of what may be loaded; null for what may not.</summary>
     internal PluginManifest? Good => Error is null ? Manifest : null;
 }
@@ -122,6 +125,9 @@ internal static class PluginCatalog
             folder, trust, origin
                 ?? (PluginTrust.IsSystem(folder) ? PluginOrigin.System : PluginOrigin.Directory),
             transportsAlone);
-        return new PluginCandidate(inspection.Name, inspection.Manifest, inspection.Error);
+        return new PluginCandidate(inspection.Name, inspection.Manifest, inspection.Error)
+        {
+            Folder = folder,
+        };
     }
 }

@@ -13,21 +13,24 @@ internal sealed record PluginChange(
     Module? Old, PluginLink? New, PluginCandidate? Bar = null, string? Waits = null)
 {
     /// <summary>What is said of a plugin that never gives back what it has.</summary>
-    internal const string StillHangs = "its thread hangs in a callback and keeps what it has";
+    internal const string StillHangs = "its code has not ended, and keeps what it has";
 
     /// <summary>Decides. Pure.</summary>
     /// <param name="id">The plugin's id.</param>
     /// <param name="modules">Every module of the node.</param>
     /// <param name="found">What its directories and its store hold now.</param>
+    /// <param name="named">What the configuration names; null when it names nothing.</param>
     /// <exception cref="RefusedException">
     /// What is there now may not be loaded; what runs goes on.
     /// </exception>
     internal static PluginChange Of(
-        string id, IReadOnlyList<Module> modules, IReadOnlyList<PluginCandidate> found)
+        string id, IReadOnlyList<Module> modules, IReadOnlyList<PluginCandidate> found,
+        IReadOnlyList<string>? named = null)
     {
-        PluginCandidate? candidate = found.FirstOrDefault(candidate => candidate.Name == id);
-        PluginManifest? wanted = candidate?.Good;
         Module? old = modules.LastOrDefault(module => module.Id == id);
+        PluginCandidate? candidate = found.FirstOrDefault(candidate => candidate.Name == id)
+            ?? found.FirstOrDefault(candidate => Hides(candidate, old));
+        PluginManifest? wanted = candidate?.Good;
         if (old is { Hangs: true })
         {
             return new(null, null, Waits: StillHangs);
@@ -50,11 +53,33 @@ internal sealed record PluginChange(
             throw new RefusedException(wrong.Refusal);
         }
 
+        if (wanted is not null && !IsChosen(wanted, named))
+        {
+            throw new RefusedException(new Refusal(
+                $"plugin {id}", "to be named in plugins.clients", string.Join(", ", named!),
+                "add it there; what runs goes on"));
+        }
+
         string? waits = (runs ? WhyNotEnd(old!, modules) : null) ?? WhyWaits(wanted);
         return waits is null
             ? new(old, wanted is null ? null : Link(wanted, old, modules), BarOf(candidate))
             : new(null, null, Waits: waits);
     }
+
+    /// <summary>
+    /// Whether it is what cannot be read of a plugin's folder, or of one above it: nobody knows
+    /// then what is wanted of the plugin.
+    /// </summary>
+    private static bool Hides(PluginCandidate candidate, Module? module) =>
+        candidate is { Manifest: null, Error: not null, Folder.Length: > 0 }
+        && module?.Manifest is { } manifest
+        && $"{manifest.Folder}/".StartsWith(
+            candidate.Folder.TrimEnd('/') + "/", StringComparison.Ordinal);
+
+    /// <summary>As when the node starts: what is installed has a switch of its own.</summary>
+    private static bool IsChosen(PluginManifest wanted, IReadOnlyList<string>? named) =>
+        named is null || wanted.Origin is PluginOrigin.Store or PluginOrigin.Host
+        || named.Contains(wanted.Id);
 
     private static PluginCandidate? BarOf(PluginCandidate? candidate) =>
         candidate?.Error is null ? null : candidate;

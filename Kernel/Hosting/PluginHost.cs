@@ -33,6 +33,9 @@ internal sealed class PluginHost(
     /// </summary>
     internal Action<Module, string> NoteFailure { get; init; } = static (_, _) => { };
 
+    /// <summary>How long a plugin waits for those that are made before it.</summary>
+    internal TimeSpan AheadTimeMax { get; init; } = Limits.AheadTimeMax;
+
     /// <summary>Every module there is or was, in order of bringing up. Any thread.</summary>
     internal IReadOnlyList<Module> Modules
     {
@@ -105,6 +108,15 @@ internal sealed class PluginHost(
         List<Module> fresh = [];
         foreach (PluginLink link in links)
         {
+            if (link.Providers.FirstOrDefault(taken => !made.ContainsKey(taken.Provider))
+                is { Provider: { } gone } lacking)
+            {
+                AddRefused(link.Manifest.Kind, link.Manifest.Id, link.Manifest, new Refusal(
+                    $"plugin {link.Manifest.Id}", $"{lacking.Service.Name} of {gone.Id}",
+                    $"{gone.Id} has ended meanwhile", "correct that one first"));
+                continue;
+            }
+
             Module module = new(link.Manifest.Id, link.Manifest.Kind, link.Manifest)
             {
                 Settings = settings,
@@ -124,7 +136,9 @@ internal sealed class PluginHost(
 
         foreach (Module module in fresh)
         {
-            _ = Task.Run(() => BringUpAsync(module));
+            Task<Task> bringUp = new(() => BringUpAsync(module));
+            module.BroughtUp = bringUp.Unwrap();
+            bringUp.Start(TaskScheduler.Default);
         }
 
         return (
@@ -201,7 +215,8 @@ internal sealed class PluginHost(
         Dictionary<Module, Task> stops = [];
         foreach (Module module in plugins)
         {
-            Task users = Task.WhenAll(Users(module).Select(user => stops[user]));
+            Task users = Task.WhenAll(Users(module).Select(
+                user => stops.GetValueOrDefault(user, Task.CompletedTask)));
             stops[module] = StopAfterAsync(users, module, why);
         }
 
@@ -227,9 +242,22 @@ internal sealed class PluginHost(
 
     private async Task BringUpAsync(Module module)
     {
+        try
+        {
+            await MakeAsync(module);
+        }
+        catch (OperationCanceledException) when (module.Stopping.IsCancellationRequested)
+        {
+            log.LogInformation("{Module} was stopped while it started", module.Id);
+        }
+    }
+
+    private async Task MakeAsync(Module module)
+    {
+        CancellationToken stopping = module.Stopping.Token;
         foreach ((Type service, Module provider) in module.Providers)
         {
-            if (!await provider.Constructed)
+            if (!await provider.Constructed.WaitAsync(stopping))
             {
                 RefuseFor(module, service, provider);
                 return;
@@ -239,7 +267,7 @@ internal sealed class PluginHost(
         Refusal? refusal = await factory.MakeAsync(module, Fault);
         if (refusal is null)
         {
-            await Task.WhenAll(module.Ahead.Select(static other => other.Placed));
+            await WaitForAheadAsync(module);
             refusal = Tried(module, "needs that can be checked", () => Check(module));
         }
 
@@ -269,25 +297,51 @@ internal sealed class PluginHost(
         await StartAsync(module, admitted);
     }
 
+    /// <summary>
+    /// Waits for the making of what is to get names and room before a module. All of that has a
+    /// limit but for its turn on a thread that hangs, and nobody else waits for one of those.
+    /// </summary>
+    private async Task WaitForAheadAsync(Module module)
+    {
+        Task ahead = Task.WhenAll(module.Ahead.Select(static other => other.Placed));
+        try
+        {
+            await ahead.WaitAsync(AheadTimeMax, module.Stopping.Token);
+        }
+        catch (TimeoutException)
+        {
+            log.LogWarning(
+                "{Module} does not wait any more for {Others}, still made after {Limit} s",
+                module.Id, string.Join(", ", module.Ahead
+                    .Where(static other => !other.Placed.IsCompleted)
+                    .Select(static other => other.Id)), AheadTimeMax.TotalSeconds);
+        }
+    }
+
     private async Task StartAsync(
         Module module, List<(IClient Client, string Name, IClientServices Services)> clients)
     {
         foreach ((Type service, Module provider) in module.Providers)
         {
             module.Advance(ModuleState.Starting, $"waits for {provider.Id}");
-            if (!await provider.Started)
+            if (!await provider.Started.WaitAsync(module.Stopping.Token))
             {
                 RefuseFor(module, service, provider);
                 return;
             }
         }
 
-        module.Advance(ModuleState.Starting);
+        if (!module.Advance(ModuleState.Starting))
+        {
+            return; // It stops, or has ended.
+        }
+
         try
         {
+            CancellationToken stopping = module.Stopping.Token;
             foreach ((IClient client, string name, IClientServices services) in clients)
             {
-                CancellationToken stopping = module.Stopping.Token;
+                stopping.ThrowIfCancellationRequested();
                 await module.View!.CallAsync(() => client.StartAsync(services, stopping));
                 manager.Started(name);
             }
@@ -299,7 +353,7 @@ internal sealed class PluginHost(
         }
         catch (OperationCanceledException) when (module.Stopping.IsCancellationRequested)
         {
-            log.LogInformation("{Module} was stopped while it started", module.Id);
+            throw;
         }
         catch (RefusedException refused)
         {
@@ -448,6 +502,7 @@ internal sealed class PluginHost(
 
     private async Task EndOnceAsync(Module module, string why, bool inOrder)
     {
+        await module.StopEnded; // What stops runs still; each step of that has a limit.
         foreach (Module user in Users(module))
         {
             if (!inOrder)

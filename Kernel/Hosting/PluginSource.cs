@@ -64,6 +64,9 @@ internal sealed class PluginSource
         return new(embedded, settings, trust, store, log);
     }
 
+    /// <summary>What it was configured with.</summary>
+    internal PluginSettings Settings => settings;
+
     /// <summary>All plugins there are, good or not.</summary>
     /// <param name="transportsAlone">See <see cref="PluginInspection.Of"/>.</param>
     internal IReadOnlyList<PluginCandidate> Find(bool transportsAlone)
@@ -110,15 +113,19 @@ internal sealed class PluginSource
     /// </summary>
     internal void NoteFailure(Module module, string why)
     {
-        if (module.Manifest is not { Origin: not (PluginOrigin.System or PluginOrigin.Host) })
+        if (module.Manifest is not
+            { Origin: not (PluginOrigin.System or PluginOrigin.Host) } manifest)
         {
             return;
         }
 
         try
         {
-            StoreEntry entry = store.Change(module.Id, (known, now) => known.Fail(why, now));
-            if (entry.Malfunctioned is { } malfunctioned)
+            // Of an installed one that was replaced meanwhile: the next begins anew.
+            StoreEntry entry = store.Change(module.Id, (known, now) =>
+                manifest.Origin == PluginOrigin.Store && known.Current != manifest.Version
+                    ? known : known.Fail(why, now, manifest.Version));
+            if (entry.MalfunctionOf(manifest.Version) is { } malfunctioned)
             {
                 log.LogError(
                     "{Module} has malfunctioned and is not loaded again until it is enabled: {Why}",

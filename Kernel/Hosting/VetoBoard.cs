@@ -10,6 +10,7 @@ namespace StorageOs.Kernel.Hosting;
 internal sealed class VetoBoard(TimeProvider clock)
 {
     private readonly Lock gate = new();
+    private (ModuleVetoes Owner, HandoverVeto Veto)[] owned = [];
     private HandoverVeto[] all = [];
 
     /// <summary>All there are, oldest first; another list after each change.</summary>
@@ -32,7 +33,7 @@ internal sealed class VetoBoard(TimeProvider clock)
         HandoverVeto veto = new(module.Id, group, why, remedy, clock.GetUtcNow());
         lock (gate)
         {
-            int had = all.Count(one => one.Who == module.Id);
+            int had = owned.Count(one => one.Owner == module);
             if (had >= IHandoverVetoes.PerModuleMax || module.Ended)
             {
                 throw new RefusedException(new Refusal(
@@ -41,22 +42,30 @@ internal sealed class VetoBoard(TimeProvider clock)
                     module.Ended ? "one that has ended" : $"{had}", "withdraw one first"));
             }
 
-            Volatile.Write(ref all, [.. all, veto]);
+            Set([.. owned, (module, veto)]);
         }
 
         return new Withdrawal(this, veto);
     }
 
-    private void Remove(Func<HandoverVeto, bool> goes)
+    private void Remove(Func<(ModuleVetoes Owner, HandoverVeto Veto), bool> goes)
     {
         lock (gate)
         {
-            if (Array.Exists(all, one => goes(one)))
+            if (Array.Exists(owned, one => goes(one)))
             {
-                Volatile.Write(ref all, [.. all.Where(one => !goes(one))]);
+                Set([.. owned.Where(one => !goes(one))]);
             }
         }
     }
+
+    private void Set((ModuleVetoes Owner, HandoverVeto Veto)[] now)
+    {
+        owned = now;
+        Volatile.Write(ref all, [.. now.Select(static one => one.Veto)]);
+    }
+
+    // Of one module, and not of all with its id: an old version may go after the next has come.
 
     private sealed class ModuleVetoes(VetoBoard board, string id) : IHandoverVetoes, IDisposable
     {
@@ -76,12 +85,12 @@ internal sealed class VetoBoard(TimeProvider clock)
                 Ended = true;
             }
 
-            board.Remove(veto => veto.Who == id);
+            board.Remove(one => one.Owner == this);
         }
     }
 
     private sealed class Withdrawal(VetoBoard board, HandoverVeto veto) : IDisposable
     {
-        public void Dispose() => board.Remove(one => ReferenceEquals(one, veto));
+        public void Dispose() => board.Remove(one => ReferenceEquals(one.Veto, veto));
     }
 }

@@ -28,11 +28,12 @@ public sealed class Reactor : IDisposable
 
     private readonly int epoll;
     private readonly int wake;
+    private readonly Lock ringing = new();
     private ulong lastToken = WakeToken;
     private long now;
     private int sleeping;
     private int stopAsked;
-    private int closed;
+    private bool closed;
     private volatile bool stopping;
     private volatile Thread thread;
     private volatile Turns turns = new(); // Of that thread.
@@ -95,12 +96,7 @@ public sealed class Reactor : IDisposable
             return false;
         }
 
-        if (Interlocked.Exchange(ref closed, 1) == 0)
-        {
-            _ = Libc.close(epoll);
-            _ = Libc.close(wake);
-        }
-
+        Close();
         return true;
     }
 
@@ -371,10 +367,30 @@ public sealed class Reactor : IDisposable
         }
     }
 
+    // Who has seen it sleep may come here when it has long ended: the number would be another's.
     private void Wake()
     {
         ulong one = 1;
-        _ = Libc.write(wake, in one, sizeof(ulong));
+        lock (ringing)
+        {
+            if (!closed)
+            {
+                _ = Libc.write(wake, in one, sizeof(ulong));
+            }
+        }
+    }
+
+    private void Close()
+    {
+        lock (ringing)
+        {
+            if (!closed)
+            {
+                closed = true;
+                _ = Libc.close(epoll);
+                _ = Libc.close(wake);
+            }
+        }
     }
 
     /// <summary>What one thread of a reactor is at; a follower has its own.</summary>

@@ -241,7 +241,7 @@ internal static class StatusDocument
                     ["state"] = known is not null && lives ? known.State : state.ToString(),
                     ["ports"] = known?.Ports ?? 0,
                     ["memoryBytes"] = known?.MemoryBytes ?? 0,
-                    ["reason"] = reason,
+                    ["reason"] = reason.Length == 0 && lives ? known?.Reason ?? "" : reason,
                 });
             }
         }

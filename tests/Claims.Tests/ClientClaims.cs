@@ -183,7 +183,63 @@ public sealed class ClientClaims
         TestClient b = await pair.LoadAsync(pair.B, Small());
         await ReadyAsync(a, b);
         Assert.Null(odd.Grant);
-        Assert.Equal("WaitingForTwin", pair.A.Status.Clients.First(c => c.Name == "odd").State);
+        foreach (CcmStatus status in new[] { pair.A.Status, pair.B.Status })
+        {
+            CcmClientStatus known = status.Clients.First(c => c.Name == "odd");
+            Assert.Equal("WaitingForTwin", known.State);
+            Assert.Contains("odd", known.Reason); // An operator sees why.
+            Assert.Equal("", status.Clients.First(c => c.Name == "small").Reason);
+        }
+    }
+
+    [Fact]
+    public async Task Claim07_who_leaves_before_its_code_has_ended_keeps_its_memory_and_its_name()
+    {
+        await using TwoManagers pair = new();
+        pair.StartA();
+        pair.StartB();
+        TestClient a = await pair.LoadAsync(pair.A, Small());
+        TestClient b = await pair.LoadAsync(pair.B, Small());
+        await ReadyAsync(a, b);
+        SessionId? session = pair.A.Status.Session;
+        Assert.Equal(CompletionStatus.Success, b.Write("words", "before"));
+        pair.A.Leave("small", "test");
+        await TwoManagers.UntilAsync(
+            () => b.Told.Count == 2 && a.Told.Count == 2, "both hear of it");
+        Assert.Equal(session, pair.A.Status.Session);
+        Assert.NotEqual(CompletionStatus.Success, b.TryWrite("words", "after"));
+        Assert.Equal("before", a.Read(6)); // Mapped still, for whoever reads it.
+        Assert.NotNull((await pair.LoadAsync(pair.A, Small())).Refusal);
+        await pair.A.RemoveAsync("small", "test").WaitAsync(TimeSpan.FromSeconds(5));
+        Assert.Null((await pair.LoadAsync(pair.A, Small())).Refusal);
+        await TwoManagers.UntilAsync(() => b.Told.Count == 3, "the next one is met");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Claim07_a_port_that_fails_as_its_twin_leaves_ends_no_session_and_else_it_does(
+        bool leaves)
+    {
+        await using TwoManagers pair = new();
+        pair.WireOfA.SaysFailed = true;
+        pair.StartA();
+        pair.StartB();
+        TestClient a = await pair.LoadAsync(pair.A, Small());
+        TestClient b = await pair.LoadAsync(pair.B, Small());
+        await ReadyAsync(a, b);
+        SessionId? session = pair.A.Status.Session;
+        pair.WireOfB.ClientPorts.Last().Dispose(); // Before the word of it.
+        if (leaves)
+        {
+            pair.B.Leave("small", "test");
+        }
+
+        await TwoManagers.UntilAsync(() => a.Told.Count >= 2, "it hears of it");
+        await Task.Delay(200);
+        Assert.Equal(leaves, pair.A.Status.Session == session);
+        Assert.Equal(
+            leaves ? "lost TwinLeft" : "lost EndpointGone", a.Told.ElementAt(1));
     }
 
     [Fact]

@@ -34,6 +34,12 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
     /// <summary>How many ports are refused to be closed from now on, though they are.</summary>
     public int EndsToRefuse;
 
+    /// <summary>
+    /// Whether a client's port that the partner has closed says that it failed, as a network card
+    /// has it.
+    /// </summary>
+    public bool SaysFailed { get; set; }
+
     /// <summary>The clients' ports, as they were connected.</summary>
     public ConcurrentQueue<IPort> ClientPorts { get; } = new();
 
@@ -95,7 +101,8 @@ internal sealed class RecordingProvider(ITransportProvider inner) : ITransportPr
 
     private sealed class ClientPort(RecordingProvider owner, IPort inner) : IPort
     {
-        public PortState State => inner.State;
+        public PortState State => owner.SaysFailed && inner.State == PortState.ClosedByPartner
+            ? PortState.Failed : inner.State;
 
         public bool PartnerExited => inner.PartnerExited;
 

@@ -76,6 +76,10 @@ internal sealed class TestClient(ClientNeeds needs) : IClient
         return done[0].Status;
     }
 
+    /// <summary>The same over a port that may be closed; null when it takes nothing.</summary>
+    public CompletionStatus? TryWrite(string port, string text) =>
+        Ports[port] is { State: PortState.Open } ? Write(port, text) : null;
+
     /// <summary>What its twin wrote.</summary>
     public string Read(int length) => new(
         System.Runtime.InteropServices.MemoryMarshal.Cast<byte, char>(

@@ -27,6 +27,9 @@ internal sealed class FakeManager : IConnectionManager, IPlugin
 
     internal SessionId? Session { get; set; }
 
+    /// <summary>What takes back a client; done at once unless a test says otherwise.</summary>
+    internal Func<string, Task> Removing { get; set; } = static _ => Task.CompletedTask;
+
     public TransportTraits Traits { get; } = new("none", OneSided: true, SurvivesPowerLoss: false);
 
     public void Register(IPluginRegistry registry) =>
@@ -55,10 +58,12 @@ internal sealed class FakeManager : IConnectionManager, IPlugin
 
     public void Started(string name) => Calls.Enqueue($"started {name}");
 
+    public void Leave(string name, string why) => Calls.Enqueue($"leave {name}");
+
     public Task RemoveAsync(string name, string why)
     {
         Calls.Enqueue($"remove {name}");
-        return Task.CompletedTask;
+        return Removing(name);
     }
 
     public Task StopAsync(string why)

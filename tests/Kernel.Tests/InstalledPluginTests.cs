@@ -16,16 +16,15 @@ namespace StorageOs.Kernel.Tests;
 public sealed class InstalledPluginTests : IDisposable
 {
     private const string Id = "acme.good";
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(15);
+    private readonly StoreBench bench = new(Id);
 
-    private readonly TestFolder folder = new();
-    private readonly FakeManager manager = new();
+    public InstalledPluginTests() => PluginBuilder.PutTransport(Folder.File("plugins"));
 
-    public InstalledPluginTests() => PluginBuilder.PutTransport(folder.File("plugins"));
+    private TestFolder Folder => bench.Folder;
 
-    private PluginStore Store => new(folder.File("data/plugins"), TimeProvider.System);
+    private PluginStore Store => bench.Store;
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => bench.Dispose();
 
     [Fact]
     public async Task What_is_installed_is_loaded_at_the_next_start_and_can_be_rolled_back()
@@ -42,7 +41,7 @@ public sealed class InstalledPluginTests : IDisposable
         Assert.Equal("1.0.0 active, 1.1.0 superseded", await StandingsAsync());
         _ = Store.Change(Id, static (entry, now) => entry.Remove(now));
         Assert.Equal("", await StandingsAsync());
-        Assert.False(Directory.Exists(folder.File($"data/plugins/{Id}")));
+        Assert.False(Directory.Exists(Folder.File($"data/plugins/{Id}")));
     }
 
     [Fact]
@@ -77,7 +76,7 @@ public sealed class InstalledPluginTests : IDisposable
         Install(Bundle("1.0.0"));
         Upgrade(Bundle("1.1.0"));
         Assert.Equal("1.1.0 installed, 1.0.0 superseded", Shown(Rows(null)));
-        File.WriteAllText(folder.File($"data/plugins/{Id}/1.1.0/{Id}.dll"), "rubbish");
+        File.WriteAllText(Folder.File($"data/plugins/{Id}/1.1.0/{Id}.dll"), "rubbish");
         Assert.Equal("1.1.0 modified, 1.0.0 superseded", Shown(Rows(null)));
     }
 
@@ -85,7 +84,7 @@ public sealed class InstalledPluginTests : IDisposable
     public async Task A_changed_file_of_what_is_installed_is_found_before_it_is_loaded()
     {
         Install(Bundle("1.0.0"));
-        File.AppendAllText(folder.File($"data/plugins/{Id}/1.0.0/{Id}.dll"), "x");
+        File.AppendAllText(Folder.File($"data/plugins/{Id}/1.0.0/{Id}.dll"), "x");
         await ExpectAsync("modified", $"plugin {Id}, file {Id}.dll: expected the SHA-256 ");
     }
 
@@ -93,10 +92,10 @@ public sealed class InstalledPluginTests : IDisposable
     public async Task Another_plugin_in_the_place_of_what_is_installed_is_not_loaded()
     {
         Install(Bundle("1.0.0"));
-        string place = folder.File($"data/plugins/{Id}/1.0.0");
+        string place = Folder.File($"data/plugins/{Id}/1.0.0");
         Directory.Delete(place, recursive: true);
         Install(Bundle("1.0.0", "acme.other"));
-        Directory.Move(folder.File("data/plugins/acme.other/1.0.0"), place);
+        Directory.Move(Folder.File("data/plugins/acme.other/1.0.0"), place);
         await ExpectAsync("modified", $"expected version 1.0.0 of {Id}");
     }
 
@@ -106,35 +105,35 @@ public sealed class InstalledPluginTests : IDisposable
         const string Required = ", \"trust\": \"trust\", \"requireSigned\": true";
         string bundle = Bundle("1.0.0");
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        Directory.CreateDirectory(folder.File("trust"));
+        Directory.CreateDirectory(Folder.File("trust"));
         SignAll(key);
         BundleWriter.AddSignature(bundle, manifest => PluginSignature.Make(key, manifest));
         Install(bundle);
         await ExpectAsync("active", "", Required);
 
-        File.Delete(folder.File("trust/maker.pem"));
+        File.Delete(Folder.File("trust/maker.pem"));
         SignAll(ECDsa.Create(ECCurve.NamedCurves.nistP256));
         await ExpectAsync("unsigned", "one by the unknown key", Required);
-        File.Delete(folder.File($"data/plugins/{Id}/1.0.0/plugin.sig"));
+        File.Delete(Folder.File($"data/plugins/{Id}/1.0.0/plugin.sig"));
         await ExpectAsync("unsigned", "found no signature", Required);
 
         // The transport lies in a folder of the configuration: the rule is for it, too.
         void SignAll(ECDsa with)
         {
-            File.WriteAllText(folder.File("trust/maker.pem"), with.ExportSubjectPublicKeyInfoPem());
-            string packed = BundleWriter.Pack(folder.File("plugins/silent"), folder.Path);
+            File.WriteAllText(Folder.File("trust/maker.pem"), with.ExportSubjectPublicKeyInfoPem());
+            string packed = BundleWriter.Pack(Folder.File("plugins/silent"), Folder.Path);
             BundleWriter.AddSignature(packed, manifest => PluginSignature.Make(with, manifest));
-            Directory.Delete(folder.File("plugins/silent"), recursive: true);
-            Directory.CreateDirectory(folder.File("plugins/silent"));
-            Assert.Null(BundleReader.TryExtract(packed, folder.File("plugins/silent")));
+            Directory.Delete(Folder.File("plugins/silent"), recursive: true);
+            Directory.CreateDirectory(Folder.File("plugins/silent"));
+            Assert.Null(BundleReader.TryExtract(packed, Folder.File("plugins/silent")));
         }
     }
 
     [Fact]
     public async Task A_plugin_for_a_newer_contract_is_not_supported()
     {
-        PluginBuilder.Put(folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"));
-        string file = folder.File($"plugins/{Id}/plugin.json");
+        PluginBuilder.Put(Folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"));
+        string file = Folder.File($"plugins/{Id}/plugin.json");
         File.WriteAllText(
             file, File.ReadAllText(file).Replace("\"min\": \"0.1\", \"max\": \"0.1\"",
                 "\"min\": \"7.0\", \"max\": \"7.9\""));
@@ -155,7 +154,7 @@ public sealed class InstalledPluginTests : IDisposable
         string limits, string needs, string said)
     {
         PluginBuilder.Put(
-            folder.File("plugins"), Id,
+            Folder.File("plugins"), Id,
             PluginBuilder.ClientPlugin("good").Replace("[], [])", $"{needs})"),
             more: $", \"limits\": {{ {limits} }}");
         bool good = said == "active";
@@ -171,7 +170,7 @@ public sealed class InstalledPluginTests : IDisposable
         string settings, string standing, string said)
     {
         PluginBuilder.Put(
-            folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"), more: """
+            Folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"), more: """
             , "settings": { "type": "object", "required": ["count"],
                             "properties": { "count": { "type": "integer" } } }
             """);
@@ -181,9 +180,9 @@ public sealed class InstalledPluginTests : IDisposable
     [Fact]
     public async Task A_plugin_that_fails_three_times_in_five_minutes_is_left_alone_until_enabled()
     {
-        PluginBuilder.Put(folder.File("sources"), Id, PluginBuilder.ClientPlugin(
+        PluginBuilder.Put(Folder.File("sources"), Id, PluginBuilder.ClientPlugin(
             "good", "throw new InvalidOperationException(\"broken\");"));
-        Install(BundleWriter.Pack(folder.File($"sources/{Id}"), folder.Path));
+        Install(BundleWriter.Pack(Folder.File($"sources/{Id}"), Folder.Path));
         for (int boot = 1; boot <= 3; boot++)
         {
             await using (Node node = await BootAsync())
@@ -196,7 +195,7 @@ public sealed class InstalledPluginTests : IDisposable
         }
 
         await ExpectAsync("malfunctioned", "3 failures within 5 minutes");
-        Assert.DoesNotContain("admit good", manager.Calls.Skip(manager.Calls.Count - 4));
+        Assert.DoesNotContain("admit good", bench.Manager.Calls.Skip(bench.Manager.Calls.Count - 4));
         _ = Store.Change(Id, static (entry, now) => entry.Enable(now));
         await ExpectAsync("failed", "InvalidOperationException: broken");
     }
@@ -204,7 +203,7 @@ public sealed class InstalledPluginTests : IDisposable
     [Fact]
     public async Task A_plugin_of_a_directory_that_malfunctioned_is_left_alone_as_well()
     {
-        PluginBuilder.Put(folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"));
+        PluginBuilder.Put(Folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"));
         for (int count = 0; count < 3; count++)
         {
             _ = Store.Change(Id, static (entry, now) => entry.Fail("boom", now));
@@ -216,10 +215,25 @@ public sealed class InstalledPluginTests : IDisposable
     }
 
     [Fact]
+    public async Task Another_version_in_the_directory_is_not_left_alone_for_what_the_old_one_did()
+    {
+        PluginBuilder.Put(Folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"));
+        for (int count = 0; count < 3; count++)
+        {
+            _ = Store.Change(Id, static (entry, now) => entry.Fail("boom", now, "1.0.0"));
+        }
+
+        await ExpectAsync("malfunctioned", "boom");
+        PluginBuilder.Put(
+            Folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"), version: "1.1.0");
+        await ExpectAsync("active", "");
+    }
+
+    [Fact]
     public async Task What_is_installed_is_loaded_beside_the_clients_that_are_named()
     {
-        PluginBuilder.Put(folder.File("plugins"), "named", PluginBuilder.ClientPlugin("named"));
-        PluginBuilder.Put(folder.File("plugins"), "other", PluginBuilder.ClientPlugin("other"));
+        PluginBuilder.Put(Folder.File("plugins"), "named", PluginBuilder.ClientPlugin("named"));
+        PluginBuilder.Put(Folder.File("plugins"), "other", PluginBuilder.ClientPlugin("other"));
         Install(Bundle("1.0.0"));
         await using Node node = await BootAsync(", \"clients\": [\"named\"]");
         Assert.Equal(
@@ -237,9 +251,9 @@ public sealed class InstalledPluginTests : IDisposable
     public async Task An_installed_witness_that_nothing_asks_for_is_left_alone(
         string more, string state)
     {
-        PluginBuilder.Put(folder.File("plugins"), "named", PluginBuilder.ClientPlugin("named"));
-        PluginBuilder.PutWitness(folder.File("sources"), "acme.witness");
-        Install(BundleWriter.Pack(folder.File("sources/acme.witness"), folder.Path));
+        PluginBuilder.Put(Folder.File("plugins"), "named", PluginBuilder.ClientPlugin("named"));
+        PluginBuilder.PutWitness(Folder.File("sources"), "acme.witness");
+        Install(BundleWriter.Pack(Folder.File("sources/acme.witness"), Folder.Path));
         await using Node node = await BootAsync(more);
         Assert.Equal(state, $"{node.Modules.Single(static m => m.Id == "acme.witness").State}");
     }
@@ -247,7 +261,7 @@ public sealed class InstalledPluginTests : IDisposable
     [Fact]
     public async Task An_installed_plugin_takes_no_place_of_one_in_a_directory()
     {
-        PluginBuilder.Put(folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"));
+        PluginBuilder.Put(Folder.File("plugins"), Id, PluginBuilder.ClientPlugin("good"));
         Install(Bundle("9.0.0"));
         await using Node node = await BootAsync();
         Module[] both = [.. node.Modules.Where(
@@ -265,30 +279,17 @@ public sealed class InstalledPluginTests : IDisposable
     {
         Install(Bundle("1.0.0"));
         Install(Bundle("1.0.0", "acme.other"));
-        File.WriteAllText(folder.File($"data/plugins/{Id}/state.json"), text);
+        File.WriteAllText(Folder.File($"data/plugins/{Id}/state.json"), text);
         await ExpectAsync("refused", "expected what storageos plugin wrote");
         await using Node node = await BootAsync();
         Assert.Equal("1.0.0 active", Shown(await RowsAsync("acme.other"), "acme.other"));
     }
 
-    private string Bundle(string version, string id = Id)
-    {
-        PluginBuilder.Put(
-            folder.File("sources"), id, PluginBuilder.ClientPlugin(id), version: version);
-        return BundleWriter.Pack(folder.File($"sources/{id}"), folder.Path);
-    }
+    private string Bundle(string version, string id = Id) => bench.Bundle(version, of: id);
 
-    private void Install(string bundle) => Assert.DoesNotContain(
-        Store.Put(
-            bundle, PluginTrust.Anybody,
-            static (entry, manifest, now) => entry.Install(manifest.Version, now), out _, out _),
-        static finding => finding.IsError);
+    private void Install(string bundle) => bench.Install(bundle);
 
-    private void Upgrade(string bundle) => Assert.DoesNotContain(
-        Store.Put(
-            bundle, PluginTrust.Anybody,
-            static (entry, manifest, now) => entry.Upgrade(manifest.Version, now), out _, out _),
-        static finding => finding.IsError);
+    private void Upgrade(string bundle) => bench.Upgrade(bundle);
 
     /// <summary>Boots a node and says how the plugin's versions stand.</summary>
     private async Task<string> StandingsAsync()
@@ -312,8 +313,7 @@ public sealed class InstalledPluginTests : IDisposable
     /// <summary>The rows of <c>plugin list</c>, with those of one plugin first.</summary>
     private async Task<IReadOnlyList<PluginRow>> RowsAsync(string id = Id)
     {
-        JsonArray plugins = (JsonArray)(await NodeClient.AskAsync(
-            folder.File("manage.sock"), "plugins", null, Soon, default))!;
+        JsonArray plugins = await bench.PluginsAsync();
         return [.. Rows(plugins).OrderBy(row => row.Id == id ? 0 : 1)];
     }
 
@@ -325,14 +325,5 @@ public sealed class InstalledPluginTests : IDisposable
             return record.Judge(new PluginCandidate(found.Name, found.Manifest, found.Error));
         });
 
-    private async Task<Node> BootAsync(string more = "")
-    {
-        IReadOnlyList<Refusal> refusals = NodeConfiguration.Load(
-            folder.Configuration($$"""{ "directories": ["plugins"] {{more}} }"""), [],
-            out NodeSettings? settings);
-        Assert.Empty(refusals);
-        Node node = await Node.BootAsync(settings!, manager, NullLoggerFactory.Instance);
-        await node.Serving.WaitAsync(Soon);
-        return node;
-    }
+    private Task<Node> BootAsync(string more = "") => bench.BootAsync(more);
 }

@@ -15,27 +15,27 @@ namespace StorageOs.Kernel.Tests;
 public sealed class LivePluginTests : IDisposable
 {
     private const string Id = "acme.live";
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Unloaded = TimeSpan.FromSeconds(3); // At the latest.
 
-    private readonly TestFolder folder = new();
-    private readonly FakeManager manager = new();
+    private readonly StoreBench bench = new(Id);
 
     public LivePluginTests()
     {
-        PluginBuilder.PutTransport(folder.File("plugins"));
-        PluginBuilder.Put(folder.File("plugins"), "other", PluginBuilder.ClientPlugin("other"));
+        PluginBuilder.PutTransport(Folder.File("plugins"));
+        PluginBuilder.Put(Folder.File("plugins"), "other", PluginBuilder.ClientPlugin("other"));
     }
 
-    private PluginStore Store => new(folder.File("data/plugins"), TimeProvider.System);
+    private TestFolder Folder => bench.Folder;
 
-    public void Dispose() => folder.Dispose();
+    private FakeManager Manager => bench.Manager;
+
+    public void Dispose() => bench.Dispose();
 
     [Fact]
     public async Task A_client_comes_is_replaced_and_goes_and_nobody_else_notices()
     {
         await using Node node = await BootAsync();
-        string[] before = [.. manager.Calls];
+        string[] before = [.. Manager.Calls];
         Install(Bundle("1.0.0"));
         Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
         Upgrade(Bundle("1.1.0"));
@@ -56,7 +56,7 @@ public sealed class LivePluginTests : IDisposable
         string[] goes = [$"remove {Id}"];
         Assert.Equal(
             [.. comes, .. goes, .. comes, .. goes, .. comes, .. goes, .. comes, .. goes],
-            [.. manager.Calls.Skip(before.Length)]);
+            [.. Manager.Calls.Skip(before.Length)]);
         await Task.Delay(Unloaded);
         Assert.Empty(node.Lingering);
     }
@@ -77,10 +77,10 @@ public sealed class LivePluginTests : IDisposable
             """;
         Install(Bundle("1.0.0", Telling("old")));
         await using Node node = await BootAsync();
-        Assert.Equal("old", $"{await AskAsync("tell")}");
+        Assert.Equal("old", $"{await bench.AskAsync("tell")}");
         Upgrade(Bundle("1.1.0", Telling("new")));
         Assert.Equal("1.1.0 active", Shown(await FollowAsync()));
-        Assert.Equal("new", $"{await AskAsync("tell")}");
+        Assert.Equal("new", $"{await bench.AskAsync("tell")}");
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public sealed class LivePluginTests : IDisposable
 
         Change(static (entry, now) => entry.Remove(now));
         Assert.Equal(
-            "its thread hangs in a callback and keeps what it has",
+            "its code has not ended, and keeps what it has",
             $"{(await FollowAsync())["waits"]}");
         Assert.Equal(ModuleState.Failed, Find(node).State);
     }
@@ -107,11 +107,71 @@ public sealed class LivePluginTests : IDisposable
     {
         Install(Bundle("1.0.0"));
         await using Node node = await BootAsync();
-        Directory.Move(folder.File("data/plugins"), folder.File("data/elsewhere"));
+        Directory.Move(Folder.File("data/plugins"), Folder.File("data/elsewhere"));
         RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
             () => FollowAsync());
         Assert.Contains("one that can be read", refused.Message);
         Assert.Equal(ModuleState.Running, Find(node).State);
+    }
+
+    [Fact]
+    public async Task A_directory_plugin_that_the_configuration_does_not_name_is_not_started()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync(", \"clients\": [\"other\"]");
+        PluginBuilder.Put(
+            Folder.File("plugins"), "acme.more", PluginBuilder.ClientPlugin("more"));
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
+            () => FollowAsync("acme.more"));
+        Assert.Contains("to be named in plugins.clients", refused.Message);
+        Assert.DoesNotContain(node.Modules, static module => module.Id == "acme.more");
+        bench.Configure(", \"clients\": [\"other\", \"acme.more\"]");
+        Assert.Equal("1.0.0 active", Shown(await FollowAsync("acme.more")));
+    }
+
+    [Fact]
+    public async Task What_cannot_be_read_any_more_runs_on_and_is_refused()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync();
+        File.WriteAllText(Folder.File("plugins/other/plugin.json"), "rubbish");
+        RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
+            () => FollowAsync("other"));
+        Assert.Contains("JSON", refused.Message);
+        Directory.Move(Folder.File("plugins"), Folder.File("elsewhere"));
+        _ = await Assert.ThrowsAsync<RefusedException>(() => FollowAsync("other"));
+        Assert.Equal(
+            ModuleState.Running,
+            node.Modules.Single(static module => module.Id == "other").State);
+    }
+
+    [Fact]
+    public async Task Another_store_waits_for_a_restart_and_ends_nobody()
+    {
+        Install(Bundle("1.0.0"));
+        await using Node node = await BootAsync();
+        Directory.CreateDirectory(Folder.File("elsewhere"));
+        bench.Configure(", \"store\": \"elsewhere\"");
+        Assert.Equal(
+            "plugins.store is another one since the node started",
+            $"{(await FollowAsync())["waits"]}");
+        Assert.Equal(ModuleState.Running, Find(node).State);
+    }
+
+    [Fact]
+    public async Task A_failure_of_the_version_that_leaves_is_not_the_next_ones()
+    {
+        Install(Bundle("1.0.0", PluginBuilder.ClientPlugin(Id).Replace(
+            "public ValueTask StopAsync(CancellationToken deadline) => default;",
+            "public ValueTask StopAsync(CancellationToken deadline) { "
+                + "reactor.Post(_ => throw new Exception(), null); return new(Task.Delay(500)); }")));
+        await using (Node node = await BootAsync())
+        {
+            Upgrade(Bundle("1.1.0"));
+            Assert.Equal("1.1.0 active", Shown(await FollowAsync()));
+        }
+
+        Assert.Empty(bench.Store.Read().Single(static record => record.Id == Id).Entry!.Failures);
     }
 
     [Fact]
@@ -124,9 +184,8 @@ public sealed class LivePluginTests : IDisposable
         await using Node node = await BootAsync();
         Upgrade(Bundle("1.1.0"));
         Assert.Equal(
-            "its thread hangs in a callback and keeps what it has",
-            $"{(await AskAsync("follow", new JsonObject { ["id"] = Id }, TimeSpan.FromMinutes(1)))
-                ["waits"]}");
+            "its code has not ended, and keeps what it has",
+            $"{(await FollowAsync())["waits"]}");
         Assert.Equal("1.0.0", Find(node).Manifest!.Version);
     }
 
@@ -135,9 +194,9 @@ public sealed class LivePluginTests : IDisposable
     {
         Install(Bundle("1.0.0"));
         await using Node node = await BootAsync();
-        int calls = manager.Calls.Count;
+        int calls = Manager.Calls.Count;
         Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
-        Assert.Equal(calls, manager.Calls.Count);
+        Assert.Equal(calls, Manager.Calls.Count);
     }
 
     [Fact]
@@ -151,7 +210,7 @@ public sealed class LivePluginTests : IDisposable
         _ = await FollowAsync();
         await Task.Delay(Unloaded);
         Assert.Equal([(Id, "1.0.0")], node.Lingering);
-        JsonNode shown = (await PluginsAsync()).Single(plugin => $"{plugin!["id"]}" == Id)!;
+        JsonNode shown = (await bench.PluginsAsync()).Single(plugin => $"{plugin!["id"]}" == Id)!;
         Assert.Equal("restart pending", $"{shown["standing"]}");
         Assert.Contains("a restart of the node frees it", $"{shown["reason"]}");
     }
@@ -181,9 +240,9 @@ public sealed class LivePluginTests : IDisposable
             ", \"provides\": [\"IMirroredLogs\"]"));
         await using Node node = await BootAsync();
         PluginBuilder.Put(
-            folder.File("sources"), "acme.user", PluginBuilder.ClientPlugin("acme.user"),
+            Folder.File("sources"), "acme.user", PluginBuilder.ClientPlugin("acme.user"),
             more: ", \"requires\": [\"IMirroredLogs\"]");
-        Install(BundleWriter.Pack(folder.File("sources/acme.user"), folder.Path));
+        Install(BundleWriter.Pack(Folder.File("sources/acme.user"), Folder.Path));
         JsonNode user = await FollowAsync("acme.user");
         Assert.Equal("1.0.0 active", Shown(user));
         Change(static (entry, now) => entry.Remove(now));
@@ -212,7 +271,7 @@ public sealed class LivePluginTests : IDisposable
         Install(Bundle("1.0.0"));
         await using Node node = await BootAsync();
         Upgrade(Bundle("1.1.0"));
-        File.AppendAllText(folder.File($"data/plugins/{Id}/1.1.0/{Id}.dll"), "x");
+        File.AppendAllText(Folder.File($"data/plugins/{Id}/1.1.0/{Id}.dll"), "x");
         RefusedException refused = await Assert.ThrowsAsync<RefusedException>(
             () => FollowAsync());
         Assert.Contains("SHA-256", refused.Message);
@@ -230,7 +289,7 @@ public sealed class LivePluginTests : IDisposable
             """;
         Install(Bundle("1.0.0", more: Schema));
         Assert.Equal("1.0.0 refused", Shown(await FollowAsync()));
-        Configure($$""", "settings": { "{{Id}}": { "count": 3 } }""");
+        bench.Configure($$""", "settings": { "{{Id}}": { "count": 3 } }""");
         Assert.Equal("1.0.0 active", Shown(await FollowAsync()));
     }
 
@@ -262,53 +321,21 @@ public sealed class LivePluginTests : IDisposable
 
     private static Module Find(Node node) => node.Modules.Single(module => module.Id == Id);
 
-    private static string Shown(JsonNode answer) =>
-        $"{answer["plugin"]!["version"]} {answer["plugin"]!["standing"]}";
-
     private string Bundle(
-        string version, string? source = null, string more = "", string? reactor = null)
-    {
-        PluginBuilder.Put(
-            folder.File("sources"), Id, source ?? PluginBuilder.ClientPlugin(Id), more: more,
-            reactor: reactor, version: version);
-        return BundleWriter.Pack(folder.File($"sources/{Id}"), folder.Path);
-    }
+        string version, string? source = null, string more = "", string? reactor = null) =>
+        bench.Bundle(version, source, more: more, reactor: reactor);
 
-    private void Install(string bundle) => Put(
-        bundle, static (entry, manifest, now) => entry.Install(manifest.Version, now));
+    private void Install(string bundle) => bench.Install(bundle);
 
-    private void Upgrade(string bundle) => Put(
-        bundle, static (entry, manifest, now) => entry.Upgrade(manifest.Version, now));
+    private void Upgrade(string bundle) => bench.Upgrade(bundle);
 
-    private void Put(
-        string bundle, Func<StoreEntry, PluginManifest, DateTimeOffset, StoreEntry> step) =>
-        Assert.DoesNotContain(
-            Store.Put(bundle, PluginTrust.Anybody, step, out _, out _),
-            static finding => finding.IsError);
+    private void Change(Func<StoreEntry, DateTimeOffset, StoreEntry> step) => bench.Change(step);
 
-    private void Change(Func<StoreEntry, DateTimeOffset, StoreEntry> step) =>
-        _ = Store.Change(Id, step);
+    private Task<JsonNode> FollowAsync(string id = Id) => bench.FollowAsync(id);
 
-    private Task<JsonNode> FollowAsync(string id = Id) =>
-        AskAsync("follow", new JsonObject { ["id"] = id });
+    private static string Shown(JsonNode answer) => StoreBench.Shown(answer);
 
-    private async Task<JsonArray> PluginsAsync() => (JsonArray)await AskAsync("plugins");
-
-    private async Task<JsonNode> AskAsync(
-        string command, JsonObject? arguments = null, TimeSpan? limit = null) =>
-        (await NodeClient.AskAsync(
-            folder.File("manage.sock"), command, arguments, limit ?? Soon, default))!;
-
-    private string Configure(string more = "") =>
-        folder.Configuration($$"""{ "directories": ["plugins"] {{more}} }""");
-
-    private async Task<Node> BootAsync(string more = "")
-    {
-        Assert.Empty(NodeConfiguration.Load(Configure(more), [], out NodeSettings? settings));
-        Node node = await Node.BootAsync(settings!, manager, NullLoggerFactory.Instance);
-        await node.Serving.WaitAsync(Soon);
-        return node;
-    }
+    private Task<Node> BootAsync(string more = "") => bench.BootAsync(more);
 
     private sealed class Listener : IClient
     {

@@ -64,6 +64,31 @@ public sealed class PluginStoreTests : IDisposable
     }
 
     [Fact]
+    public void What_one_version_did_is_not_held_against_another()
+    {
+        StoreEntry entry = StoreEntry.New(Id, Now);
+        foreach (string version in new[] { "1", "1", "2", "1", "1" })
+        {
+            entry = entry.Fail("boom", Now, version);
+            Assert.Null(entry.Malfunctioned);
+        }
+
+        entry = entry.Fail("boom", Now, "1");
+        Assert.NotNull(entry.MalfunctionOf("1"));
+        Assert.Null(entry.MalfunctionOf("2"));
+        Assert.Null(entry.Fail("boom", Now, "2").Malfunctioned);
+        byte[] text = Encoding.UTF8.GetBytes(StoreEntryText.Of(entry));
+        Assert.Null(StoreEntryText.TryParse(text, Id, "f", out StoreEntry? read));
+        Assert.Equal(entry.Failures, read!.Failures);
+
+        // Those who wrote the first stores did not say which version failed: any did.
+        text = Encoding.UTF8.GetBytes(
+            StoreEntryText.Of(entry).Replace(",\"version\":\"1\"", "", StringComparison.Ordinal));
+        Assert.Null(StoreEntryText.TryParse(text, Id, "f", out read));
+        Assert.NotNull(read!.MalfunctionOf("2"));
+    }
+
+    [Fact]
     public void What_is_written_is_read_again()
     {
         StoreEntry entry = StoreEntry.New(Id, Now).Install("1.0", Now).Upgrade("1.1", Now)

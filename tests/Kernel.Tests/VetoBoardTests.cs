@@ -47,6 +47,19 @@ public sealed class VetoBoardTests
     }
 
     [Fact]
+    public void An_old_version_that_goes_late_takes_nothing_of_the_next()
+    {
+        IHandoverVetoes old = board.Of("backup");
+        _ = old.Veto(null, "old", "wait");
+        IHandoverVetoes next = board.Of("backup");
+        _ = next.Veto(null, "next", "wait");
+        ((IDisposable)old).Dispose();
+        Assert.Equal("next", Assert.Single(board.All).Why);
+        Assert.Throws<RefusedException>(() => old.Veto(null, "late", "wait"));
+        _ = next.Veto(null, "more", "wait");
+    }
+
+    [Fact]
     public void Too_many_and_those_that_help_nobody_are_refused()
     {
         IHandoverVetoes backup = board.Of("backup");

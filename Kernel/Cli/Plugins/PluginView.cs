@@ -71,7 +71,7 @@ internal static class PluginView
     /// <summary>What runs, with what was decided about it since.</summary>
     private static PluginRow Changed(PluginRow row, StoreEntry entry)
     {
-        if (entry.Malfunctioned is { } why && row.Standing == PluginStanding.Failed)
+        if (entry.MalfunctionOf(row.Version) is { } why && row.Standing == PluginStanding.Failed)
         {
             return row with
             {
@@ -83,7 +83,7 @@ internal static class PluginView
         bool barred = row.Standing == PluginStanding.Of(FindingKind.Malfunctioned)
             || row.Standing == PluginStanding.Of(FindingKind.Disabled);
         bool isWanted = row.Source == Store ? entry.Wanted is not null
-            : entry.Malfunctioned is null;
+            : entry.MalfunctionOf(row.Version) is null;
         bool isPending = barred
             ? isWanted
             : row.Source == Store && !isWanted && row.Standing != PluginStanding.Failed;

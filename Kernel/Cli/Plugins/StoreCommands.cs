@@ -125,7 +125,8 @@ internal static class StoreCommands
             NodeStore store = NodeStore.Open(pair, name);
             (StoreEntry entry, IReadOnlyList<Finding> findings) = change(store);
             Following? following = store.Runs
-                ? await Following.AskAsync(pair.Socket(name), entry.Id, cancellation) : null;
+                ? await Following.AskAsync(pair.Socket(name), entry.Id, null, cancellation)
+                : null;
             done.Add(Tell(output, store, entry, findings, following));
             if (following is null)
             {

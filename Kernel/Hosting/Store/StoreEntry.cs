@@ -5,7 +5,8 @@ namespace StorageOs.Kernel.Hosting.Store;
 /// <summary>One failure of a plugin.</summary>
 /// <param name="At">When, by the wall clock, for it is kept over restarts.</param>
 /// <param name="Why">What it threw.</param>
-internal sealed record PluginFailure(DateTimeOffset At, string Why);
+/// <param name="Version">Which version of it failed; empty when that was not kept.</param>
+internal sealed record PluginFailure(DateTimeOffset At, string Why, string Version = "");
 
 /// <summary>
 /// What the store keeps of one plugin, and what may become of it. Pure: each step gives the entry
@@ -31,7 +32,7 @@ internal sealed record StoreEntry(
     public string? Malfunctioned { get; init; }
 
     /// <summary>The version that the next start loads; null for none.</summary>
-    internal string? Wanted => Enabled && Malfunctioned is null ? Current : null;
+    internal string? Wanted => Enabled && MalfunctionOf(Current) is null ? Current : null;
 
     /// <summary>Versions whose folders are needed.</summary>
     internal IEnumerable<string> Kept =>
@@ -141,23 +142,34 @@ internal sealed record StoreEntry(
             Changed = now,
         };
 
-    /// <summary>It failed once more; too often makes it malfunctioned.</summary>
-    internal StoreEntry Fail(string why, DateTimeOffset now)
+    /// <summary>
+    /// Why a version of it is not loaded until it is enabled; null when it may be.
+    /// </summary>
+    internal string? MalfunctionOf(string? version) =>
+        Failures is [.., { Version: { Length: > 0 } failed }] && failed != version
+            ? null : Malfunctioned;
+
+    /// <summary>
+    /// One version of it failed once more; too often makes that one malfunctioned. What another
+    /// version did is not held against it.
+    /// </summary>
+    internal StoreEntry Fail(string why, DateTimeOffset now, string version = "")
     {
         string shown = Cut(why);
 
         // A clock that was set back must not make old failures count for ever.
         PluginFailure[] recent =
         [
-            .. Failures.Where(old => (now - old.At).Duration() <= Limits.PluginFailureTime)
+            .. Failures.Where(old => old.Version == version
+                    && (now - old.At).Duration() <= Limits.PluginFailureTime)
                 .TakeLast(Limits.PluginFailuresMax - 1),
-            new(now, shown),
+            new(now, shown, version),
         ];
         bool tooMany = recent.Length >= Limits.PluginFailuresMax;
         return this with
         {
             Failures = recent,
-            Malfunctioned = Malfunctioned ?? (!tooMany ? null :
+            Malfunctioned = MalfunctionOf(version) ?? (!tooMany ? null :
                 $"{recent.Length} failures within {Limits.PluginFailureTime.TotalMinutes} minutes,"
                 + $" the last at {now.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC: {shown}"),
             Changed = now,

@@ -17,7 +17,12 @@ internal static class StoreEntryText
         JsonArray failures = [];
         foreach (PluginFailure failure in entry.Failures)
         {
-            failures.Add(new JsonObject { ["at"] = Text(failure.At), ["why"] = failure.Why });
+            failures.Add(new JsonObject
+            {
+                ["at"] = Text(failure.At),
+                ["why"] = failure.Why,
+                ["version"] = failure.Version,
+            });
         }
 
         return new JsonObject
@@ -78,7 +83,9 @@ internal static class StoreEntryText
             .. root.GetProperty("failures").EnumerateArray().Select(static failure =>
                 new PluginFailure(
                     Time(failure.GetProperty("at")),
-                    failure.GetProperty("why").GetString() ?? "")),
+                    failure.GetProperty("why").GetString() ?? "",
+                    failure.TryGetProperty("version", out JsonElement version)
+                        ? version.GetString() ?? "" : "")),
         ],
     };
 

@@ -43,7 +43,7 @@ internal sealed record StoreRecord(string Id, StoreEntry? Entry, string Path, Re
 
     /// <summary>The same for a plugin that lies elsewhere: whether it failed too often.</summary>
     internal PluginCandidate JudgeOther(PluginCandidate found) =>
-        found.Error is null && Entry?.Malfunctioned is { } why
+        found.Error is null && Entry?.MalfunctionOf(found.Manifest?.Version) is { } why
             && found.Manifest?.Origin != PluginOrigin.System
             ? found with
             {

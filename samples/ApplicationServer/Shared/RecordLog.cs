@@ -15,6 +15,7 @@ internal sealed class RecordLog : IDisposable
     private readonly List<uint> chains = [Frame.ChainStart];
     private readonly byte[] buffer = new byte[Frame.BytesMax];
     private ulong flushed;
+    private volatile string? failure;
 
     private RecordLog(IStableFile file) => this.file = file;
 
@@ -30,11 +31,24 @@ internal sealed class RecordLog : IDisposable
         }
     }
 
+    /// <summary>Records up to this one are known to survive a loss of power.</summary>
+    public ulong Flushed => Volatile.Read(ref flushed);
+
+    /// <summary>
+    /// Why nothing of this file may be acknowledged any more; null when it may. A flush that failed
+    /// is not made good by one that succeeds: what the first was to write may be gone by then.
+    /// </summary>
+    public string? Failure => failure;
+
     /// <summary>Opens the log, or makes it.</summary>
     /// <exception cref="IOException">The disk failed.</exception>
-    public static RecordLog Open(string path)
+    public static RecordLog Open(string path) => Open(StableFile.Open(path));
+
+    /// <summary>The same in a file that is open, and is closed with the log.</summary>
+    /// <exception cref="IOException">The disk failed.</exception>
+    public static RecordLog Open(IStableFile file)
     {
-        RecordLog log = new(StableFile.Open(path));
+        RecordLog log = new(file);
         while (log.file.Read(log.buffer, log.ends[^1]) is var bytes && bytes > 0
             && Frame.TryRead(log.buffer.AsSpan(0, bytes), out Frame frame)
             && log.Follows(frame))
@@ -73,6 +87,7 @@ internal sealed class RecordLog : IDisposable
     {
         lock (gate)
         {
+            RequireGood();
             ulong sequence = (ulong)ends.Count;
             uint chain = Frame.NextChain(chains[^1], sequence, payload);
             Frame frame = new(FrameKind.Record, sequence, chain, payload);
@@ -93,11 +108,21 @@ internal sealed class RecordLog : IDisposable
     {
         lock (flushing)
         {
+            RequireGood();
             if (flushed < sequence)
             {
                 ulong until = Count;
-                file.Flush();
-                flushed = until;
+                try
+                {
+                    file.Flush();
+                }
+                catch (IOException failed)
+                {
+                    failure = failed.Message;
+                    throw;
+                }
+
+                Volatile.Write(ref flushed, until);
             }
         }
     }
@@ -115,6 +140,14 @@ internal sealed class RecordLog : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => file.Dispose();
+
+    private void RequireGood()
+    {
+        if (failure is { } why)
+        {
+            throw new IOException($"the log has failed before: {why}");
+        }
+    }
 
     private (long From, long To) Place(ulong sequence)
     {

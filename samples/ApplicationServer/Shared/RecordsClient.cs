@@ -40,8 +40,19 @@ internal interface IRecordsWatcher
 /// other's memory. Both say first how many they have; whose past is another than the other's says
 /// so, and nothing is written over. Records are appended by the application server alone.
 /// </summary>
+/// <param name="log">This node's records.</param>
+/// <param name="watcher">Told how they stand.</param>
+/// <param name="node">This node.</param>
+/// <param name="reactor">What the client runs on.</param>
+/// <param name="logger">For people.</param>
+/// <param name="flushesFirst">
+/// Whether a record is sent only once it is flushed here. Who may go on alone after a loss of power
+/// must: else it gives a number anew that its partner has given to what was lost. Who may not is
+/// told by its partner first, and sends while it flushes.
+/// </param>
 internal sealed class RecordsClient(
-    RecordLog log, IRecordsWatcher watcher, NodeInfo node, IReactor reactor, ILogger logger)
+    RecordLog log, IRecordsWatcher watcher, NodeInfo node, IReactor reactor, ILogger logger,
+    bool flushesFirst = false)
     : IClient
 {
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(4);
@@ -61,6 +72,7 @@ internal sealed class RecordsClient(
     private ulong flushed;
     private long done;
     private bool stopped;
+    private bool owesDiffers;
 
     /// <inheritdoc/>
     public ClientNeeds Needs { get; } = new(
@@ -102,8 +114,11 @@ internal sealed class RecordsClient(
             grant.Memory[Ring.Inbox], tag);
         sent.Clear();
         (partnerHad, held, nextToSend, done) = (0, 0, 0, 0);
+        owesDiffers = false;
         Stand(RecordsState.Meeting, $"{node.PartnerName} is asked what it has");
-        Put(FrameKind.Hello, log.Count);
+
+        // There is room: it is the first frame of a session.
+        Invariant.Require(TryPut(FrameKind.Hello, log.Count));
         if (outgoing.Port is ICompletionChannel channel)
         {
             Listen(channel);
@@ -183,10 +198,13 @@ internal sealed class RecordsClient(
         bool again = true;
         while (outgoing is { } ours && again)
         {
-            while (state is RecordsState.Together && nextToSend <= log.Count && Send(nextToSend))
+            while (state is RecordsState.Together
+                && nextToSend <= (flushesFirst ? log.Flushed : log.Count) && Send(nextToSend))
             {
                 nextToSend++;
             }
+
+            owesDiffers = owesDiffers && !TryPut(FrameKind.Differs, 0);
 
             ours.Send(done);
             again = ours.Poll();
@@ -220,11 +238,8 @@ internal sealed class RecordsClient(
         return true;
     }
 
-    private void Put(FrameKind kind, ulong count)
-    {
-        // There is room: these are the first frames of a session, or the last.
-        Invariant.Require(outgoing!.TryPut(new(kind, count, log.ChainAt(count), [])));
-    }
+    private bool TryPut(FrameKind kind, ulong count) =>
+        outgoing!.TryPut(new(kind, count, log.ChainAt(count), []));
 
     private void Receive()
     {
@@ -305,10 +320,7 @@ internal sealed class RecordsClient(
         {
             logger.LogError("records differ: {Why}", because);
             Stand(RecordsState.Differing, $"records differ: {because}");
-            if (outgoing is not null)
-            {
-                Put(FrameKind.Differs, 0);
-            }
+            owesDiffers = true; // Told once the twin has room for it, which is its own matter.
         }
     }
 

@@ -11,6 +11,7 @@ internal sealed class EventCounter
     private const int First = 1 << 30;
     private static readonly List<EventCounter> All = [];
     private ulong count;
+    private bool closed;
 
     /// <summary>Forgets those of the run before.</summary>
     public static void Reset() => All.Clear();
@@ -28,10 +29,18 @@ internal sealed class EventCounter
     /// <summary>Whether a read would take anything.</summary>
     public bool Readable => count > 0;
 
+    /// <summary>Closes it: its descriptor may be another's from now on.</summary>
+    public void Close()
+    {
+        Together.Require(!closed, "a descriptor is closed twice");
+        closed = true;
+    }
+
     /// <summary>Adds; wakes whoever waits.</summary>
     public nint Write(ulong value)
     {
         SchedulingPoint.Interleave();
+        Together.Require(!closed, "a descriptor is written that is closed");
         count += value;
         return sizeof(ulong);
     }

@@ -126,7 +126,11 @@ namespace StorageOs.Kernel.Loop.Interop
         internal static nint write(int fd, in ulong value, nint count) =>
             EventCounter.Of(fd).Write(value);
 
-        internal static int close(int fd) => 0;
+        internal static int close(int fd)
+        {
+            EventCounter.Of(fd).Close();
+            return 0;
+        }
     }
 
     /// <summary>struct epoll_event.</summary>
