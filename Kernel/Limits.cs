@@ -13,6 +13,9 @@ public static class Limits
     /// <summary>Bytes of a configuration file.</summary>
     public const int ConfigurationBytesMax = 1 * Size.MiB;
 
+    /// <summary>How long a stop waits for a change of a plugin that is under way.</summary>
+    public static readonly TimeSpan ChangeTimeMax = TimeSpan.FromSeconds(30);
+
     /// <summary>Lines a minute that a plugin may log unless its manifest says.</summary>
     public const int PluginLogLinesUsual = 600;
 

@@ -183,7 +183,12 @@ public sealed class Node : IAsyncDisposable
     {
         await loadingEnds.CancelAsync();
         await loading;
-        await changing.WaitAsync(); // For good: nothing is changed any more.
+        // For good: nothing is changed any more. What a change has begun ends with the rest.
+        if (!await changing.WaitAsync(Limits.ChangeTimeMax))
+        {
+            log.LogWarning("a change of a plugin has not ended; the node stops without it");
+        }
+
         if (host is not null)
         {
             if (!Panicked)
@@ -233,6 +238,8 @@ public sealed class Node : IAsyncDisposable
             FollowStoreAsync, TimeProvider.System, log, loadingEnds.Token);
         host = new PluginHost(factory, manager, logs)
         {
+            AheadTimeMax = TimeSpan.FromTicks(Math.Max(
+                Limits.AheadTimeMax.Ticks, settings.Plugins.RegistrationTimeMax.Ticks * 4)),
             NoteFailure = (module, why) =>
             {
                 plugins.NoteFailure(module, why);

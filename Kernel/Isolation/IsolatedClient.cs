@@ -12,6 +12,7 @@ namespace StorageOs.Kernel.Isolation;
 /// </summary>
 internal sealed class IsolatedClient : IClient, IReclaimWatcher
 {
+    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(500);
     private readonly IsolatedProcess process;
     private readonly PortPump pump;
     private readonly int number;
@@ -58,9 +59,10 @@ internal sealed class IsolatedClient : IClient, IReclaimWatcher
         this.services = services;
         regions = [.. Needs.Regions.Select(region => services.Region(region.Name))];
         _ = stopping.Register(() => process.Tell(Ask.Stopping, new OneBody(number)));
-        _ = await process.CallAsync(Ask.Start, new StartBody(number,
+        Task start = process.CallAsync(Ask.Start, new StartBody(number,
             [.. Needs.Regions.Select((region, index) => new SharedRegion(
                 region.Name, region.BackingPath!, regions[index].Length))]));
+        await EndsAsync(start, "its start did not end when it was asked to stop", stopping);
     }
 
     /// <inheritdoc/>
@@ -105,7 +107,8 @@ internal sealed class IsolatedClient : IClient, IReclaimWatcher
     {
         using CancellationTokenRegistration late = deadline.Register(
             () => process.Tell(Ask.Deadline, new OneBody(number)));
-        _ = await process.CallAsync(Ask.Stop, new OneBody(number));
+        await EndsAsync(
+            process.CallAsync(Ask.Stop, new OneBody(number)), "it did not stop in time", deadline);
     }
 
     /// <inheritdoc/>
@@ -151,6 +154,34 @@ internal sealed class IsolatedClient : IClient, IReclaimWatcher
                 return null;
             default:
                 throw new PluginProcessException($"nobody knows what {call.What} is");
+        }
+    }
+
+    /// <summary>
+    /// Awaits what the process does. Soon after the limit it is killed: what would hang in the node
+    /// for good, and keep what it was given, is certain to have ended here.
+    /// </summary>
+    private async Task EndsAsync(Task work, string why, CancellationToken limit)
+    {
+        using CancellationTokenSource done = new();
+        using CancellationTokenRegistration late = limit.Register(
+            () => _ = KillAfterAsync(work, why, done.Token));
+        try
+        {
+            await work;
+        }
+        finally
+        {
+            await done.CancelAsync();
+        }
+    }
+
+    private async Task KillAfterAsync(Task work, string why, CancellationToken done)
+    {
+        await Task.WhenAny(work, Task.Delay(Grace, done));
+        if (!work.IsCompleted)
+        {
+            process.Kill(why);
         }
     }
 

@@ -114,6 +114,26 @@ public sealed class IsolationTests
     }
 
     [Fact]
+    public async Task A_client_that_does_not_stop_is_ended_and_leaves_nothing_behind()
+    {
+        await using PairRun pair = new();
+        WorkerPlugin.Put(pair.Plugins);
+        string folder = Path.Combine(pair.Plugins, WorkerPlugin.Id);
+        Assert.Equal(0, PairRun.StorageOs("plugin", "pack", folder, "--into", pair.Plugins).Code);
+        pair.Start();
+        await pair.InSyncAsync();
+        Do(pair, "install", Path.Combine(pair.Plugins, "worker.1.0.0.sosplugin"));
+        await WorksAsync(pair, 1);
+        Tell(pair, "a", "stay");
+        int process = Number(pair, "a", "process");
+        Do(pair, "disable", WorkerPlugin.Id, "--node", "a", "--reason", "it stays");
+        Assert.False(Directory.Exists($"/proc/{process}"));
+        await StandsAsync(pair, "disabled", "it stays");
+        Do(pair, "enable", WorkerPlugin.Id, "--node", "a");
+        await WorksAsync(pair, 2, "b");
+    }
+
+    [Fact]
     public async Task A_node_that_is_killed_takes_its_plugins_along()
     {
         await using PairRun pair = new();
@@ -175,6 +195,12 @@ public sealed class IsolationTests
     private static JsonNode? Tell(PairRun pair, string node, string deed) => NodeClient.AskAsync(
         PairLayout.At(pair.Folder).Socket(node), "worker", new JsonObject { ["do"] = deed },
         TimeSpan.FromSeconds(20), CancellationToken.None).GetAwaiter().GetResult();
+
+    private static void Do(PairRun pair, string what, params string[] arguments)
+    {
+        var (code, output, error) = pair.Ask(["plugin", what, .. arguments]);
+        Assert.True(code == 0, $"plugin {what}: exit {code}: {output}{error}");
+    }
 
     private static string Refused(Action action) =>
         Assert.Throws<RefusedException>(action).Refusal.ToString();

@@ -39,6 +39,7 @@ internal static class WorkerPlugin
             private int busy, sessions, opened, reads;
             private IDisposable veto;
             private string last = "";
+            private bool stubborn;
 
             public string Section => "worker";
             public string Name => "worker";
@@ -172,10 +173,10 @@ internal static class WorkerPlugin
 
             public void MemoryChanged(string region, IRemoteMemory memory) => later = memory;
 
-            public ValueTask StopAsync(CancellationToken deadline)
+            public async ValueTask StopAsync(CancellationToken deadline)
             {
+                if (stubborn) await Task.Delay(-1);
                 log.LogInformation("stopped in good order");
-                return default;
             }
 
             public void Dispose() => log.LogInformation("disposed");
@@ -200,6 +201,7 @@ internal static class WorkerPlugin
                     case "spin": Soon(() => { while (true) { } }); break;
                     case "exit": Soon(() => Environment.Exit(3)); break;
                     case "eat": Soon(() => { List<byte[]> all = []; while (true) { all.Add(new byte[1 << 20]); Array.Fill(all[^1], (byte)1); } }); break;
+                    case "stay": stubborn = true; break;
                     case "reopen": await services.OpenPortAsync("words"); break;
                     case "veto": veto = vetoes.Veto(null, "the worker works", "tell it not to"); break;
                     case "unveto": veto?.Dispose(); break;
