@@ -163,4 +163,12 @@ public sealed record ClientGrant(
     ulong PartnerEpoch,
     ushort Version,
     IReadOnlyDictionary<string, IPort> Ports,
-    IReadOnlyDictionary<string, IRemoteMemory> Memory);
+    IReadOnlyDictionary<string, IRemoteMemory> Memory)
+{
+    /// <summary>
+    /// Alike on both nodes, and another each time that the two clients meet within one session,
+    /// which they do anew when either has left and come back. Memory keeps what it held: what was
+    /// written in an earlier meeting is told from this one's by session and meeting together.
+    /// </summary>
+    public ulong Meeting { get; init; }
+}

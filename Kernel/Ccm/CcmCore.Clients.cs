@@ -233,8 +233,16 @@ internal sealed partial class CcmCore
             && State == HandshakeState.Ready)
         {
             client.Link = Link.Alerted;
-            effects.Add(new CcmEffect.AlertReady(name, session, partner.BootEpoch, client.Version));
+            effects.Add(new CcmEffect.AlertReady(
+                name, session, partner.BootEpoch, client.Version, MeetingOf(client)));
         }
+    }
+
+    private ulong MeetingOf(Client client)
+    {
+        (uint ours, uint theirs) = (client.Info.Incarnation, client.TwinIncarnation);
+        return settings.Role == PairRole.Low
+            ? ((ulong)ours << 32) | theirs : ((ulong)theirs << 32) | ours;
     }
 
     private Refusal? TakeGrant(GrantMessage message)

@@ -136,7 +136,8 @@ internal abstract record CcmEffect
 
     /// <summary>Tell a client that its partner is ready.</summary>
     public sealed record AlertReady(
-        string Name, SessionId Session, ulong PartnerEpoch, ushort Version) : CcmEffect;
+        string Name, SessionId Session, ulong PartnerEpoch, ushort Version, ulong Meeting)
+        : CcmEffect;
 
     /// <summary>
     /// Close what a client was granted, revoke its offers, tell it of the loss if it had been told

@@ -224,7 +224,10 @@ internal sealed class ClientEdge : IClientServices
     {
         var grant = new ClientGrant(
             ready.Session, ready.PartnerEpoch, ready.Version, ports,
-            new Dictionary<string, IRemoteMemory>(imports));
+            new Dictionary<string, IRemoteMemory>(imports))
+        {
+            Meeting = ready.Meeting,
+        };
         OnReactor(() =>
         {
             alertedSession = ready.Session;

@@ -67,7 +67,7 @@ internal sealed class IsolatedClient : IClient, IReclaimWatcher
 
     /// <inheritdoc/>
     public void PartnerReady(ClientGrant grant) => process.Call(Ask.Ready, new ReadyBody(
-        number, grant.Session, grant.PartnerEpoch, grant.Version,
+        number, grant.Session, grant.PartnerEpoch, grant.Version, grant.Meeting,
         [.. grant.Ports.Select(port => pump.Open(this, port.Key, port.Value))],
         [.. grant.Memory.Select(one => Share(one.Key, one.Value))]));
 

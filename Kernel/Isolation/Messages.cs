@@ -56,7 +56,7 @@ internal sealed record SharedMemory(uint Number, string Name, RemoteRegion Regio
 
 /// <summary>The partner is ready.</summary>
 internal sealed record ReadyBody(
-    int Client, SessionId Session, ulong PartnerEpoch, ushort Version,
+    int Client, SessionId Session, ulong PartnerEpoch, ushort Version, ulong Meeting,
     IReadOnlyList<SharedPort> Ports, IReadOnlyList<SharedMemory> Memory);
 
 /// <summary>The partner is lost.</summary>

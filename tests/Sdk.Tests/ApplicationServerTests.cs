@@ -65,6 +65,29 @@ public sealed class ApplicationServerTests(Workshop workshop)
     }
 
     [Fact]
+    public async Task Its_client_keeps_what_it_holds_when_the_process_of_its_own_is_killed()
+    {
+        using SampleRun run = new(Sample.Build(workshop), "loopback", isolated: true);
+        run.StartServer();
+        run.StartStorage();
+        await run.AcknowledgesAsync();
+        List<string> acknowledged = [];
+        for (int round = 0; round < 2; round++)
+        {
+            await run.WriteUntilKilledAsync(acknowledged, run.KillPlugin);
+            await run.AcknowledgesAsync();
+            await run.WriteAsync(acknowledged, 5);
+        }
+
+        // What it held is all that there is.
+        run.KillServer();
+        run.DeleteTheServersFile();
+        run.StartServer();
+        await run.AcknowledgesAsync();
+        run.ExpectHeld(acknowledged, await run.RecordsAsync());
+    }
+
+    [Fact]
     public async Task Alone_it_answers_and_its_partner_catches_up()
     {
         using SampleRun run = new(Sample.Build(workshop), "loopback")

@@ -22,7 +22,12 @@ internal sealed class SampleRun : IDisposable
     private Process? storage;
     private int number;
 
-    internal SampleRun(string sample, string transport)
+    /// <param name="sample">Where it is built.</param>
+    /// <param name="transport">By which the two reach each other.</param>
+    /// <param name="isolated">
+    /// Whether the storage node runs its end in a process of its own.
+    /// </param>
+    internal SampleRun(string sample, string transport, bool isolated = false)
     {
         (this.sample, this.transport) = (sample, transport);
         http = new()
@@ -35,6 +40,7 @@ internal sealed class SampleRun : IDisposable
         File.WriteAllBytes(key, Guid.NewGuid().ToByteArray().Concat(
             Guid.NewGuid().ToByteArray()).ToArray());
         File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        CopyPlugin(isolated);
         foreach (string file in new[] { "appsettings.json", "storage-node.json" })
         {
             File.Copy(Path.Combine(sample, file), Path.Combine(folder.FullName, file));
@@ -57,13 +63,26 @@ internal sealed class SampleRun : IDisposable
             "boot", "--config", Path.Combine(folder.FullName, "storage-node.json"),
             .. Addresses("127.0.0.2", "127.0.0.1")
                 .Append($"plugins:directories:0={Workshop.Root}/artifacts/plugins")
-                .Append($"plugins:directories:1={sample}/Journal/bin/plugin")
+                .Append($"plugins:directories:1={PluginFolder}")
                 .SelectMany(pair => (string[])["--set", pair]),
         ]);
 
     internal void KillServer() => Kill(ref server);
 
     internal void KillStorage() => Kill(ref storage);
+
+    /// <summary>Kills the process that the storage node runs its end of the records in.</summary>
+    internal void KillPlugin()
+    {
+        string child = File.ReadLines($"/proc/{storage!.Id}/task/{storage.Id}/children")
+            .Concat(Directory.GetDirectories($"/proc/{storage.Id}/task").SelectMany(
+                static task => File.ReadLines(Path.Combine(task, "children"))))
+            .SelectMany(static line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Distinct().Single();
+        using Process process = Process.GetProcessById(int.Parse(child));
+        process.Kill();
+        process.WaitForExit();
+    }
 
     internal void DeleteTheServersFile() =>
         File.Delete(Path.Combine(folder.FullName, "run/app/records.log"));
@@ -181,6 +200,22 @@ internal sealed class SampleRun : IDisposable
         KillStorage();
         http.Dispose();
         folder.Delete(recursive: true);
+    }
+
+    private string PluginFolder => Path.Combine(folder.FullName, "plugin");
+
+    private void CopyPlugin(bool isolated)
+    {
+        _ = Directory.CreateDirectory(PluginFolder);
+        foreach (string file in Directory.GetFiles(Path.Combine(sample, "Journal/bin/plugin")))
+        {
+            File.Copy(file, Path.Combine(PluginFolder, Path.GetFileName(file)));
+        }
+
+        string path = Path.Combine(PluginFolder, "plugin.json");
+        JsonObject manifest = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+        manifest["isolation"] = isolated ? "process" : "none";
+        File.WriteAllText(path, manifest.ToJsonString());
     }
 
     private static int FreePort()

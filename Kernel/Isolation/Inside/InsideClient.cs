@@ -124,7 +124,10 @@ internal sealed class InsideClient(IClient client, int number, Line line, Inside
             ready.Session, ready.PartnerEpoch, ready.Version,
             open.ToDictionary(static one => one.Key, static one => (IPort)one.Value),
             ready.Memory.ToDictionary(
-                static one => one.Name, static one => (IRemoteMemory)new InsideMemory(one))));
+                static one => one.Name, static one => (IRemoteMemory)new InsideMemory(one)))
+        {
+            Meeting = ready.Meeting,
+        });
     }
 
     private void ChangePort(PortBody change)

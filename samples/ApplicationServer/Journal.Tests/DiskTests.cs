@@ -250,7 +250,7 @@ public sealed class DiskTests : IDisposable
         {
             Outgoing outgoing = new(
                 grant.Ports[Ring.Port], services.Region(Ring.Outbox), inbox,
-                grant.Memory[Ring.Inbox], Ring.TagOf(grant.Session));
+                grant.Memory[Ring.Inbox], Ring.TagOf(grant));
             Assert.True(outgoing.TryPut(new(FrameKind.Hello, 0, Frame.ChainStart, [])));
             ticking = reactor.Every(TimeSpan.FromMilliseconds(4), () =>
             {

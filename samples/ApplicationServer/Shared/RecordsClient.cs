@@ -107,7 +107,7 @@ internal sealed class RecordsClient(
     /// <inheritdoc/>
     public void PartnerReady(ClientGrant grant)
     {
-        tag = Ring.TagOf(grant.Session);
+        tag = Ring.TagOf(grant);
         incoming.Begin(tag);
         outgoing = new(
             grant.Ports[Ring.Port], services.Region(Ring.Outbox), services.Region(Ring.Inbox),

@@ -11,7 +11,7 @@ namespace ApplicationServer.Shared;
 //   16  done    how far we have what stands here in our log       (written by ourselves)
 //   4096…       a ring of frames
 //
-// A word is a position, which grows for as long as a session stands, under a tag of that session:
+// A word is a position, which grows for as long as a session stands, under a tag of that meeting:
 // what an earlier session left behind says nothing in this one. Writes of a port become visible in
 // order, so whoever sees the tail sees the frames before it.
 
@@ -31,12 +31,14 @@ internal static class Ring
     private const int PositionBits = 40;
     private const ulong PositionMask = (1UL << PositionBits) - 1;
 
-    /// <summary>A session's tag, alike on both nodes.</summary>
-    public static uint TagOf(SessionId session)
+    /// <summary>The tag of one meeting of the twins, alike on both nodes.</summary>
+    public static uint TagOf(ClientGrant grant)
     {
+        SessionId session = grant.Session;
         ReadOnlySpan<ulong> id =
         [
             session.LowEpoch, session.HighEpoch, session.LowAttempt, session.HighAttempt,
+            grant.Meeting,
         ];
         return Crc32C.Of(MemoryMarshal.AsBytes(id)) >> (PositionBits - 32);
     }

@@ -31,7 +31,10 @@ internal sealed class BootSession(SessionId id, ulong partnerEpoch, ushort versi
     public ClientGrant Grant() => new(
         id, partnerEpoch, version,
         Ports.ToDictionary(static port => port.Key, static port => (IPort)port.Value),
-        new Dictionary<string, IRemoteMemory>(Memory));
+        new Dictionary<string, IRemoteMemory>(Memory))
+    {
+        Meeting = id.LowAttempt,
+    };
 
     /// <summary>Puts a port in place of what there was under its name.</summary>
     public void Open(PairPort port)
