@@ -48,7 +48,7 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
     private long pendingBytes;
     private ulong reign;
 
-    // Whether, in this life, it has all that the twin can have, but for what is in limbo.
+    // Whether it has all that the twin can have, but for what is in limbo: it may go on alone.
     private bool joined;
 
     public MapState State { get; private set; }
@@ -71,7 +71,7 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
     /// <summary>The node has started; the partner was not met.</summary>
     public void Begin()
     {
-        reign = newReign();
+        (reign, joined) = (newReign(), store.MayGoAlone);
         Stand(MapState.Apart, $"{role.Partner} was not met yet");
     }
 
@@ -93,11 +93,10 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
         if (State is MapState.Together)
         {
             limbo = [.. pending.Select(static each => each.Write)];
-            joined = true;
-            store.MayGoAlone = role.GoesAlone && limbo.Count == 0; // Also in its next life.
         }
 
         reign = newReign();
+        store.MayGoAlone = joined && role.GoesAlone && limbo.Count == 0; // In its next life, too.
         Stand(MapState.Apart, why);
         while (pending.TryDequeue(out (Frame Write, Action<Outcome> Answer) each))
         {
@@ -161,7 +160,7 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
                 Join();
                 return null;
             case FrameKind.Differs when State is MapState.Meeting or MapState.Differing:
-                Stand(MapState.Differing, $"the map of {role.Partner} has another past");
+                Differ($"the map of {role.Partner} has another past");
                 return null;
             case FrameKind.Copy or FrameKind.Entry or FrameKind.Copied
                 when State is MapState.Meeting:
@@ -197,7 +196,7 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
                 SendCopy(FrameKind.CopyOver);
                 break;
             case MapState.Apart when role.GoesAlone:
-                store.MayGoAlone = true;
+                store.MayGoAlone = joined = true;
                 Stand(MapState.Apart, "an operator has chosen the map of this node");
                 break;
             default:
@@ -214,7 +213,7 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
         MapState.Together when !role.Leads => $"READONLY {role.Partner} takes writes",
         MapState.Together when pending.Count == PendingMax => "BUSY too many writes at once",
         MapState.Apart when !role.GoesAlone => $"NOREPLICAS {Why}",
-        MapState.Apart when !store.MayGoAlone && !joined =>
+        MapState.Apart when !joined =>
             $"NOREPLICAS {Why}; {role.Partner} may have later writes",
         _ when kind is FrameKind.Set && store.LiveBytes + pendingBytes + BytesOf(key, value)
             > role.BytesMax => $"OOM maxBytes is {role.BytesMax}",
@@ -245,6 +244,7 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
     {
         (bool ours, bool itsOwn) = (store.History.Holds(theirs), theirs.Holds(store.History));
         limbo = [];
+        store.MayGoAlone = false; // From here on it may be the twin that goes on without us.
         if (ours && itsOwn)
         {
             Follow();
@@ -255,16 +255,14 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
         }
         else if (itsOwn)
         {
-            (store.MayGoAlone, joined) = (false, false);
+            joined = false;
             Stand(MapState.Meeting, $"{role.Partner} sends its {theirs.Count} writes");
         }
         else
         {
-            Stand(
-                MapState.Differing,
+            Differ(
                 $"the {theirs.Count} writes of {role.Partner} do not continue the "
                 + $"{store.History.Count} of this node, nor the other way round");
-            (store.MayGoAlone, joined) = (false, false);
             send(new(FrameKind.Differs));
         }
     }
@@ -311,9 +309,15 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
         }
     }
 
+    private void Differ(string why)
+    {
+        joined = store.MayGoAlone = false;
+        Stand(MapState.Differing, why);
+    }
+
     private void Join()
     {
-        store.MayGoAlone = false;
+        joined = true;
         Stand(
             MapState.Together,
             role.Leads ? "this node takes writes" : $"{role.Partner} takes writes");
