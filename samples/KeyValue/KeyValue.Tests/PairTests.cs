@@ -7,7 +7,7 @@ public sealed class PairTests
 {
     private Writer writer = new();
 
-    public static TheoryData<ulong> Seeds => [.. Enumerable.Range(1, 150).Select(n => (ulong)n)];
+    public static TheoryData<ulong> Seeds => [.. Enumerable.Range(1, 20).Select(n => (ulong)n)];
 
     [Theory]
     [MemberData(nameof(Seeds))]
@@ -46,9 +46,15 @@ public sealed class PairTests
         pair.Run(TimeSpan.FromMilliseconds(50 + pair.Below(200)));
         (ClientNode lost, ClientNode left) =
             seed % 2 == 0 ? (pair.First, pair.Second) : (pair.Second, pair.First);
+        if (seed % 4 < 2)
+        {
+            left.Crash(); // What it was sent it finds in its memory, taken or not.
+            left.Start();
+        }
+
         lost.Crash();
         pair.RunUntil(
-            () => writer.Nodes[left.Name].Replica.State is MapState.Apart,
+            () => left.HasStarted && writer.Nodes[left.Name].Replica.State is MapState.Apart,
             TimeSpan.FromSeconds(10), "the loss to be noticed");
         writer.Check(writer.Nodes[left.Name].Store);
         pair.Check();

@@ -137,6 +137,8 @@ internal sealed class Commands(KeyValueClient client, NodeInfo node)
     private string Info() => string.Create(
         CultureInfo.InvariantCulture,
         $"""
+        # Server
+        process_id:{Environment.ProcessId}
         # Replication
         node:{node.Name}
         partner:{node.PartnerName}

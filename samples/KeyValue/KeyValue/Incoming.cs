@@ -23,6 +23,12 @@ internal sealed class Incoming(IRegion inbox)
     /// <summary>Goes on where an earlier life of this process was.</summary>
     public void GoOn(ulong takenWord) => (tag, Taken) = Ring.Split(takenWord);
 
+    /// <summary>
+    /// Forgets what was written, while the twin cannot write: a twin that comes back, its process
+    /// started again, is met under the tag of the same session.
+    /// </summary>
+    public void Clear() => inbox.Bytes[..Ring.FramesAt].Clear();
+
     /// <summary>Takes every frame there is.</summary>
     /// <returns>What is wrong with what the twin wrote; null when nothing is.</returns>
     public string? Take(Func<Frame, string?> taker)

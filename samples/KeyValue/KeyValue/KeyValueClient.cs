@@ -27,6 +27,7 @@ internal sealed class KeyValueClient(
     private IDisposable? watch;
     private Door? door;
     private Task saving = Task.CompletedTask;
+    private Task savingDropped = Task.CompletedTask;
     private History saved = History.Empty;
     private bool pumping;
     private bool stopped;
@@ -69,6 +70,7 @@ internal sealed class KeyValueClient(
             toSend.Enqueue)
         {
             Changed = Tell,
+            Dropping = SaveDropped,
         };
         Find(file);
         Replica.Begin();
@@ -84,6 +86,7 @@ internal sealed class KeyValueClient(
     {
         uint tag = Ring.TagOf(grant.Session);
         incoming.Begin(tag);
+        Store.Taken = 0;
         outgoing = new(
             grant.Ports[Ring.Port], services.Region(Ring.Outbox), services.Region(Ring.Inbox),
             grant.Memory[Ring.Inbox], tag);
@@ -103,6 +106,7 @@ internal sealed class KeyValueClient(
     {
         Drop();
         Receive(); // What has landed is ours, whatever became of who wrote it.
+        incoming.Clear();
         Replica.Lose($"{node.PartnerName} is lost: {end.Reason}, {end.Detail}");
     }
 
@@ -119,7 +123,7 @@ internal sealed class KeyValueClient(
             await door.CloseAsync();
         }
 
-        await saving;
+        await Task.WhenAll(saving, savingDropped);
         if (Store is not null)
         {
             await SaveAsync();
@@ -174,6 +178,7 @@ internal sealed class KeyValueClient(
             Replica.TakeLeft(frame);
             return null;
         });
+        incoming.Clear();
         ulong left = Store.History.Count - inMemory;
         bool adopted = Store.Adopt(file);
         logger.LogInformation(
@@ -242,15 +247,28 @@ internal sealed class KeyValueClient(
 
     private void BeginSave()
     {
-        if (saving.IsFaulted)
+        foreach (Task failed in new[] { saving, savingDropped }.Where(
+            static task => task.IsFaulted))
         {
-            saving.GetAwaiter().GetResult(); // A disk that fails ends this client by name.
+            failed.GetAwaiter().GetResult(); // A disk that fails ends this client by name.
         }
 
         if (saving.IsCompleted && !stopped)
         {
             saving = SaveAsync();
         }
+    }
+
+    /// <summary>What an operator has decided against is kept for people.</summary>
+    private void SaveDropped()
+    {
+        byte[] bytes = Store.Save();
+        Task before = savingDropped;
+        savingDropped = Task.Run(async () =>
+        {
+            await before;
+            MapFile.Write(path + ".dropped", bytes);
+        });
     }
 
     private async Task SaveAsync()

@@ -33,6 +33,7 @@ internal sealed class MapStatus(KeyValueClient client) : IStatusReporter
     /// <inheritdoc/>
     public JsonNode? Report() => client.Replica is not { } replica ? null : new JsonObject
     {
+        ["process"] = Environment.ProcessId,
         ["state"] = $"{replica.State}",
         ["why"] = replica.Why,
         ["takesWrites"] = replica.TakesWrites,

@@ -56,13 +56,17 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
     /// <summary>For people.</summary>
     public string Why { get; private set; } = "";
 
+    /// <summary>Told before the map is replaced by one that does not continue it.</summary>
+    public Action Dropping { get; set; } = static () => { };
+
     /// <summary>Told when the state has changed.</summary>
     public Action Changed { get; set; } = static () => { };
 
     public bool Leads => role.Leads;
 
     /// <summary>Whether a write would be made now, if there is room for it.</summary>
-    public bool TakesWrites => MayNotServe() is null && MayNotWrite(FrameKind.Delete, "", []) is null;
+    public bool TakesWrites =>
+        MayNotServe() is null && MayNotWrite(FrameKind.Delete, "", []) is null;
 
     /// <summary>What a key and its value count.</summary>
     public static long BytesOf(string key, byte[] value) =>
@@ -271,6 +275,7 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
     {
         if (frame.Kind is FrameKind.CopyOver)
         {
+            Dropping();
             Stand(MapState.Meeting, $"an operator has chosen the map of {role.Partner}");
         }
 
