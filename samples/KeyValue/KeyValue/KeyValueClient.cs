@@ -57,8 +57,6 @@ internal sealed class KeyValueClient(
     public async ValueTask StartAsync(IClientServices services, CancellationToken stopping)
     {
         this.services = services;
-        byte[] file = await Task.Run(
-            () => File.Exists(path) ? File.ReadAllBytes(path) : [], stopping);
         IRegion map = services.Region(Ring.Map);
         Store = new(() => map.Memory);
         Replica = new(
@@ -72,7 +70,14 @@ internal sealed class KeyValueClient(
             Changed = Tell,
             Dropping = SaveDropped,
         };
-        Find(file);
+        (bool whole, ulong left, string? wrong) = Find(); // Before the twin can write again.
+        bool adopted = Store.Adopt(await Task.Run(
+            () => File.Exists(path) ? File.ReadAllBytes(path) : [], stopping));
+        logger.LogInformation(
+            "{Keys} keys after {Count} writes, from {Source}; {Left} were on their way{Wrong}",
+            Store.Map.Count, Store.History.Count,
+            adopted ? "the file" : whole ? "memory" : "nowhere, for memory is damaged", left,
+            wrong is null ? "" : $"; {wrong}");
         Replica.Begin();
         ticking = reactor.Every(Tick, OnTick);
         saves = reactor.Every(settings.Save, BeginSave);
@@ -167,10 +172,11 @@ internal sealed class KeyValueClient(
         pumping = false;
     }
 
-    private void Find(byte[] file)
+    /// <summary>Finds what an earlier life of this process left in memory.</summary>
+    private (bool Whole, ulong Left, string? Wrong) Find()
     {
         bool whole = Store.Open(1 + (ulong)Crc32C.Of(Encoding.UTF8.GetBytes(node.MachineBootId)));
-        ulong inMemory = Store.History.Count;
+        ulong before = Store.History.Count;
         incoming = new(services.Region(Ring.Inbox));
         incoming.GoOn(Store.Taken);
         string? wrong = Store.Taken == 0 ? null : incoming.Take(frame =>
@@ -179,13 +185,7 @@ internal sealed class KeyValueClient(
             return null;
         });
         incoming.Clear();
-        ulong left = Store.History.Count - inMemory;
-        bool adopted = Store.Adopt(file);
-        logger.LogInformation(
-            "{Keys} keys after {Count} writes, from {Source}; {Left} of them were on their way{Wrong}",
-            Store.Map.Count, Store.History.Count,
-            adopted ? "the file" : whole ? "memory" : "nowhere, for memory is damaged", left,
-            wrong is null ? "" : $"; {wrong}");
+        return (whole, Store.History.Count - before, wrong);
     }
 
     private void OnTick()
