@@ -33,6 +33,12 @@ internal enum FrameKind : uint
 
     /// <summary>A write: the key is deleted, if it is there.</summary>
     Delete,
+
+    /// <summary>
+    /// A hello was heard and nothing else is to be said: shows the end of the ring once more, for
+    /// the twin may have cleared it when it started, after our own hello was in it.
+    /// </summary>
+    Heard,
 }
 
 /// <summary>

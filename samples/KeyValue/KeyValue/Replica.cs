@@ -174,6 +174,8 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
                 && frame.Count == store.History.Count + 1:
                 _ = store.Apply(frame);
                 return null;
+            case FrameKind.Heard:
+                return null;
             default:
                 return $"{frame.Kind} {frame.Count} while this node is {State} "
                     + $"at {store.History.Count}";
@@ -248,6 +250,7 @@ internal sealed class Replica(Store store, Role role, Func<ulong> newReign, Acti
     {
         (bool ours, bool itsOwn) = (store.History.Holds(theirs), theirs.Holds(store.History));
         limbo = [];
+        send(new(FrameKind.Heard));
         store.MayGoAlone = false; // From here on it may be the twin that goes on without us.
         if (ours && itsOwn)
         {
