@@ -13,7 +13,8 @@ namespace Sample.KeyValue;
 /// and port, memory, file and socket. The node with the lower system id leads.
 /// </summary>
 internal sealed class KeyValueClient(
-    NodeInfo node, Settings settings, IReactor reactor, ILogger<KeyValueClient> logger) : IClient
+    NodeInfo node, Settings settings, IReactor reactor, ILogger<KeyValueClient> logger)
+    : IClient, IAsyncDisposable
 {
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(4);
     private readonly Queue<Frame> toSend = new();
@@ -27,6 +28,7 @@ internal sealed class KeyValueClient(
     private IDisposable? watch;
     private Door? door;
     private Task saving = Task.CompletedTask;
+    private Task writing = Task.CompletedTask;
     private Task savingDropped = Task.CompletedTask;
     private History saved = History.Empty;
     private bool pumping;
@@ -134,6 +136,10 @@ internal sealed class KeyValueClient(
             await SaveAsync();
         }
     }
+
+    /// <summary>Nothing is written any more when it is gone, also when it was not stopped.</summary>
+    public async ValueTask DisposeAsync() => _ = await Task.WhenAny(
+        Task.WhenAll(writing, savingDropped)).ConfigureAwait(false);
 
     /// <summary>Sends what the replica has to say. Reactor thread only.</summary>
     public void Pump()
@@ -277,7 +283,8 @@ internal sealed class KeyValueClient(
         if (now != saved)
         {
             byte[] bytes = Store.Save();
-            await Task.Run(() => MapFile.Write(path, bytes));
+            writing = Task.Run(() => MapFile.Write(path, bytes));
+            await writing;
             saved = now;
         }
     }
