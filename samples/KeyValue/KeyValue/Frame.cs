@@ -19,7 +19,7 @@ internal enum FrameKind : uint
     /// <summary>A whole map follows: its count, and its history as the value.</summary>
     Copy,
 
-    /// <summary>As <see cref="Copy"/>, over whatever the receiver has: an operator said so.</summary>
+    /// <summary>As <see cref="Copy"/>, over whatever is there: an operator said so.</summary>
     CopyOver,
 
     /// <summary>A key of the map that is copied.</summary>
@@ -42,7 +42,7 @@ internal enum FrameKind : uint
 }
 
 /// <summary>
-/// One write or one word about the map, as it stands in memory, in a file and in a ring: a header of
+/// One write or one word about the map, in memory, in a file and in a ring: a header of
 /// <see cref="HeaderBytes"/>, key and value. A key is bytes, each kept as one letter of Latin 1.
 /// </summary>
 /// <param name="Kind">What it is.</param>

@@ -137,7 +137,7 @@ internal sealed class KeyValueClient(
         }
     }
 
-    /// <summary>Nothing is written any more when it is gone, also when it was not stopped.</summary>
+    /// <summary>Nothing is written once it is gone, also when it was not stopped.</summary>
     public async ValueTask DisposeAsync() => _ = await Task.WhenAny(
         Task.WhenAll(writing, savingDropped)).ConfigureAwait(false);
 

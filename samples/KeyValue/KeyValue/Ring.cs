@@ -5,7 +5,7 @@ using StorageOs.Contracts.Runtime;
 namespace Sample.KeyValue;
 
 // Each twin has an inbox that the other alone writes: how far the writer has written (tail), how
-// far it has taken what we wrote it (taken), and a ring of frames. A word is a position, which grows
+// far it has taken what we wrote it (taken), and a ring of frames. A word is a position that grows
 // for as long as a session stands, under a tag of that session: what an earlier session left says
 // nothing in this one. Writes of a port become visible in order, so whoever sees the tail sees the
 // frames before it.

@@ -8,7 +8,7 @@ namespace Sample.KeyValue;
 // half's length is one word, written behind what it counts, and so is the number of the half that
 // is the map: whenever the process is killed, what stands there is a state that the map once had.
 
-/// <summary>The map, in memory that a next life of the process finds. Reactor thread only.</summary>
+/// <summary>The map, in memory that a next life finds. Reactor thread only.</summary>
 internal sealed class Store(Func<Memory<byte>> memory)
 {
     public const int HalfBytes = 2 * 1024 * 1024;
@@ -102,7 +102,7 @@ internal sealed class Store(Func<Memory<byte>> memory)
         if (!TryAppend(Active, write))
         {
             Compact();
-            Invariant.Require(TryAppend(Active, write)); // For what lives is half of a half at most.
+            Invariant.Require(TryAppend(Active, write)); // What lives is half of it at most.
         }
 
         bool was = Map.ContainsKey(write.Key);
