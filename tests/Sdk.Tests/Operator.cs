@@ -74,8 +74,19 @@ public sealed class Operator : IDisposable
     }
 
     /// <summary>Sets what a plugin is to do, on both nodes.</summary>
-    public void Configure(string id, string what) => Edit(plugins =>
-        plugins["settings"]!.AsObject()[id] = new JsonObject { ["do"] = what });
+    public void Configure(string id, string what) =>
+        Configure(id, "do", what);
+
+    /// <summary>Sets one setting of a plugin, and no other, on both nodes.</summary>
+    public void Configure(string id, string key, string value) => Edit(plugins =>
+        plugins["settings"]!.AsObject()[id] = new JsonObject { [key] = value });
+
+    /// <summary>A node's data directory.</summary>
+    public string DataOf(string node) => Path.Combine(Pair, node, "data");
+
+    /// <summary>Where a node's mirrored memory lies.</summary>
+    public string MemoryOf(string node) => $"{JsonNode.Parse(
+        File.ReadAllText(Path.Combine(Pair, node, "config.json")))!["node"]!["nvramDirectory"]}";
 
     /// <summary>Waits until a node's list shows a plugin so.</summary>
     public void Shows(string node, string id, string standing, string reason) => Until(

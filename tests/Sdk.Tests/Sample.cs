@@ -1,24 +1,25 @@
 namespace StorageOs.Sdk.Tests;
 
-/// <summary>The sample, copied into the workshop and built there once.</summary>
+/// <summary>A sample, copied into the workshop and built there once.</summary>
 internal static class Sample
 {
     private static readonly Lock Gate = new();
-    private static string? built;
+    private static readonly Dictionary<string, string> Built = [];
 
     /// <summary>Builds it unless that is done; the folder it is in.</summary>
-    internal static string Build(Workshop workshop)
+    internal static string Build(Workshop workshop, string name = "ApplicationServer")
     {
         lock (Gate)
         {
-            return built ??= BuildOnce(workshop);
+            return Built.TryGetValue(name, out string? folder)
+                ? folder : Built[name] = BuildOnce(workshop, name);
         }
     }
 
-    private static string BuildOnce(Workshop workshop)
+    private static string BuildOnce(Workshop workshop, string name)
     {
-        string source = Path.Combine(Workshop.Root, "samples/ApplicationServer");
-        string folder = Path.Combine(workshop.Folder, "ApplicationServer");
+        string source = Path.Combine(Workshop.Root, "samples", name);
+        string folder = Path.Combine(workshop.Folder, name);
         foreach (string file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
         {
             string path = Path.GetRelativePath(source, file);

@@ -1,0 +1,6 @@
+using StorageOs.Plugin.Testing;
+
+namespace Sample.KeyValue.Tests;
+
+/// <summary>What every client does.</summary>
+public sealed class ConformanceTests : ClientKit<KeyValuePlugin>;
