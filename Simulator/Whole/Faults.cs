@@ -277,8 +277,12 @@ internal sealed class FaultInjector(WholePair pair, FaultKinds kinds)
 
     private void Rot(WholeNode node)
     {
-        bool owns = GroupId.All.Any(group => pair.Entry(group)?.Owner == node.Id);
-        if ((!owns || !node.IsUp) && MayImpair(node))
+        // A copy that nobody else can write to was read whole when that began, and is memory like
+        // any other from then on.
+        bool isReadAgain = !node.IsUp || GroupId.All.All(group =>
+            pair.Entry(group)?.Owner != node.Id
+            && node.Mirror.Log(group).Role is LogRole.Idle or LogRole.Passive);
+        if (isReadAgain && MayImpair(node))
         {
             node.Rot();
             Rotten = node;

@@ -50,6 +50,15 @@ public sealed class WholePairTests
     public void A_pair_without_a_witness_is_at_rest_once_its_session_is_there_again(ulong seed) =>
         RequireClean(seed, FaultKinds.All);
 
+    /// <summary>
+    /// A bit of a survivor's log turned over after the copy was fenced and read whole. From then on
+    /// it is memory that nobody else can write to, and is not checked at each read.
+    /// </summary>
+    [Theory]
+    [InlineData(2_090_081)]
+    public void A_bit_turns_over_only_where_a_copy_is_read_again(ulong seed) =>
+        RequireClean(seed, FaultKinds.All);
+
     [Fact]
     public void A_seed_is_the_same_story_each_time_bit_for_bit()
     {

@@ -91,7 +91,7 @@ internal sealed class KeyValueClient(
     /// <inheritdoc/>
     public void PartnerReady(ClientGrant grant)
     {
-        uint tag = Ring.TagOf(grant.Session);
+        uint tag = Ring.TagOf(grant);
         incoming.Begin(tag);
         Store.Taken = 0;
         outgoing = new(

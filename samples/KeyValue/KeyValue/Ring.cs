@@ -26,12 +26,14 @@ internal static class Ring
     private const int PositionBits = 40;
     private const ulong PositionMask = (1UL << PositionBits) - 1;
 
-    /// <summary>A session's tag, alike on both nodes; never 0.</summary>
-    public static uint TagOf(SessionId session)
+    /// <summary>The tag of one meeting of the twins, alike on both nodes; never 0.</summary>
+    public static uint TagOf(ClientGrant grant)
     {
+        SessionId session = grant.Session;
         ReadOnlySpan<ulong> id =
         [
             session.LowEpoch, session.HighEpoch, session.LowAttempt, session.HighAttempt,
+            grant.Meeting,
         ];
         return (Crc32C.Of(MemoryMarshal.AsBytes(id)) >> (PositionBits - 32)) | 1;
     }
