@@ -72,7 +72,7 @@ public sealed class ManifestTests
     [InlineData("\"own\"", "\"own\", \"maturity\": \"ripe\"", 9,
         "key maturity: expected experimental or preview or stable, found \"ripe\"")]
     [InlineData("\"own\"", "\"own\", \"limits\": { \"threads\": 1 }", 9,
-        "key limits:threads: expected memory or ports, found an unknown limit")]
+        "key limits:threads: expected memory, ports, posts, logLines or heap, found an unknown limit")]
     [InlineData("\"own\"", "\"own\", \"limits\": { \"memory\": \"1T\" }", 9, "key limits:memory: ")]
     [InlineData("\"own\"", "\"own\", \"restart\": 1", 9, "key restart: expected true or false")]
     [InlineData("\"own\"", "\"own\", \"settings\": { \"type\": \"text\" }", 9, "key settings")]
