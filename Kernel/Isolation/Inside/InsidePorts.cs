@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
-using StorageOs.Kernel.Isolation.Interop;
+using StorageOs.Kernel.Loop.Interop;
 
 namespace StorageOs.Kernel.Isolation.Inside;
 
@@ -159,7 +159,7 @@ internal class InsidePort : IPort, ICompletionChannel
         }
 
         ulong rings = 0;
-        _ = Libc.read(signal, ref rings, sizeof(ulong));
+        _ = Libc.read((int)signal.DangerousGetHandle(), ref rings, sizeof(ulong));
         isArmed = true;
         ring.WantWord();
         if (ring.HasCompletions || late.Count > 0)
@@ -193,7 +193,7 @@ internal class InsidePort : IPort, ICompletionChannel
         {
             isArmed = false;
             ulong one = 1;
-            _ = Libc.write(signal, in one, sizeof(ulong));
+            _ = Libc.write((int)signal.DangerousGetHandle(), in one, sizeof(ulong));
         }
     }
 

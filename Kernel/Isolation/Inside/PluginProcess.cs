@@ -10,6 +10,7 @@ using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Hosting;
 using StorageOs.Kernel.Isolation.Interop;
 using StorageOs.Kernel.Loop;
+using LoopLibc = StorageOs.Kernel.Loop.Interop.Libc;
 
 namespace StorageOs.Kernel.Isolation.Inside;
 
@@ -45,7 +46,7 @@ internal sealed class PluginProcess : IDisposable
     internal static bool Run(string sockets, int node)
     {
         // Of this very thread, which therefore stays until the end.
-        _ = Libc.prctl(Libc.PR_SET_PDEATHSIG, Libc.SIGKILL);
+        _ = Libc.prctl(Libc.PR_SET_PDEATHSIG, LoopLibc.SIGKILL);
         if (Libc.getppid() != node)
         {
             return false; // It has gone before that was asked for.
@@ -88,7 +89,7 @@ internal sealed class PluginProcess : IDisposable
     /// <summary>Wakes the node's end of the ports.</summary>
     internal void Wake() => _ = bell.Send([1], SocketFlags.None, out SocketError _);
 
-    private static void Die() => _ = Libc.kill(Environment.ProcessId, Libc.SIGKILL);
+    private static void Die() => _ = LoopLibc.kill(Environment.ProcessId, LoopLibc.SIGKILL);
 
     /// <summary>When memory is short, the system takes this process and not the node.</summary>
     private static void BeFirstToGo()
@@ -178,7 +179,11 @@ internal sealed class PluginProcess : IDisposable
         LineCall call = (LineCall)asked!;
         try
         {
-            call.Answer(await DoAsync(call), null, null);
+            JsonNode? answer = await DoAsync(call);
+            if (call.What != Ask.Hold) // That one was answered before it was held.
+            {
+                call.Answer(answer, null, null);
+            }
         }
         catch (RefusedException refused) when (call.What is Ask.Start or Ask.Command)
         {

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using StorageOs.Contracts.Runtime;
+using LoopLibc = StorageOs.Kernel.Loop.Interop.Libc;
 
 namespace StorageOs.Kernel.Isolation.Interop;
 
@@ -72,7 +73,7 @@ internal sealed unsafe class SharedFile : MemoryManager<byte>
         nint mapped = Interlocked.Exchange(ref address, 0);
         if (mapped != 0)
         {
-            Invariant.Require(Libc.munmap(mapped, (nuint)length) == 0);
+            Invariant.Require(LoopLibc.munmap(mapped, (nuint)length) == 0);
         }
     }
 
@@ -94,9 +95,9 @@ internal sealed unsafe class SharedFile : MemoryManager<byte>
 
     private static SharedFile Map(string path, SafeFileHandle file, int length)
     {
-        nint mapped = Libc.mmap(
-            0, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE,
-            Libc.MAP_SHARED | Libc.MAP_POPULATE, file, 0);
+        nint mapped = LoopLibc.mmap(
+            0, (nuint)length, LoopLibc.PROT_READ | LoopLibc.PROT_WRITE,
+            Libc.MAP_SHARED | Libc.MAP_POPULATE, (int)file.DangerousGetHandle(), 0);
         return mapped == -1
             ? throw new IOException($"mmap of {path}: {Marshal.GetLastPInvokeErrorMessage()}")
             : new SharedFile(mapped, length);
