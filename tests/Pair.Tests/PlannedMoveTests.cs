@@ -130,7 +130,9 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
         // Lost, taken over, back in sync: home after the delay, and no word of anybody's.
         await pair.KillAsync("a");
         await PairRun.UntilAsync(() => pair.Owners("b") == "b b", "b has both");
-        Assert.Equal("notInSync", $"{Group(pair, "b", 0)["giveback"]!["state"]}");
+        await PairRun.UntilAsync(
+            () => $"{Group(pair, "b", 0)["giveback"]?["state"]}" == "notInSync",
+            "the giveback waits for a copy");
         Assert.Equal(0, pair.Ask("start", "a").Code);
         await PairRun.UntilAsync(
             () => $"{Group(pair, "b", 0)["giveback"]?["what"]}".StartsWith(
