@@ -30,7 +30,9 @@ internal sealed class MetricsExport : IAsyncDisposable
         ResourceBuilder node = ResourceBuilder.CreateEmpty()
             .AddService("storageos", serviceInstanceId: view.Name);
         MeterProviderBuilder all = Sdk.CreateMeterProviderBuilder().SetResourceBuilder(node)
-            .AddMeter(AllOfOurs, Runtime).AddPrometheusExporter();
+            .AddMeter(AllOfOurs, Runtime)
+            .AddPrometheusExporter(static exporter =>
+                exporter.ScrapeResponseCacheDurationMilliseconds = 0);
         if (otlp is not null)
         {
             all.AddOtlpExporter((exporter, reader) =>

@@ -24,10 +24,13 @@ internal sealed class NodeGauges : IDisposable
             node => Is(node["session"]?["state"], "Ready"));
         Flag("storageos.witness.reachable", "whether the register answered when last asked",
             node => Is(node["witness"]?["state"], "Found"));
-        Flag("storageos.takeover.planned", "whether a planned move could begin now",
+        Flag("storageos.takeover.planned", "whether this node could take over on purpose",
             node => Truth(node["takeover"]?["planned"]));
-        Flag("storageos.takeover.failover", "whether this pair could lose a node now",
+        Flag("storageos.takeover.failover", "whether it could take over from a lost partner",
             node => Truth(node["takeover"]?["failover"]));
+        Flag("storageos.node.protected",
+            "whether the loss of the partner now would lose nothing and be taken over from",
+            IsProtected);
         One("storageos.partner.beat_gap", "s", "largest gap between beats of the partner, lately",
             node => Number(node["partner"]?["largestBeatGapMs"]) / 1000);
         One("storageos.partner.beat_limit", "s", "how long its beat may stand still",
@@ -110,6 +113,11 @@ internal sealed class NodeGauges : IDisposable
                         new KeyValuePair<string, object?>(tag, $"{one[key]}")))
                 : [],
             unit, about);
+
+    private static bool IsProtected(JsonNode node) =>
+        Is(node["session"]?["state"], "Ready") && Truth(node["takeover"]?["failover"])
+        && node["sections"]?["ownership"]?["groups"] is JsonArray groups
+        && groups.All(static group => Is(group?["sync"], "InSync"));
 
     private static double Flag(bool value) => value ? 1 : 0;
 
