@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using StorageOs.Kernel.Cli.Drill;
 
 namespace StorageOs.Pair.Tests;
@@ -187,6 +188,12 @@ public sealed class ManagementTests
         Assert.Equal(2, lines.Count(
             line => line.StartsWith("storageos_log_capacity_bytes{", StringComparison.Ordinal)));
 
+        // What dashboards and alerts ask for is there, but for what only trouble has.
+        string[] asked = Asked();
+        Assert.True(asked.Length > 15);
+        Assert.Equal(["storageos_hindrances"], asked.Where(name => !lines.Any(
+            line => line.StartsWith(name, StringComparison.Ordinal))));
+
         await pair.KillAsync("b");
         await PairRun.UntilAsync(() => pair.Owners("a") == "a a", "a has both");
         lines = (await client.GetStringAsync("metrics")).Split('\n');
@@ -232,6 +239,15 @@ public sealed class ManagementTests
         using HttpClient plain = new() { BaseAddress = new Uri($"http://127.0.0.1:{pair.WebPort + 1}") };
         await Assert.ThrowsAsync<HttpRequestException>(() => plain.GetStringAsync("livez"));
     }
+
+    /// <summary>Every metric that a rule or a panel names.</summary>
+    private static string[] Asked() =>
+    [
+        .. Directory.GetFiles(Path.Combine(
+                PairRun.Root, "Plugins", "Clients", "Management", "Monitoring"))
+            .SelectMany(file => Regex.Matches(File.ReadAllText(file), "storageos_[a-z_]+"))
+            .Select(match => match.Value).Distinct(),
+    ];
 
     private static async Task<PairRun> StartedAsync(Action<JsonNode>? more = null)
     {
