@@ -33,7 +33,14 @@ internal static class CommandLine
             Transport.TransportCommand.Make(),
             Image.ImageCommand.Make(),
             PluginProcessCommand.Make(),
+            CompletionCommand.Make(),
         };
+        root.Add(ManCommand.Make(root));
+        if (args is [var first, ..] && first.StartsWith("[suggest", StringComparison.Ordinal))
+        {
+            Unchecked(root); // What somebody is still typing is not wrong yet.
+        }
+
         ParseResult parsed;
         try
         {
@@ -68,6 +75,20 @@ internal static class CommandLine
         catch (Exception failure) when (CommandFailure.Of(failure) is { } refusal)
         {
             return Output.Of(parsed).Fail(refusal);
+        }
+    }
+
+    private static void Unchecked(Command command)
+    {
+        command.Validators.Clear();
+        foreach (Option option in command.Options)
+        {
+            option.Validators.Clear();
+        }
+
+        foreach (Command part in command.Subcommands)
+        {
+            Unchecked(part);
         }
     }
 
