@@ -82,11 +82,17 @@ public sealed class ReferenceTests
             Repository.Below("Kernel").Where(path => !path.StartsWith("Kernel/Cli/")
                 && Repository.Read(path).Contains(
                     "StorageOs.Kernel.Cli", StringComparison.Ordinal)));
+        // The node's program has these of a framework, which another program may lack.
+        string[] ofFramework =
+            ["Microsoft.Extensions.DependencyInjection", "Microsoft.Extensions.Hosting"];
         string[] packages = Items("sdk/Hosting/Hosting.csproj", "PackageReference");
         Assert.Equal(
-            Items("Kernel/Kernel.csproj", "PackageReference").Order()
-                .Except(["Spectre.Console", "System.CommandLine"]),
+            Items("Kernel/Kernel.csproj", "PackageReference").Concat(ofFramework)
+                .Except(["Spectre.Console", "System.CommandLine"]).Order(),
             packages.Order());
+        Assert.DoesNotContain(
+            Uses("Microsoft.AspNetCore"),
+            path => path.StartsWith("Kernel/", StringComparison.Ordinal));
     }
 
     [Fact]
