@@ -67,9 +67,10 @@ public sealed class ContractsTests : IDisposable
         {
             Change(contracts, "? HighestCommon(", "? HighestShared(");
             Change(contracts, "    ClientNeeds Needs { get; }", """
+                    ClientNeeds Needs { get; }
+
                     /// <summary>What nobody has implemented.</summary>
                     void Later();
-                    ClientNeeds Needs { get; }
                 """);
         });
         Assert.True(code != 0, said);
