@@ -119,7 +119,7 @@ public sealed class MatrixTests(ITestOutputHelper output)
             + "common version on both nodes",
             Why(pair, "a", "far"));
         Assert.Equal("WaitingForTwin", pair.Client("b", "far"));
-        Assert.Contains("expected an interface version of 1, found 3 to 4", Words(pair));
+        Assert.Contains("expected an interface version of 1, found 3 to 4", Shown(pair));
         if (partner == "today")
         {
             Assert.Equal(
@@ -200,7 +200,7 @@ public sealed class MatrixTests(ITestOutputHelper output)
         .AsArray().Single(plugin => $"{plugin!["id"]}" == "volumes")!["version"]}";
 
     /// <summary>What an operator sees, as one line.</summary>
-    private static string Words(PairRun pair) => string.Join(
+    private static string Shown(PairRun pair) => string.Join(
         ' ', pair.Ask("status").Out.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     private static string Why(PairRun pair, string node, string client) =>

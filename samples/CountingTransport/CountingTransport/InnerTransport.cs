@@ -18,16 +18,16 @@ internal static class InnerTransport
     /// <summary>The option of the transport section that names the folder.</summary>
     internal const string Option = "inner";
 
-    private const string Usual = "plugins/Transport.Loopback";
+    private const string Usual = "loopback";
+    private const string ManifestName = "plugin.json";
 
     /// <summary>Makes the provider of the transport in a folder.</summary>
     /// <param name="folder">The folder; null for the usual one.</param>
     /// <param name="services">What its constructor may ask for.</param>
     internal static ITransportProvider Load(string? folder, IServiceProvider services)
     {
-        folder = Find(folder);
-        using JsonDocument manifest =
-            JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "plugin.json")));
+        folder ??= FindUsual();
+        using JsonDocument manifest = Manifest(folder);
         string assembly = Path.Combine(folder, Text(manifest, "assembly"));
         Type type = new Context(assembly).LoadFromAssemblyPath(assembly)
             .GetType(Text(manifest, "type"), throwOnError: true)!;
@@ -42,13 +42,29 @@ internal static class InnerTransport
     }
 
     // Beside the program or, where that is the kernel, in the folder of the system, which has both.
-    private static string Find(string? folder)
+    private static string FindUsual()
     {
-        string program = AppContext.BaseDirectory;
-        string[] looked = folder is not null
-            ? [folder] : [Path.Combine(program, Usual), Path.Combine(program, "..", Usual)];
-        return looked.FirstOrDefault(Directory.Exists)
-            ?? throw Refused(string.Join(" or ", looked), "the folder of a plugin", "nothing");
+        string[] looked =
+        [
+            Path.Combine(AppContext.BaseDirectory, "plugins"),
+            Path.Combine(AppContext.BaseDirectory, "..", "plugins"),
+        ];
+        return looked.Where(Directory.Exists).SelectMany(Directory.EnumerateDirectories)
+            .Where(static folder => File.Exists(Path.Combine(folder, ManifestName)))
+            .FirstOrDefault(static folder =>
+            {
+                using JsonDocument manifest = Manifest(folder);
+                return Text(manifest, "id") == Usual;
+            })
+            ?? throw Refused(string.Join(" or ", looked), $"the plugin {Usual}", "none");
+    }
+
+    private static JsonDocument Manifest(string folder)
+    {
+        string file = Path.Combine(folder, ManifestName);
+        return File.Exists(file)
+            ? JsonDocument.Parse(File.ReadAllText(file))
+            : throw Refused(folder, "the folder of a plugin", "none");
     }
 
     private static string Text(JsonDocument manifest, string key) =>
