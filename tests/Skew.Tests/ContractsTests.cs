@@ -9,6 +9,7 @@ namespace StorageOs.Skew.Tests;
 /// What manifests say of versions of Contracts, held against the contracts of the previous version.
 /// </summary>
 [Trait("Category", "Slow")]
+[Collection("processes")]
 public sealed class ContractsTests : IDisposable
 {
     private static readonly Version PreviousContracts =
