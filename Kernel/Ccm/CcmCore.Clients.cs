@@ -59,7 +59,13 @@ internal sealed partial class CcmCore
     /// <summary>The clients, for status.</summary>
     public IEnumerable<CcmClientStatus> ClientStatus => clients.Select(c => new CcmClientStatus(
         c.Key, StateOf(c.Value), c.Value.Needs.Ports.Count, ResourcePlan.Bytes(c.Value.Needs),
-        twins.ContainsKey(c.Key) ? c.Value.Misfit?.ToString() ?? "" : ""));
+        ReasonOf(c.Key, c.Value)?.ToString() ?? ""));
+
+    // Before the session is ready the partner's clients are not all known.
+    private Refusal? ReasonOf(string name, Client client) =>
+        twins.ContainsKey(name) ? client.Misfit
+        : State != HandshakeState.Ready || !client.Started ? null
+        : new($"client {name}", "one of this name on the partner", "none");
 
     private string StateOf(Client client) =>
         !client.Started ? "Starting"

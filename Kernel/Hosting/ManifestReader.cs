@@ -44,8 +44,14 @@ internal sealed partial class ManifestReader
         "settings", "files", "capabilities", "load",
     ];
 
-    /// <summary>The version of Contracts that this kernel was built with, such as 0.1.</summary>
+    /// <summary>The version of Contracts that this kernel was built with, such as 0.2.</summary>
     internal static Version ContractsVersion { get; } = ReadContractsVersion();
+
+    /// <summary>
+    /// The oldest version of Contracts whose promises those of this kernel keep, so that plugins
+    /// made for it run here. tests/Skew.Tests says whether that is so.
+    /// </summary>
+    internal static Version ContractsOldest { get; } = new(0, 1);
 
     private static readonly JsonDocumentOptions EachKeyOnce =
         new() { AllowDuplicateProperties = false };
@@ -175,15 +181,16 @@ internal sealed partial class ManifestReader
             return;
         }
 
-        if (min > ContractsVersion || ContractsVersion > max)
+        // Neither has to know the other's version: what came later keeps the older's promises.
+        if (min > ContractsVersion || max < ContractsOldest || min > max)
         {
-            string remedy = min > ContractsVersion
+            string remedy = min > max ? "" : min > ContractsVersion
                 ? "it needs a newer kernel" : "ask its maker for a newer version of it";
             // First: what else is wrong may be what other versions know.
             findings.Insert(0, new Finding(FindingKind.NotSupported, new Refusal(
                 $"manifest {file}, key contracts",
-                $"a range that holds {ContractsVersion}, this kernel's", $"{min} to {max}",
-                remedy)));
+                $"a range that meets this kernel's, {ContractsOldest} to {ContractsVersion}",
+                $"{min} to {max}", remedy)));
         }
     }
 
@@ -193,7 +200,7 @@ internal sealed partial class ManifestReader
         bool good = range.TryGetProperty(key, out JsonElement value)
             && value.ValueKind == JsonValueKind.String
             && Version.TryParse(value.GetString(), out version);
-        Require(good, $"contracts:{key}", "a version such as 0.1", "none");
+        Require(good, $"contracts:{key}", "a version such as 0.2", "none");
         return version;
     }
 

@@ -194,7 +194,7 @@ internal sealed class ManifestCheck
             && value.ValueKind == JsonValueKind.String
             && Version.TryParse(value.GetString(), out version);
         Require(
-            good, "contracts", $"\"{key}\" with a version such as 0.1",
+            good, "contracts", $"\"{key}\" with a version such as 0.2",
             value.ValueKind == JsonValueKind.Undefined ? "nothing" : value.GetRawText());
         return version;
     }

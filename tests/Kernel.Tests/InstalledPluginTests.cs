@@ -137,7 +137,7 @@ public sealed class InstalledPluginTests : IDisposable
         File.WriteAllText(
             file, File.ReadAllText(file).Replace("\"min\": \"0.1\", \"max\": \"0.1\"",
                 "\"min\": \"7.0\", \"max\": \"7.9\""));
-        await ExpectAsync("not supported", "expected a range that holds 0.1, this kernel's, found 7");
+        await ExpectAsync("not supported", "expected a range that meets this kernel's, 0.1 to 0.2, found 7");
     }
 
     [Theory]

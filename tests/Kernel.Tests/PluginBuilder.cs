@@ -1,6 +1,8 @@
+using System.Runtime.CompilerServices;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.Emit;
+using StorageOs.Contracts.Plugins;
 
 namespace StorageOs.Kernel.Tests;
 
@@ -18,9 +20,19 @@ internal static class PluginBuilder
 
         """;
 
+    // What a project gets without asking.
+    private const string Implicit = """
+        global using System; global using System.Collections.Generic; global using System.IO;
+        global using System.Linq; global using System.Threading;
+        global using System.Threading.Tasks;
+        """;
+
+    private static readonly string OurContracts = typeof(IPlugin).Assembly.Location;
+
     private static readonly MetadataReference[] References =
     [
         .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(':')
+            .Where(static path => path != OurContracts)
             .Select(path => MetadataReference.CreateFromFile(path)),
     ];
 
@@ -55,11 +67,12 @@ internal static class PluginBuilder
     /// <summary>Puts a plugin into its folder below <paramref name="directory"/>.</summary>
     internal static void Put(
         string directory, string id, string source, string kind = "client", string more = "",
-        string? reactor = null, string version = "1.0.0")
+        string? reactor = null, string version = "1.0.0", string? contracts = null)
     {
         string folder = Path.Combine(directory, id);
         Directory.CreateDirectory(folder);
-        Compile(Path.Combine(folder, id + ".dll"), id, source);
+        Compile(
+            Path.Combine(folder, id + ".dll"), id, [Usings + source], contracts ?? OurContracts);
         reactor ??= kind == "transport" ? "kernel" : "own";
         File.WriteAllText(Path.Combine(folder, "plugin.json"), $$"""
             {
@@ -102,12 +115,40 @@ internal static class PluginBuilder
         """.Replace("THE-ID", id),
         "witness", ", \"provides\": [\"IWitness\"]" + more, "storage");
 
-    private static void Compile(string path, string name, string source)
+    /// <summary>Builds Contracts of another version: their sources with one thing changed.</summary>
+    internal static string Contracts(string folder, string text, string replacement)
+    {
+        Directory.CreateDirectory(folder);
+        string file = Path.Combine(folder, "StorageOs.Contracts.dll");
+        string root = Path.Combine(Path.GetDirectoryName(SourceFolder())!, "..", "Contracts");
+        string[] sources =
+        [
+            .. Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
+                .Where(static path => !path.Split('/').Any(static part => part is "bin" or "obj"))
+                .Select(File.ReadAllText),
+        ];
+        Assert.Single(sources, source => source.Contains(text, StringComparison.Ordinal));
+        string[] changed =
+            [.. sources.Select(source => source.Replace(text, replacement)), Implicit];
+        Compile(file, "StorageOs.Contracts", changed, null);
+        return file;
+    }
+
+    private static void Compile(
+        string path, string name, IReadOnlyList<string> sources, string? contracts)
     {
         CSharpCompilation compilation = CSharpCompilation.Create(
-            name, [CSharpSyntaxTree.ParseText(Usings + source)], References,
-            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary));
+            name, sources.Select(static source => CSharpSyntaxTree.ParseText(source)),
+            contracts is null
+                ? References : [.. References, MetadataReference.CreateFromFile(contracts)],
+            new CSharpCompilationOptions(
+                OutputKind.DynamicallyLinkedLibrary,
+                nullableContextOptions: contracts is null
+                    ? NullableContextOptions.Enable : NullableContextOptions.Disable));
         EmitResult result = compilation.Emit(path);
         Assert.True(result.Success, string.Join("\n", result.Diagnostics));
     }
+
+    private static string SourceFolder([CallerFilePath] string file = "") =>
+        Path.GetDirectoryName(file)!;
 }

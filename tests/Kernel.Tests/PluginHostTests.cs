@@ -87,7 +87,8 @@ public sealed class PluginHostTests : IDisposable
     }
 
     [Theory]
-    [InlineData("\"0.1\", \"max\": \"0.1\"", "\"0.2\", \"max\": \"0.9\"", "a range that holds 0.1")]
+    [InlineData("\"0.1\", \"max\": \"0.1\"", "\"0.3\", \"max\": \"0.9\"", "a newer kernel")]
+    [InlineData("\"0.1\", \"max\": \"0.1\"", "\"0.0\", \"max\": \"0.0\"", "a newer version of it")]
     [InlineData("bad.dll", "gone.dll", "no such file")]
     [InlineData("bad.dll", "../bad.dll", "without a folder")]
     [InlineData("\"own\"", "\"kernel\"", "storage or own")]
@@ -103,6 +104,44 @@ public sealed class PluginHostTests : IDisposable
         string file = Path.Combine(Plugins, "bad", "plugin.json");
         File.WriteAllText(file, File.ReadAllText(file).Replace(text, replacement));
         await ExpectRefusedAsync("bad", reason);
+    }
+
+    [Theory]
+    [InlineData(
+        "public ulong Meeting { get; init; }",
+        "public ulong Meeting { get; init; } public ulong Later { get; init; }",
+        "Action<ClientGrant> use = static grant => Console.WriteLine(grant.Later);",
+        "found ClientGrant.Later; it needs a newer kernel")]
+    [InlineData(
+        "public interface IClient\n", "public interface ILater { }\npublic interface IClient\n",
+        "Console.WriteLine(typeof(ILater));", "found ILater;")]
+    [InlineData(
+        "record Refusal(string Subject,", "record Refusal(int Later, string Subject,",
+        "Console.WriteLine(new Refusal(1, \"it\", \"this\", \"that\"));", "found Refusal..ctor;")]
+    public async Task What_its_code_uses_must_be_there_whatever_its_manifest_says(
+        string text, string later, string use, string reason)
+    {
+        string contracts = PluginBuilder.Contracts(folder.File("later"), text, later);
+        PluginBuilder.Put(
+            Plugins, "bad", PluginBuilder.ClientPlugin("bad", $"{use} return default;"),
+            contracts: contracts);
+        await ExpectRefusedAsync("bad", reason);
+    }
+
+    [Fact]
+    public async Task A_plugin_made_for_later_contracts_runs_if_it_uses_none_of_what_came()
+    {
+        string contracts = PluginBuilder.Contracts(
+            folder.File("later"), "public ulong Meeting { get; init; }",
+            "public ulong Meeting { get; init; } public ulong Later { get; init; }");
+        PluginBuilder.Put(
+            Plugins, "early", PluginBuilder.ClientPlugin(
+                "early", "Action<ClientGrant> use = static grant => Console.WriteLine(grant.Meeting);"
+                + " return default;"),
+            contracts: contracts);
+        await using Node node = await BootAsync();
+        await node.Serving.WaitAsync(Soon);
+        Assert.Equal(ModuleState.Running, Find(node, "early").State);
     }
 
     [Fact]

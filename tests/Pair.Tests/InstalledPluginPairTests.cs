@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using StorageOs.Kernel.Tests;
 
 namespace StorageOs.Pair.Tests;
 
@@ -61,15 +62,15 @@ public sealed class InstalledPluginPairTests
         await using PairRun pair = new();
         pair.Make();
         Do(pair, "install", Bundle(pair, "1.0.0"));
-        string file = Path.Combine(pair.Folder, $"b/data/plugins/{Id}/1.0.0/Greeter.dll");
+        string file = Path.Combine(pair.Folder, $"b/data/plugins/{Id}/1.0.0/acme.greeter.dll");
         File.WriteAllBytes(file, [.. File.ReadAllBytes(file), 0]);
         pair.Boot("a");
         pair.Boot("b");
         await pair.InSyncAsync();
         Assert.Equal("1.0.0 active", Standing(pair, "a"));
         Assert.Equal("1.0.0 modified", Standing(pair, "b"));
-        Assert.Contains("file Greeter.dll: expected the SHA-256", pair.Reason("b", Id));
-        Assert.Contains("file Greeter.dll", pair.Ask("plugin", "list").Out);
+        Assert.Contains("file acme.greeter.dll: expected the SHA-256", pair.Reason("b", Id));
+        Assert.Contains("file acme.greeter.dll", pair.Ask("plugin", "list").Out);
     }
 
     /// <summary>The session that each node has, by its tag.</summary>
@@ -97,27 +98,22 @@ public sealed class InstalledPluginPairTests
             .Select(row => $"{row!["version"]} {row["standing"]}"));
     }
 
-    /// <summary>The sample, built as its maker builds it, with a name and version of its own.</summary>
+    /// <summary>The sample with a name and version of its own.</summary>
     private static string Bundle(PairRun pair, string version)
     {
-        string sample = Path.Combine(PairRun.Root, "samples", "Greeter");
-        string folder = Path.Combine(Path.GetDirectoryName(pair.Folder)!, $"greeter-{version}");
-        var (code, output, error) = PairRun.Run(
-            "dotnet", "build", sample, "--nologo", "-v", "quiet");
-        Assert.True(code == 0, output + error);
-        Directory.CreateDirectory(folder);
-        foreach (string file in Directory.GetFiles(Path.Combine(sample, "bin", "plugin")))
-        {
-            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
-        }
-
+        string parent = Path.GetDirectoryName(pair.Folder)!;
+        string made = Path.Combine(parent, $"greeter-{version}");
+        string folder = Path.Combine(made, Id);
+        PluginBuilder.Put(
+            made, Id,
+            File.ReadAllText(Path.Combine(PairRun.Root, "samples/Greeter/Greeter/Greeter.cs")),
+            version: version);
         string manifest = Path.Combine(folder, "plugin.json");
         File.WriteAllText(manifest, File.ReadAllText(manifest)
-            .Replace("\"greeter\"", $"\"{Id}\"", StringComparison.Ordinal)
-            .Replace("\"1.0.0\"", $"\"{version}\"", StringComparison.Ordinal));
-        (code, output, error) = PairRun.StorageOs(
-            "plugin", "pack", folder, "--into", Path.GetDirectoryName(folder)!);
+            .Replace("\"Entry\"", "\"Greeter.GreeterPlugin\"", StringComparison.Ordinal));
+        (int code, string output, string error) = PairRun.StorageOs(
+            "plugin", "pack", folder, "--into", parent);
         Assert.True(code == 0, output + error);
-        return Path.Combine(Path.GetDirectoryName(folder)!, $"{Id}.{version}.sosplugin");
+        return Path.Combine(parent, $"{Id}.{version}.sosplugin");
     }
 }

@@ -92,10 +92,13 @@ internal sealed class PairRun : IAsyncDisposable
     /// <summary>
     /// Boots one node of a pair that was made; its log is where the command puts it.
     /// </summary>
-    public Process Boot(string node)
+    public Process Boot(string node) => Boot(node, Kernel);
+
+    /// <summary>The same by another kernel.</summary>
+    public Process Boot(string node, string kernel)
     {
         Process process = Process.Start("/bin/sh", [
-            "-c", Script, Kernel, Path.Combine(Folder, node, "config.json"),
+            "-c", Script, kernel, Path.Combine(Folder, node, "config.json"),
             Path.Combine(Folder, node, "log.txt")]);
         booted.Add(process);
         return process;

@@ -142,47 +142,6 @@ public sealed class PairTests
     }
 
     [Fact]
-    public async Task A_third_partys_client_greets_its_twin()
-    {
-        string sample = Path.Combine(PairRun.Root, "samples", "Greeter");
-        var build = PairRun.Run("dotnet", "build", sample, "-v", "q", "--nologo");
-        Assert.True(build.Code == 0, build.Out);
-        await using PairRun pair = new();
-        pair.Start("--plugin", Path.Combine(sample, "bin", "plugin"));
-        await PairRun.UntilAsync(
-            () => pair.Log("a").Contains("greet", StringComparison.OrdinalIgnoreCase)
-            && pair.Log("b").Contains("greet", StringComparison.OrdinalIgnoreCase), "greetings");
-        Assert.Contains(
-            pair.Node("a")["clients"]!.AsArray(), c => $"{c!["name"]}".Contains("greeter"));
-    }
-
-    [Fact]
-    public async Task A_transport_built_outside_carries_a_pair_chosen_by_its_manifests_name_alone()
-    {
-        string sample = Path.Combine(PairRun.Root, "samples", "CountingTransport");
-        var build = PairRun.Run("dotnet", "build", sample, "-v", "q", "--nologo");
-        Assert.True(build.Code == 0, build.Out);
-        await using PairRun pair = new();
-        pair.Start(
-            "--transport", "counting", "--plugin", Path.Combine(sample, "bin", "plugin"));
-        await pair.InSyncAsync();
-        string file = pair.WriteBytes(4 << 20);
-        JsonObject a = pair.Node("a");
-        Assert.Equal("counting", $"{a["transport"]}");
-        Assert.Equal(
-            [
-                "counting Running", "loopback NotChosen", "tcp NotChosen", "verbs NotChosen",
-            ],
-            a["plugins"]!.AsArray().Where(p => $"{p!["kind"]}" == "transport")
-                .Select(p => $"{p!["id"]} {p["state"]}").Order());
-        Assert.True(a["sections"]!["counting"]!["bytes"]!.GetValue<long>() > 4 << 20);
-        await pair.KillAsync("a");
-        await PairRun.UntilAsync(
-            () => pair.Volume("b")["served"]?.GetValue<bool>() == true, "b serves");
-        pair.Compare(file);
-    }
-
-    [Fact]
     public async Task A_transport_that_no_manifest_names_is_refused_with_those_there_are()
     {
         await using PairRun pair = new();

@@ -74,7 +74,7 @@ public sealed class LifeTests(Workshop workshop)
         pair.Refuses(
             Copy(good, "newer", static manifest => manifest["contracts"] =
                 new JsonObject { ["min"] = "7.0", ["max"] = "7.9" }),
-            "a range that holds 0.1, this kernel's, found 7.0");
+            "a range that meets this kernel's, 0.1 to 0.2, found 7.0 to 7.9");
         pair.Refuses(
             Copy(good, "typeless", static manifest => manifest["type"] = "Acme.Nothing"),
             "Acme.Nothing");

@@ -106,7 +106,7 @@ public sealed class ManifestTests
             facts.Plugins.Where(static name => name.EndsWith("Plugin", StringComparison.Ordinal)));
         Assert.Contains("IWitness", facts.Services);
         Assert.DoesNotContain("WitnessReading", facts.Services);
-        Assert.Equal(new Version(0, 1), facts.Contracts);
+        Assert.Equal(new Version(0, 2), facts.Contracts);
     }
 
     private static IReadOnlyList<Finding> Of(string text) =>

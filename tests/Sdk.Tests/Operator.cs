@@ -11,11 +11,15 @@ public sealed class Operator : IDisposable
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("storageos-op-");
 
-    /// <summary>Starts a pair; its nodes want plugins to be signed.</summary>
-    public Operator()
+    /// <summary>
+    /// Starts a pair; its nodes want plugins to be signed, but for those that are there already.
+    /// </summary>
+    public Operator(params string[] more)
     {
         Directory.CreateDirectory(Trusted);
-        Do("pair", "--detach", "--size", "16M", "--nbd-port", $"{FreePort()}", "--web-port", "0");
+        Do([
+            "pair", "--detach", "--size", "16M", "--nbd-port", $"{FreePort()}",
+            "--web-port", "0", .. more]);
         Edit(plugins => plugins["trust"] = Trusted);
         RequireSigned(true);
     }
@@ -114,6 +118,9 @@ public sealed class Operator : IDisposable
         return session;
     }
 
+    /// <summary>Waits until something holds.</summary>
+    public void Until(Func<bool> condition) => Until(condition, () => $"{Status()}");
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -133,6 +140,10 @@ public sealed class Operator : IDisposable
         listener.Start();
         return ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
     }
+
+    /// <summary>What a node says of itself.</summary>
+    public JsonNode Node(string node) => Status()["nodes"]!.AsArray()
+        .Single(each => $"{each!["name"]}" == node)!;
 
     private JsonNode Status() => Json("status");
 

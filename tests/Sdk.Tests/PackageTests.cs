@@ -88,7 +88,7 @@ public sealed class PackageTests(Workshop workshop)
         Assert.Equal("Acme.Bare.Plugin", $"{first.Manifest["type"]}");
         Assert.Equal("storage", $"{first.Manifest["reactor"]}");
         Assert.Equal(2, first.Manifest["provides"]!.AsArray().Count);
-        Assert.Equal("0.1", $"{first.Manifest["contracts"]!["min"]}");
+        Assert.Equal("0.2", $"{first.Manifest["contracts"]!["min"]}");
 
         // A package's own is shipped, and what it needs of the host's is not.
         Assert.Contains("Microsoft.Extensions.Options.dll", first.Files.Keys);

@@ -21,8 +21,9 @@ public sealed class Workshop : IDisposable
     public Workshop()
     {
         hive = Path.Combine(Folder, "hive");
-        Version = $"0.1.0-test{DateTime.UtcNow:yyyyMMddHHmmssfff}";
-        _ = Run(Root, Path.Combine(Root, "sdk/pack"), "--suffix", Version["0.1.0-".Length..]);
+        string suffix = $"test{DateTime.UtcNow:yyyyMMddHHmmssfff}";
+        Version = $"{typeof(Workshop).Assembly.GetName().Version!.ToString(3)}-{suffix}";
+        _ = Run(Root, Path.Combine(Root, "sdk/pack"), "--suffix", suffix);
         File.WriteAllText(Path.Combine(Folder, "NuGet.config"), $"""
             <configuration>
               <config><add key="globalPackagesFolder" value="{Folder}/packages" /></config>

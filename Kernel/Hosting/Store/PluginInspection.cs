@@ -51,14 +51,9 @@ internal sealed record PluginInspection(
 
             // Only now: reading all of it is the dear part, and who is not trusted can make it so.
             if (verdict is not { IsError: true }
-                && (!transportsAlone || manifest.Kind == PluginKind.Transport)
-                && manifest.Files is { } files && FilesProblem(folder, files) is { } modified)
+                && (!transportsAlone || manifest.Kind == PluginKind.Transport))
             {
-                findings.Add(new Finding(FindingKind.Modified, modified with
-                {
-                    Subject = $"{subject}, {modified.Subject}",
-                    Remedy = "get it anew from its maker, or roll it back",
-                }));
+                findings.AddRange(OfFiles(folder, manifest, subject));
             }
 
             manifest = manifest with { Origin = origin, Signature = state };
@@ -70,6 +65,24 @@ internal sealed record PluginInspection(
         }
 
         return new(manifest.Id, manifest, findings);
+    }
+
+    private static IEnumerable<Finding> OfFiles(
+        string folder, PluginManifest manifest, string subject)
+    {
+        if (manifest.Files is { } files && FilesProblem(folder, files) is { } modified)
+        {
+            yield return new Finding(FindingKind.Modified, modified with
+            {
+                Subject = $"{subject}, {modified.Subject}",
+                Remedy = "get it anew from its maker, or roll it back",
+            });
+        }
+
+        if (ContractsUse.Problem(manifest) is { } lacking)
+        {
+            yield return new Finding(FindingKind.NotSupported, lacking);
+        }
     }
 
     /// <summary>

@@ -1,23 +1,12 @@
+using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
-using Microsoft.Extensions.DependencyInjection;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Transports;
-using StorageOs.Transport.Loopback;
 
 namespace CountingTransport;
 
 // A transport around another: every operation of every port is counted and then done by the inner
 // one. Regions and remote memory pass through as they are, for the inner transport wants its own.
-
-/// <summary>The plugin's entry: a provider, and its count as a section of status.</summary>
-public sealed class CountingPlugin : IPlugin
-{
-    public void Register(IPluginRegistry registry) => registry.Services
-        .AddSingleton<Counts>()
-        .AddSingleton<IStatusReporter>(services => services.GetRequiredService<Counts>())
-        .AddSingleton<ITransportProvider>(services => new CountingProvider(
-            new LoopbackProvider(), services.GetRequiredService<Counts>()));
-}
 
 /// <summary>What went over the transport since boot. Any thread.</summary>
 public sealed class Counts : IStatusReporter
@@ -53,6 +42,10 @@ internal sealed class CountingProvider(ITransportProvider inner, Counts counts) 
     public ITransport Open(TransportSettings settings, Action changed) =>
         new Transport(inner.Open(settings, changed), counts);
 
+    public IReadOnlyList<TransportFact> Inspect() => inner.Inspect();
+
+    public TransportSelfTest? SelfTest(TransportSettings settings) => inner.SelfTest(settings);
+
     private sealed class Transport(ITransport inner, Counts counts) : ITransport
     {
         public TransportTraits Traits => inner.Traits with { Name = "counting" };
@@ -75,7 +68,7 @@ internal sealed class CountingProvider(ITransportProvider inner, Counts counts) 
 
         public string Detail => inner.Detail;
 
-        public IPort Port => port ??= new CountingPort(inner.Port, counts);
+        public IPort Port => port ??= CountingPort.Around(inner.Port, counts);
 
         public IRemoteMemory PartnerPage => inner.PartnerPage;
 
@@ -91,16 +84,24 @@ internal sealed class CountingProvider(ITransportProvider inner, Counts counts) 
         public ReadOnlyMemory<byte> Address => inner.Address;
 
         public IPort Connect(ReadOnlySpan<byte> partnerAddress) =>
-            new CountingPort(inner.Connect(partnerAddress), counts);
+            CountingPort.Around(inner.Connect(partnerAddress), counts);
 
         public void Dispose() => inner.Dispose();
     }
 }
 
 /// <summary>Counts what the inner port accepted.</summary>
-internal sealed class CountingPort(IPort inner, Counts counts) : IPort
+internal class CountingPort(IPort inner, Counts counts) : IPort
 {
+    /// <summary>With the optional ability that matters to who waits, if the inner one has it.</summary>
+    internal static CountingPort Around(IPort inner, Counts counts) =>
+        inner is ICompletionChannel channel
+            ? new WithChannel(inner, channel, counts)
+            : new CountingPort(inner, counts);
+
     public PortState State => inner.State;
+
+    public bool PartnerExited => inner.PartnerExited;
 
     public int PostsInFlightMax => inner.PostsInFlightMax;
 
@@ -143,7 +144,19 @@ internal sealed class CountingPort(IPort inner, Counts counts) : IPort
         return posted;
     }
 
+    public void Hold() => inner.Hold();
+
+    public void Ring() => inner.Ring();
+
     public int Poll(Span<Completion> completions) => inner.Poll(completions);
 
     public void Dispose() => inner.Dispose();
+
+    private sealed class WithChannel(IPort inner, ICompletionChannel channel, Counts counts)
+        : CountingPort(inner, counts), ICompletionChannel
+    {
+        public SafeHandle Descriptor => channel.Descriptor;
+
+        public void Arm() => channel.Arm();
+    }
 }
