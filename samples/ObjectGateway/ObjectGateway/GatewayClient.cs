@@ -35,6 +35,9 @@ internal sealed class GatewayClient(
     /// <inheritdoc/>
     public ClientNeeds Needs { get; } = new("sample-objectgateway", new(1, 1), [], []);
 
+    /// <summary>Where its socket is, unless the setting says otherwise.</summary>
+    public string DataDirectory => node.DataDirectory;
+
     /// <summary>What requests find now; any thread.</summary>
     public Standing Standing => standing;
 
