@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -16,6 +17,9 @@ namespace Sample.ObjectGateway;
 internal sealed partial class Requests(Func<Standing> standing, NodeInfo node, ILogger logger)
     : IHttpApplication<HttpContext>
 {
+    private static readonly JsonWriterOptions Readable =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private readonly Buffers buffers = new();
     private readonly CancellationTokenSource ending = new();
     private readonly TaskCompletionSource idle =
@@ -140,7 +144,7 @@ internal sealed partial class Requests(Func<Standing> standing, NodeInfo node, I
         }
 
         using MemoryStream json = new();
-        using (Utf8JsonWriter writer = new(json))
+        using (Utf8JsonWriter writer = new(json, Readable))
         {
             writer.WriteStartObject();
             writer.WriteString("bucket", bucket);
@@ -184,7 +188,7 @@ internal sealed partial class Requests(Func<Standing> standing, NodeInfo node, I
     {
         _ = Interlocked.Increment(ref refused);
         using MemoryStream json = new();
-        using (Utf8JsonWriter writer = new(json))
+        using (Utf8JsonWriter writer = new(json, Readable))
         {
             writer.WriteStartObject();
             writer.WriteString("error", why);
