@@ -45,7 +45,7 @@ internal sealed class World
         int steps = chance.Next(50, 1500);
         for (int step = 0; step < steps || (atCheckpoint && step < 6000); step++)
         {
-            if (works.Count < 5 && chance.Next(3) == 0)
+            if (works.Count < 8 && chance.Next(3) == 0)
             {
                 Begin();
             }
@@ -78,7 +78,8 @@ internal sealed class World
 
     private void Begin()
     {
-        string key = $"bucket/key {chance.Next(Keys)}";
+        int number = chance.Next(Keys);
+        string key = $"bucket/key {number} {new('x', number * 30)}"; // A batch is many sectors.
         if (chance.Next(6) == 0 && store.Index.Pin(key) is { } pinned)
         {
             pins.Add((pinned, acknowledged[key]));

@@ -29,6 +29,7 @@ internal sealed class GatewayClient(
     private IDisposable? ticking;
     private Mounting? mounting;
     private int rests;
+    private string said = "";
     private bool stopped;
     private volatile Standing standing = new(null, "it has not started");
 
@@ -44,8 +45,8 @@ internal sealed class GatewayClient(
     /// <summary>How often the volume was mounted.</summary>
     public int Mounts { get; private set; }
 
-    /// <summary>Who answers requests.</summary>
-    public Requests Requests { get; private set; } = null!;
+    /// <summary>Who answers requests; null before the start.</summary>
+    public Requests? Requests { get; private set; }
 
     /// <inheritdoc/>
     public async ValueTask StartAsync(IClientServices services, CancellationToken stopping)
@@ -91,7 +92,7 @@ internal sealed class GatewayClient(
         if (web is not null)
         {
             await web.CloseAsync(deadline);
-            await Requests.EndAsync(deadline);
+            await Requests!.EndAsync(deadline);
         }
 
         if (io is { Running: > 0 })
@@ -160,6 +161,7 @@ internal sealed class GatewayClient(
         if (mounted.Result is { } store)
         {
             Mounts++;
+            said = "";
             standing = new(new(store, io, reactor, why => Unmount($"{volume.Name}: {why}")), "");
             logger.LogInformation(
                 "{Volume} is mounted after {Milliseconds:0.0} ms: {Objects} objects, "
@@ -170,9 +172,10 @@ internal sealed class GatewayClient(
         }
 
         string why = mounted.Refused?.ToString() ?? $"{volume.Name}: a request ended as {status}";
-        if (rests != RefusedRestsFor)
+        if (why != said)
         {
             logger.LogError("{Why}", why);
+            said = why; // Once, however often it is tried again.
         }
 
         rests = mounted.Refused is null ? 0 : RefusedRestsFor;

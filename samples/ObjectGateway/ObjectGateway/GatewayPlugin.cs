@@ -38,8 +38,8 @@ internal sealed class GatewayStatus(GatewayClient client, Settings settings) : I
             ["serves"] = client.Standing.Mount is not null,
             ["why"] = client.Standing.Why,
             ["mounts"] = client.Mounts,
-            ["refused"] = client.Requests.Refused,
-            ["damaged"] = client.Requests.Damaged,
+            ["refused"] = client.Requests?.Refused ?? 0,
+            ["damaged"] = client.Requests?.Damaged ?? 0,
         };
         if (client.Standing.Mount is { Store: var store })
         {

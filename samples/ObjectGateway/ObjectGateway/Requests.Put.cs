@@ -48,7 +48,11 @@ internal sealed partial class Requests
                     outcome = await mount.ChangeAsync((store, answer) =>
                         store.Finish(upload, digest, now, condition, answer))
                         .WaitAsync(ending.Token);
-                    context.Response.Headers.ETag = $"\"{Convert.ToHexStringLower(digest)}\"";
+                    if (outcome is Outcome.Created or Outcome.Done)
+                    {
+                        context.Response.Headers.ETag =
+                            $"\"{Convert.ToHexStringLower(digest)}\"";
+                    }
                 }
             }
         }
@@ -132,7 +136,6 @@ internal sealed partial class Requests
                     context, StatusCodes.Status507InsufficientStorage,
                     full?.ToString() ?? $"{key}: the index is full; delete objects");
             case Outcome.Unmet:
-                context.Response.Headers.Remove(HeaderNames.ETag);
                 return RefuseAsync(
                     context, StatusCodes.Status412PreconditionFailed,
                     $"{key} is not as the request wants it");
