@@ -38,13 +38,17 @@ public sealed class VolumeTests
     }
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    public void A_damaged_superblock_is_mended_by_its_copy(int copy)
+    [InlineData(0, 0, 4096)]
+    [InlineData(1, 0, 4096)]
+    [InlineData(0, 12, 1)] // Which half.
+    [InlineData(1, 16, 1)] // The generation.
+    [InlineData(0, 24, 1)] // The stamp.
+    [InlineData(1, 4000, 1)]
+    public void A_damaged_superblock_is_mended_by_its_copy(int copy, int from, int count)
     {
         Store store = disk.Mount(format: true).Result!;
         Put(store, "b/one", 5000);
-        disk.Bytes.AsSpan((int)store.Layout.SuperblockAt(copy), 4096).Fill(7);
+        disk.Bytes.AsSpan((int)store.Layout.SuperblockAt(copy) + from, count).Fill(7);
         Mounting mended = disk.Mount();
         Assert.Equal($"copy {copy} of the superblock was mended", mended.Mended);
         Assert.NotNull(mended.Result!.Index.Find("b/one"));
