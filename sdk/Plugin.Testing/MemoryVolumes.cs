@@ -31,7 +31,8 @@ public sealed class MemoryVolumes(ulong seed = 1)
     }
 
     /// <summary>The bytes of a volume, for a test to look at and to damage.</summary>
-    public Memory<byte> BytesOf(string name) => Volumes.First(volume => volume.Name == name).Bytes;
+    public Memory<byte> BytesOf(string name) =>
+        Volumes.First(volume => volume.Name == name).Bytes;
 
     /// <summary>A node's view of them in one boot; that of an earlier boot serves no more.</summary>
     public IVolumes On(NodeInfo node, IReactor reactor)

@@ -97,7 +97,8 @@ public sealed class GatewayTests : IDisposable
         string second = Put(3, "If-Match", $"\"x\", {first}").Headers.ETag!.Tag;
         Assert.Equal(
             HttpStatusCode.NotModified,
-            pair.Send(pair.A, HttpMethod.Get, "/b/lock", null, ("If-None-Match", second)).StatusCode);
+            pair.Send(pair.A, HttpMethod.Get, "/b/lock", null, ("If-None-Match", second))
+                .StatusCode);
         Assert.Equal(
             HttpStatusCode.PreconditionFailed,
             pair.Send(pair.A, HttpMethod.Delete, "/b/lock", null, ("If-Match", first)).StatusCode);

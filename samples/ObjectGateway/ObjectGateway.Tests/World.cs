@@ -318,7 +318,8 @@ internal sealed class World
         ? one == other
         : one.AsSpan().SequenceEqual(other);
 
-    private static string Shown(byte[]? bytes) => bytes is null ? "nothing" : $"{bytes.Length} bytes";
+    private static string Shown(byte[]? bytes) =>
+        bytes is null ? "nothing" : $"{bytes.Length} bytes";
 
     private sealed record Work(string Key, Upload? Upload, byte[] Content);
 

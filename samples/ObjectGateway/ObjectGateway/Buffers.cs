@@ -4,8 +4,8 @@ using Sample.ObjectGateway.Core;
 namespace Sample.ObjectGateway;
 
 /// <summary>
-/// One chunk each for requests that move bytes. There are so many and no more: who finds none waits,
-/// and so does its client, for nothing is read of it meanwhile. Any thread.
+/// One chunk each for requests that move bytes. There are so many and no more: who finds none
+/// waits, and so does its client, for nothing is read of it meanwhile. Any thread.
 /// </summary>
 internal sealed class Buffers : IDisposable
 {

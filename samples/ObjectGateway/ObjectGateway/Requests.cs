@@ -128,7 +128,8 @@ internal sealed partial class Requests(Func<Standing> standing, NodeInfo node, I
             && (!int.TryParse(text, out limit) || limit is < 1 or > LimitMax))
         {
             await RefuseAsync(
-                context, StatusCodes.Status400BadRequest, $"limit is a number from 1 to {LimitMax}");
+                context, StatusCodes.Status400BadRequest,
+                $"limit is a number from 1 to {LimitMax}");
             return;
         }
 

@@ -98,7 +98,8 @@ internal sealed class Web : IAsyncDisposable
     /// <summary>The server's own log, of what people should look at.</summary>
     private sealed class Warnings(ILoggerFactory inner) : ILoggerFactory
     {
-        public ILogger CreateLogger(string categoryName) => new Its(inner.CreateLogger(categoryName));
+        public ILogger CreateLogger(string categoryName) =>
+            new Its(inner.CreateLogger(categoryName));
 
         public void AddProvider(ILoggerProvider provider) => inner.AddProvider(provider);
 

@@ -68,7 +68,8 @@ internal static class Batch
 
         int end = BinaryPrimitives.ReadInt32LittleEndian(bytes[24..]);
         if (end < HeaderBytes || end > Math.Min(BytesMax, bytes.Length)
-            || Crc32C.Of(bytes[SumFrom..end]) != BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]))
+            || Crc32C.Of(bytes[SumFrom..end])
+                != BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]))
         {
             return null;
         }

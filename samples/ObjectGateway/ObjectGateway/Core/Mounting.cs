@@ -68,7 +68,8 @@ internal sealed class Mounting(
                 Mended = isNew ? "formatted" : $"copy {copy} of the superblock was mended";
                 super.Write(window.AsSpan(0, Layout.BlockBytes));
                 yield return Io.Write(
-                    layout.SuperblockAt(copy), window.AsMemory(0, Layout.BlockBytes), durable: true);
+                    layout.SuperblockAt(copy), window.AsMemory(0, Layout.BlockBytes),
+                    durable: true);
             }
         }
 
