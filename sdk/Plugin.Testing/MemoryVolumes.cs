@@ -34,7 +34,7 @@ public sealed class MemoryVolumes(ulong seed = 1)
     public Memory<byte> BytesOf(string name) =>
         Volumes.First(volume => volume.Name == name).Bytes;
 
-    /// <summary>A node's view of them in one boot; that of an earlier boot serves no more.</summary>
+    /// <summary>A node's view of them in one boot; an earlier boot's serves no more.</summary>
     public IVolumes On(NodeInfo node, IReactor reactor)
     {
         ArgumentNullException.ThrowIfNull(node);
