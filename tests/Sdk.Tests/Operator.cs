@@ -24,6 +24,15 @@ public sealed class Operator : IDisposable
         RequireSigned(true);
     }
 
+    /// <summary>Starts a pair that has a plugin from the beginning, with a setting.</summary>
+    public Operator(string plugin, string id, string key, string value)
+    {
+        Do("pair", "--detach", "--size", "64M", "--nbd-port", $"{FreePort()}", "--plugin", plugin);
+        Do("stop");
+        Configure(id, key, value);
+        Do("start");
+    }
+
     private string Trusted => Path.Combine(folder.FullName, "trust");
 
     private string Pair => Path.Combine(folder.FullName, "pair");
@@ -33,6 +42,19 @@ public sealed class Operator : IDisposable
     {
         (int code, string said) = Run(arguments);
         Assert.True(code == 0, $"{string.Join(' ', arguments)}: {code}\n{said}");
+    }
+
+    /// <summary>Runs a command until it succeeds.</summary>
+    public void Insist(params string[] arguments)
+    {
+        string said = "";
+        Until(
+            () =>
+            {
+                (int code, said) = Run(arguments);
+                return code == 0;
+            },
+            () => said);
     }
 
     /// <summary>Whether the nodes take signed plugins alone.</summary>
