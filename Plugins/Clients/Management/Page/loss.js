@@ -1,0 +1,203 @@
+// Answers "could I lose one node now, and if not, why and what do I do". Pure. Says yes only of
+// what the nodes themselves say now: silence is never taken for health.
+
+import { hindrances, isLost, volumeNames } from './pair.js';
+import { bytes, list, span } from './units.js';
+
+/** The answer for the pair: yes, no or unknown, with a headline and what to do. */
+export function verdictOf(pair) {
+  const live = pair.names.filter(name => pair.nodes[name].known);
+  if (live.length === 0) {
+    return {
+      answer: 'unknown',
+      headline: 'Not known: no node answers this page.',
+      detail: 'Nothing below is newer than the last word of a node. The pair may be well and only'
+        + ' this page cut off.',
+      losses: [],
+      todo: [{
+        what: 'Neither node answers.',
+        remedy: 'look at the network from here to the nodes, then at the nodes: storageos status',
+      }],
+    };
+  }
+
+  const losses = pair.names.map(name => lossOf(pair, pair.nodes[name]));
+  const stopped = pair.groups.filter(group => group.server === null);
+  const todo = distinct(losses.flatMap(loss => loss.reasons));
+  if (stopped.length > 0 && !losses.some(loss => loss.answer === 'unknown')) {
+    return {
+      answer: 'no',
+      headline: `No. ${list(volumeNames(stopped)) || 'A group'} is not served now.`,
+      detail: 'Clients wait. Nothing that was acknowledged is lost by waiting.',
+      losses,
+      todo,
+    };
+  }
+
+  return { ...headlineOf(pair, losses), losses, todo };
+}
+
+function headlineOf(pair, losses) {
+  const gone = losses.find(loss => loss.answer === 'gone');
+  const no = losses.filter(loss => loss.answer === 'no');
+  if (gone) {
+    const left = pair.nodes[gone.node].partner.name;
+    return {
+      answer: 'no',
+      headline: `No. ${gone.node} is lost already: do not lose ${left}.`,
+      detail: `${left} serves alone and has the only good copy of what was written since.`,
+    };
+  }
+
+  const copying = pair.groups.find(group => group.resync);
+  if (no.length > 0 && copying) {
+    return {
+      answer: 'no',
+      headline: `Not yet. ${pair.nodes[copying.toldBy].partner?.name} is being made equal: `
+        + `do not lose ${copying.toldBy}.`,
+      detail: progressOf(copying.resync),
+    };
+  }
+
+  if (no.length > 0) {
+    return {
+      answer: 'no',
+      headline: no.length > 1 ? 'No. Neither node can be lost now.'
+        : `No. Do not lose ${no[0].node}.`,
+      detail: no.length > 1 ? 'The pair serves, but nothing would take the place of a lost node.'
+        : 'Clients would wait until it is back.',
+    };
+  }
+
+  return losses.some(loss => loss.answer === 'unknown') ? {
+    answer: 'unknown',
+    headline: `Not known: ${list(pair.names.filter(name => !pair.nodes[name].known))} does not`
+      + ' answer this page.',
+    detail: 'Only what its partner says of it is known.',
+  } : {
+    answer: 'yes',
+    headline: 'Yes. Either node can be lost now.',
+    detail: 'Both copies of every volume are in sync and each node can go on without the other.',
+  };
+}
+
+/** How far a resync is, in words. */
+export function progressOf(resync) {
+  const parts = [];
+  if (resync.bytesTotal > 0) {
+    parts.push(`${bytes(resync.bytesDone)} of ${bytes(resync.bytesTotal)} copied`);
+  }
+
+  if (resync.bytesToCompare > 0) {
+    parts.push(`${bytes(resync.bytesCompared)} of ${bytes(resync.bytesToCompare)} compared`);
+  }
+
+  parts.push(resync.secondsLeft === null || resync.secondsLeft === undefined
+    ? 'time left not known yet' : `about ${span(resync.secondsLeft)} left`);
+  return `${parts.join(', ')}.`;
+}
+
+function lossOf(pair, lost) {
+  const rest = lost.partner;
+  const loss = { node: lost.name, rest: rest?.name ?? null, answer: 'yes', text: '', reasons: [] };
+  if (!rest) {
+    return { ...loss, answer: 'unknown', text: 'its partner is not known' };
+  }
+
+  if (isLost(lost)) {
+    const end = rest.now.partner?.lastEnd ?? '';
+    return {
+      ...loss,
+      answer: 'gone',
+      text: `is lost already; ${rest.name} serves alone`,
+      reasons: [{
+        what: `${lost.name} is ${rest.now.partner.condition.toLowerCase()}, says ${rest.name}`
+          + `${end ? ` (${end})` : ''}.`,
+        remedy: `start ${lost.name}; it is copied to by itself and is in sync again after that`,
+      }],
+    };
+  }
+
+  const mine = pair.groups.filter(group => group.server === lost.name);
+  const reasons = pair.groups.flatMap(group => group.server === rest.name
+    ? goesOn(rest, group) : takesOver(rest, group));
+  loss.reasons = reasons;
+  loss.answer = pair.groups.length === 0 || reasons.some(reason => reason.unknown)
+    ? 'unknown' : reasons.length > 0 ? 'no' : 'yes';
+  const moved = list(volumeNames(mine));
+  const kept = list(volumeNames(pair.groups.filter(group => group.server === rest.name)));
+  loss.text = loss.answer === 'yes'
+    ? [moved && `${rest.name} takes over ${moved}`, kept && `${rest.name} keeps ${kept}`]
+      .filter(Boolean).join(', ')
+    : reasons[0]?.what ?? `${rest.name} has not said yet what it could do`;
+  return loss;
+}
+
+// The one that is left serves the group already: it has to be able to say that it is alone.
+function goesOn(rest, group) {
+  const witness = rest.now?.witness?.state;
+  if (!rest.known) {
+    return [unheard(rest)];
+  }
+
+  return group.sync === 'InSync' && !['Found', 'None'].includes(witness) ? [{
+    what: `${rest.name} would stop serving ${list(volumeNames([group]))}: its witness does not`
+      + ` answer${rest.now.witness?.detail ? ` (${rest.now.witness.detail})` : ''}.`,
+    remedy: 'bring the witness back',
+  }] : [];
+}
+
+function takesOver(rest, group) {
+  const names = list(volumeNames([group])) || `group ${group.id}`;
+  if (isLost(rest)) {
+    return [{
+      what: `${rest.name} is lost, so nobody would serve ${names}.`,
+      remedy: `start ${rest.name} and wait until it is in sync`,
+    }];
+  }
+
+  if (!rest.known) {
+    return [unheard(rest)];
+  }
+
+  if (group.server === null) {
+    return [{
+      what: `${names} is served by nobody: ${group.state}${group.why ? `, ${group.why}` : ''}.`,
+      remedy: hindrances(rest, group.id, 'failover')[0]?.remedy
+        ?? 'see what the nodes wait for, below',
+    }];
+  }
+
+  if (!rest.now.takeover) {
+    return [{ what: `${rest.name} has not said whether it could take over.`, unknown: true,
+      remedy: `wait until ${rest.name} serves` }];
+  }
+
+  const found = hindrances(rest, group.id, 'failover').map(one => ({
+    what: `${rest.name} could not take over ${names}: ${one.what}.`,
+    remedy: one.remedy,
+    seconds: one.ageSeconds,
+    code: one.code,
+  }));
+  return found.length > 0 || group.sync === 'InSync' ? found : [{
+    what: `${names} has one good copy: it is ${group.sync}.`,
+    remedy: `wait until both copies are in sync; if nothing moves, see ${rest.name} below`,
+  }];
+}
+
+function unheard(node) {
+  return {
+    what: `${node.name} does not answer this page, so what it could do is not known.`,
+    remedy: `see whether ${node.name} runs and whether its address can be reached from here`,
+    unknown: true,
+  };
+}
+
+function distinct(reasons) {
+  const seen = new Set();
+  return reasons.filter(reason => {
+    const fresh = !seen.has(reason.what);
+    seen.add(reason.what);
+    return fresh;
+  });
+}

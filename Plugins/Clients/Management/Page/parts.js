@@ -1,0 +1,51 @@
+// Small parts that several views are made of.
+
+import { h } from './dom.js';
+import { absolute, ago } from './units.js';
+
+const marks = { good: '✓', warn: '▲', bad: '✕', unknown: '?', info: 'i' };
+
+/** A state in a colour, with a mark and a word, so that the colour alone says nothing. */
+export function badge(level, ...text) {
+  return h('span', { class: `badge ${level}` },
+    h('span', { class: 'mark', 'aria-hidden': 'true' }, marks[level] ?? '·'), ...text);
+}
+
+/** A mark by itself, for beside a text that says the same. */
+export function mark(level) {
+  return h('span', { class: `mark big ${level}`, 'aria-hidden': 'true' }, marks[level]);
+}
+
+/** A point in time as people say it; the exact one is its title. */
+export function time(milliseconds, now) {
+  const exact = absolute(milliseconds);
+  return h('time', { datetime: new Date(milliseconds).toISOString(), title: exact },
+    ago((now - milliseconds) / 1000));
+}
+
+/** Facts in pairs; those without a value are left out. */
+export function facts(...pairs) {
+  return h('dl', { class: 'facts' }, pairs.filter(([, value]) => value || value === 0)
+    .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
+}
+
+/** A button that asks for something, and says why when it cannot. */
+export function action(label, values, why = '', extra = '') {
+  const id = `why-${Object.values(values).join('-')}`;
+  return h('span', { class: 'action' },
+    h('button', {
+      type: 'button',
+      class: extra,
+      'aria-disabled': why ? 'true' : null,
+      'aria-describedby': why ? id : null,
+      ...Object.fromEntries(Object.entries(values).map(([name, value]) => [`data-${name}`, value])),
+    }, label),
+    why ? h('span', { class: 'why', id }, why) : null);
+}
+
+/** First letter large. */
+export function sentence(text) {
+  const all = String(text ?? '').trim();
+  return all === '' ? '' : all.charAt(0).toUpperCase() + all.slice(1)
+    + (/[.!?]$/.test(all) ? '' : '.');
+}
