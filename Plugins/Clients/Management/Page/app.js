@@ -24,8 +24,10 @@ const tokens = new Tokens();
 const samples = new Samples();
 const timeline = new Timeline();
 const sources = [new NodeSource(origin, url => tokens.of(url), hear)];
-const notices = new Map();
+const returned = new Map();
+const returnShownMs = 20_000;
 const dialog = new ActionDialog(text => setText('say', text));
+const marks = { yes: '✓', no: '✕', soon: '▲', unknown: '?' };
 let pair = pairOf(sources);
 let due = false;
 
@@ -72,30 +74,30 @@ async function history(source) {
 
 /** A node that was heard is heard no more: says so, and by whom the page goes on. */
 function lost(source) {
-  const name = source.name ?? source.url;
+  returned.delete(source);
+  setText('alarm', lossText(source));
+}
+
+function lossText(source) {
   const other = sources.find(one => one !== source && one.state === 'live');
   const mine = source === sources[0] ? ', which this page came from,' : '';
-  const text = `${name}${mine} does not answer. ${other
+  return `${nameOf(source)}${mine} does not answer. ${other
     ? `This page goes on by ${other.name} and comes back by itself.`
     : 'No node answers: everything below is old.'}`;
-  notices.set(source.url, {
-    level: other ? 'warn' : 'bad', text, at: source.lostAt,
-    open: source === sources[0] && other ? other.url : null,
-  });
-  setText('alarm', text);
 }
 
 function back(source, before) {
   tokens.accepted(source);
-  const notice = notices.get(source.url);
-  if (!notice || before === 'asking') {
-    return;
+  if (before === 'lost') {
+    const text = `${source.name} answers again, after ${span(source.awayMs / 1000)}.`;
+    returned.set(source, { text, at: Date.now() });
+    setText('say', text);
+    setText('alarm', '');
   }
+}
 
-  const text = `${source.name} answers again, after ${span(source.awayMs / 1000)}.`;
-  notices.set(source.url, { level: 'good', text, at: Date.now(), until: Date.now() + 20_000 });
-  setText('say', text);
-  setText('alarm', '');
+function nameOf(source) {
+  return source.name ?? new URL(source.url).host;
 }
 
 /** Shows what has changed, a few times a second at most. */
@@ -113,15 +115,16 @@ function show() {
   const now = Date.now();
   pair = pairOf(sources);
   const waits = now - began < patienceMs && sources.some(source => source.state === 'asking');
-  const verdict = verdictOf(pair);
+  const refused = sources.find(source => source.state === 'refused')?.refusal ?? null;
+  const verdict = verdictOf(pair, refused);
   const silent = pair.names.length === 0;
   fill('notices', noticesView(now));
   if (waits) {
     return;
   }
 
-  document.title = silent ? 'StorageOs pair' : `${{ yes: '✓', no: '✕', unknown: '?' }[
-    verdict.answer]} ${list(pair.names)} · StorageOs`;
+  document.title = silent ? 'StorageOs pair'
+    : `${marks[verdict.answer]} ${list(pair.names)} · StorageOs`;
   setText('title', silent ? 'StorageOs pair' : `Pair ${list(pair.names)}`);
   fill('sources', sources.map(sourceView));
   fill('verdict', verdictView(verdict));
@@ -148,18 +151,31 @@ function announce(headline) {
 }
 
 function noticesView(now) {
-  const all = [...notices.entries()].filter(([, notice]) => !notice.until || notice.until > now);
-  return all.map(([url, notice]) => h('div', { class: `notice ${notice.level}`, 'data-key': url },
-    badge(notice.level, notice.level === 'good' ? 'Back' : 'Moved'),
-    h('p', {}, `${notice.text} `, time(notice.at, now)),
-    notice.open ? h('button', { type: 'button', 'data-act': 'reopen', 'data-url': notice.open },
-      'Open this page there') : null));
+  return sources.map(source => {
+    const then = returned.get(source);
+    if (source.state === 'live' && then && now - then.at < returnShownMs) {
+      return noticeView('good', 'Back', source, then.text, then.at);
+    }
+
+    const other = sources.find(one => one !== source && one.state === 'live');
+    return source.state !== 'lost' ? null : noticeView(
+      other ? 'warn' : 'bad', other ? 'Moved' : 'No answer', source, lossText(source),
+      source.lostAt, other && source === sources[0] ? other.url : null);
+  }).filter(Boolean);
+}
+
+function noticeView(level, word, source, text, at, reopen = null) {
+  return h('div', { class: `notice ${level}`, 'data-key': source.url },
+    badge(level, word),
+    h('p', {}, `${text} `, h('span', { class: 'quiet' }, time(at, Date.now()))),
+    reopen ? h('button', { type: 'button', 'data-act': 'reopen', 'data-url': reopen },
+      'Open this page there') : null);
 }
 
 function sourceView(source) {
   const level = { live: 'good', asking: 'unknown', lost: 'bad', refused: 'warn' }[source.state];
   const text = { live: 'live', asking: 'asking', lost: 'no answer', refused: 'refused' };
-  return badge(level, `${source.name ?? new URL(source.url).host}: ${text[source.state]}`,
+  return badge(level, `${nameOf(source)}: ${text[source.state]}`,
     source.role && source.state === 'live' ? ` as ${source.role}` : '');
 }
 

@@ -1,8 +1,9 @@
 // Takeover, giveback, check and scrub: says what will happen, checks, asks, does, and says what
-// came of it. Nothing is sent but a check until a person has pressed the button that says what it does.
+// came of it. Nothing but a check is sent until a person has pressed the button that says what it
+// does.
 
 import { h, fill } from './dom.js';
-import { badge, sentence } from './parts.js';
+import { badge, ended } from './parts.js';
 import { hindranceView } from './picture.js';
 import { volumeNames } from './pair.js';
 import { Refused } from './source.js';
@@ -213,7 +214,7 @@ function doText(at) {
 
 function doneText(at) {
   if (at.kind === 'scrub') {
-    return sentence(at.result.join('; '));
+    return ended(at.result.join('; '));
   }
 
   const group = at.result?.groups?.find(one => one.group === at.group.id);

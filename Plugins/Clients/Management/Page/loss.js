@@ -5,8 +5,20 @@ import { hindrances, isLost, volumeNames } from './pair.js';
 import { bytes, list, span } from './units.js';
 
 /** The answer for the pair: yes, no or unknown, with a headline and what to do. */
-export function verdictOf(pair) {
+export function verdictOf(pair, refusal = null) {
   const live = pair.names.filter(name => pair.nodes[name].known);
+  if (live.length === 0 && refusal) {
+    return {
+      answer: 'unknown',
+      headline: refusal.status === 401 ? 'Not known: a token is needed.'
+        : 'Not known: this page was refused.',
+      detail: 'Who has no token is told nothing of the pair.',
+      losses: [],
+      todo: refusal.status === 401 ? []
+        : [{ whats: [refusal.message], remedy: refusal.refusal.remedy }],
+    };
+  }
+
   if (live.length === 0) {
     return {
       answer: 'unknown',
@@ -15,7 +27,7 @@ export function verdictOf(pair) {
         + ' this page cut off.',
       losses: [],
       todo: [{
-        what: 'Neither node answers.',
+        whats: ['Neither node answers.'],
         remedy: 'look at the network from here to the nodes, then at the nodes: storageos status',
       }],
     };
@@ -52,7 +64,7 @@ function headlineOf(pair, losses) {
   const copying = pair.groups.find(group => group.resync);
   if (no.length > 0 && copying) {
     return {
-      answer: 'no',
+      answer: 'soon',
       headline: `Not yet. ${pair.nodes[copying.toldBy].partner?.name} is being made equal: `
         + `do not lose ${copying.toldBy}.`,
       detail: progressOf(copying.resync),
@@ -118,6 +130,11 @@ function lossOf(pair, lost) {
     };
   }
 
+  if (isLost(rest)) {
+    const all = list(volumeNames(pair.groups)) || 'anything';
+    return { ...loss, answer: 'no', text: `${rest.name} is lost, so nobody would serve ${all}` };
+  }
+
   const mine = pair.groups.filter(group => group.server === lost.name);
   const reasons = pair.groups.flatMap(group => group.server === rest.name
     ? goesOn(rest, group) : takesOver(rest, group));
@@ -149,13 +166,6 @@ function goesOn(rest, group) {
 
 function takesOver(rest, group) {
   const names = list(volumeNames([group])) || `group ${group.id}`;
-  if (isLost(rest)) {
-    return [{
-      what: `${rest.name} is lost, so nobody would serve ${names}.`,
-      remedy: `start ${rest.name} and wait until it is in sync`,
-    }];
-  }
-
   if (!rest.known) {
     return [unheard(rest)];
   }
@@ -173,12 +183,18 @@ function takesOver(rest, group) {
       remedy: `wait until ${rest.name} serves` }];
   }
 
-  const found = hindrances(rest, group.id, 'failover').map(one => ({
-    what: `${rest.name} could not take over ${names}: ${one.what}.`,
+  const copied = group.resync ? [{
+    what: `${rest.name} lacks some of ${names}: ${group.server} is copying it there.`,
+    remedy: 'wait, it ends by itself',
+  }] : [];
+  const explained = code => group.resync && ['stale', 'forgot'].includes(code);
+  const rough = hindrances(rest, group.id, 'failover').filter(one => !explained(one.code));
+  const found = [...copied, ...rough.map(one => ({
+    what: `${rest.name} could not take over ${names}: ${
+      one.what.replace(/^this node/, rest.name)}.`,
     remedy: one.remedy,
     seconds: one.ageSeconds,
-    code: one.code,
-  }));
+  }))];
   return found.length > 0 || group.sync === 'InSync' ? found : [{
     what: `${names} has one good copy: it is ${group.sync}.`,
     remedy: `wait until both copies are in sync; if nothing moves, see ${rest.name} below`,
@@ -193,11 +209,17 @@ function unheard(node) {
   };
 }
 
+// What has one remedy is one thing to do, however many volumes it concerns.
 function distinct(reasons) {
-  const seen = new Set();
-  return reasons.filter(reason => {
-    const fresh = !seen.has(reason.what);
-    seen.add(reason.what);
-    return fresh;
-  });
+  const all = new Map();
+  for (const reason of reasons) {
+    const one = all.get(reason.remedy);
+    if (!one) {
+      all.set(reason.remedy, { ...reason, whats: [reason.what] });
+    } else if (!one.whats.includes(reason.what)) {
+      one.whats.push(reason.what);
+    }
+  }
+
+  return [...all.values()];
 }

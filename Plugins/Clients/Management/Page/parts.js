@@ -43,9 +43,14 @@ export function action(label, values, why = '', extra = '') {
     why ? h('span', { class: 'why', id }, why) : null);
 }
 
-/** First letter large. */
-export function sentence(text) {
+/** Ended by a full stop; what begins with a node's name keeps its letters. */
+export function ended(text) {
   const all = String(text ?? '').trim();
-  return all === '' ? '' : all.charAt(0).toUpperCase() + all.slice(1)
-    + (/[.!?]$/.test(all) ? '' : '.');
+  return all === '' || /[.!?]$/.test(all) ? all : `${all}.`;
+}
+
+/** The same with its first letter large: what to do is said in words, not in names. */
+export function sentence(text) {
+  const all = ended(text);
+  return all.charAt(0).toUpperCase() + all.slice(1);
 }

@@ -56,7 +56,7 @@ function knownFacts(node, serves) {
   return facts(
     ['Serves', serves || 'nothing now'],
     ['Beat', heard ? beatOf(heard, node)
-      : `not known, for ${node.partner?.name ?? 'nobody'} would say`],
+      : `not known: only ${node.partner?.name ?? 'a partner'} hears it`],
     ['Clients', `${clients.filter(client => client.state === 'Ready').length} of ${clients.length}`
       + ` ready, ${count(total('ports'), 'port')}, ${bytes(total('memoryBytes'))}`],
     ['Promises', said.persistence === 'power'
@@ -78,7 +78,7 @@ function beatOf(heard, node) {
       min: 0, max: limit || 1, value: Math.min(gap, limit || 1), high: limit * 0.7,
       'aria-label': `Largest gap of the beat of ${node.name}`,
     }, millis(gap)),
-    ` largest gap ${millis(gap)}, limit ${millis(Math.round(limit))}`,
+    ` gaps to ${millis(gap)}, limit ${millis(Math.round(limit))}`,
   ];
 }
 
@@ -181,6 +181,11 @@ function possible(node, when, kind) {
     may === undefined ? 'Not known' : may ? 'Possible' : 'Not possible'), ` ${when}`);
 }
 
+// How a veto is overridden on a command line says nothing here, where there is a box for it.
+function remedyOf(one) {
+  return one.code === 'vetoed' ? one.remedy.replace(/; or --override \S+$/, '') : one.remedy;
+}
+
 /** One thing that hinders a takeover, with what to do. */
 export function hindranceView(one) {
   const scope = one.planned === false ? 'hinders only takeovers from a lost partner'
@@ -188,7 +193,7 @@ export function hindranceView(one) {
   const group = one.group === null || one.group === undefined ? '' : `Group ${one.group}: `;
   return h('li', { 'data-key': `${one.group}-${one.code}-${one.who ?? ''}` },
     h('p', {}, h('strong', {}, `${group}${one.what}`)),
-    h('p', { class: 'remedy' }, `What to do: ${one.remedy}`),
+    h('p', { class: 'remedy' }, `What to do: ${remedyOf(one)}`),
     h('p', { class: 'quiet' }, `${scope}${one.ageSeconds > 0
       ? `, for ${span(one.ageSeconds)}` : ''}`));
 }

@@ -5,7 +5,7 @@ import { badge, time } from './parts.js';
 
 const levels = { info: 'info', warning: 'warn', error: 'bad' };
 const names = { info: 'Info', warning: 'Warning', error: 'Error' };
-const pageOf = 60;
+const pageOf = 25;
 const kept = 2000;
 
 /** Events of both nodes, each once, whoever told it. */

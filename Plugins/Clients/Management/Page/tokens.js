@@ -1,6 +1,7 @@
 // The token of a person, and of each node where they differ. Comes in the fragment of the address,
 // which browsers send nowhere, or is asked for; stays with this tab alone.
 
+import { sentence } from './parts.js';
 import { list } from './units.js';
 
 const key = url => `token ${url}`;
@@ -73,10 +74,10 @@ export class Tokens {
 
   #show() {
     this.#form.hidden = this.#refusing.size === 0;
-    const who = list([...this.#refusing].map(source => source.name ?? source.url));
+    const who = list([...this.#refusing].map(source => source.name ?? new URL(source.url).host));
     const [first] = this.#refusing;
     const why = first ? `${who} answered: expected ${first.refusal.refusal.expected}, found ${
-      first.refusal.refusal.actual}. ${first.refusal.refusal.remedy}` : '';
+      first.refusal.refusal.actual}. ${sentence(first.refusal.refusal.remedy)}` : '';
     const target = document.getElementById('token-why');
     if (target.textContent !== why) {
       target.textContent = why;

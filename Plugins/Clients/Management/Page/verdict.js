@@ -1,10 +1,10 @@
 // The answer to the question of the night, what to do, and what else there is to look at.
 
 import { h } from './dom.js';
-import { badge, mark, sentence } from './parts.js';
-import { ago, count } from './units.js';
+import { badge, ended, mark, sentence } from './parts.js';
+import { count, span } from './units.js';
 
-const levels = { yes: 'good', no: 'bad', unknown: 'unknown', gone: 'bad' };
+const levels = { yes: 'good', no: 'bad', soon: 'warn', unknown: 'unknown', gone: 'bad' };
 const spoken = { yes: 'Yes', no: 'No', unknown: 'Not known', gone: 'Lost' };
 
 /** Elements of the first section. */
@@ -41,12 +41,12 @@ function lossView(loss) {
     badge(levels[loss.answer], spoken[loss.answer]),
     h('p', {}, loss.answer === 'gone'
       ? [h('strong', {}, loss.node), ` ${loss.text}.`]
-      : ['If ', h('strong', {}, loss.node), ' is lost: ', sentence(loss.text)]));
+      : ['If ', h('strong', {}, loss.node), ' is lost: ', ended(loss.text)]));
 }
 
 function reasonView(reason) {
   return h('li', {},
     h('p', { class: 'do' }, sentence(reason.remedy)),
-    h('p', { class: 'because' }, sentence(reason.what),
-      reason.seconds > 0 ? ` Since ${ago(reason.seconds)}.` : null));
+    reason.whats.map(what => h('p', { class: 'because' }, ended(what))),
+    reason.seconds > 0 ? h('p', { class: 'because' }, `For ${span(reason.seconds)}.`) : null);
 }

@@ -91,7 +91,7 @@ function logView(group) {
       min: 0, max: log.capacityBytes, value: log.usedBytes, high: log.capacityBytes * 0.7,
       'aria-label': `Fill of the log of group ${group.id}`,
     }, `${digits(share)} %`),
-    ` ${bytes(log.usedBytes)} of ${bytes(log.capacityBytes)} (${digits(Math.round(share))} %)`,
+    ` ${bytes(log.usedBytes)} of ${bytes(log.capacityBytes)} (${digits(Math.round(share))}\u00a0%)`,
   ];
 }
 
