@@ -80,10 +80,11 @@ function lost(source) {
 
 function lossText(source) {
   const other = sources.find(one => one !== source && one.state === 'live');
-  const mine = source === sources[0] ? ', which this page came from,' : '';
-  return `${nameOf(source)}${mine} does not answer. ${other
-    ? `This page goes on by ${other.name} and comes back by itself.`
-    : 'No node answers: everything below is old.'}`;
+  const mine = source === sources[0];
+  const name = `${nameOf(source)}${mine ? ', which this page came from,' : ''}`;
+  const on = mine ? `This page goes on by ${other?.name} and comes back by itself.`
+    : `This page goes on by ${other?.name} alone.`;
+  return `${name} does not answer. ${other ? on : 'No node does: everything below is old.'}`;
 }
 
 function back(source, before) {
@@ -157,10 +158,14 @@ function noticesView(now) {
       return noticeView('good', 'Back', source, then.text, then.at);
     }
 
+    if (source.state !== 'lost') {
+      return null;
+    }
+
     const other = sources.find(one => one !== source && one.state === 'live');
-    return source.state !== 'lost' ? null : noticeView(
-      other ? 'warn' : 'bad', other ? 'Moved' : 'No answer', source, lossText(source),
-      source.lostAt, other && source === sources[0] ? other.url : null);
+    const moved = other && source === sources[0];
+    return noticeView(other ? 'warn' : 'bad', moved ? 'Moved' : 'No answer', source,
+      lossText(source), source.lostAt, moved ? other.url : null);
   }).filter(Boolean);
 }
 

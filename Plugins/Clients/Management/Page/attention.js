@@ -1,7 +1,7 @@
 // What else is not as it should be, beside the question of the hour. Pure.
 
 import { isLost } from './pair.js';
-import { span } from './units.js';
+import { span, words } from './units.js';
 
 /** Things to look at, worst first: level, what, and what to do where somebody says it. */
 export function attentionOf(pair) {
@@ -38,7 +38,8 @@ function ofNode(node, add) {
   }
 
   if (said.phase !== 'Serving') {
-    add('warn', `${node.name} is ${said.phase}${said.reason ? `: ${said.reason}` : ''}.`);
+    add('warn', `${node.name} is ${words(said.phase).toLowerCase()}`
+      + `${said.reason ? `: ${said.reason}` : ''}.`);
   }
 
   const refusal = said.session?.refusal;
@@ -47,7 +48,8 @@ function ofNode(node, add) {
       + `${refusal.expected}, found ${refusal.actual}.`, refusal.remedy);
   } else if (said.session?.state !== 'Ready' && node.partner?.known) {
     add('warn', `${node.name} has no session with ${node.partner.name}: `
-      + `${said.session?.reason || said.session?.step}.`);
+      + `${said.session?.reason
+      || words(said.session?.step ?? 'no step').toLowerCase()}.`);
   }
 
   const witness = said.witness;

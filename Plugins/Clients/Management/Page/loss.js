@@ -35,11 +35,12 @@ export function verdictOf(pair, refusal = null) {
 
   const losses = pair.names.map(name => lossOf(pair, pair.nodes[name]));
   const stopped = pair.groups.filter(group => group.server === null);
-  const todo = distinct(losses.flatMap(loss => loss.reasons));
+  const todo = distinct([
+    ...stopped.map(group => whyStopped(pair, group)), ...losses.flatMap(loss => loss.reasons)]);
   if (stopped.length > 0 && !losses.some(loss => loss.answer === 'unknown')) {
     return {
       answer: 'no',
-      headline: `No. ${list(volumeNames(stopped)) || 'A group'} is not served now.`,
+      headline: `No. Nobody serves ${list(volumeNames(stopped)) || 'a group'} now.`,
       detail: 'Clients wait. Nothing that was acknowledged is lost by waiting.',
       losses,
       todo,
@@ -81,11 +82,12 @@ function headlineOf(pair, losses) {
     };
   }
 
+  const dark = pair.names.find(name => !pair.nodes[name].known);
   return losses.some(loss => loss.answer === 'unknown') ? {
     answer: 'unknown',
-    headline: `Not known: ${list(pair.names.filter(name => !pair.nodes[name].known))} does not`
-      + ' answer this page.',
-    detail: 'Only what its partner says of it is known.',
+    headline: dark ? `Not known: ${dark} does not answer this page.`
+      : 'Not known: the nodes have not said yet what they could do.',
+    detail: dark ? 'Only what its partner says of it is known.' : 'They are on their way up.',
   } : {
     answer: 'yes',
     headline: 'Yes. Either node can be lost now.',
@@ -121,7 +123,8 @@ function lossOf(pair, lost) {
     return {
       ...loss,
       answer: 'gone',
-      text: `is lost already; ${rest.name} serves alone`,
+      text: `is lost already; ${rest.name} ${
+        pair.groups.some(group => group.server === rest.name) ? 'serves alone' : 'does not serve'}`,
       reasons: [{
         what: `${lost.name} is ${rest.now.partner.condition.toLowerCase()}, says ${rest.name}`
           + `${end ? ` (${end})` : ''}.`,
@@ -159,7 +162,7 @@ function goesOn(rest, group) {
 
   return group.sync === 'InSync' && !['Found', 'None'].includes(witness) ? [{
     what: `${rest.name} would stop serving ${list(volumeNames([group]))}: its witness does not`
-      + ` answer${rest.now.witness?.detail ? ` (${rest.now.witness.detail})` : ''}.`,
+      + ' answer.',
     remedy: 'bring the witness back',
   }] : [];
 }
@@ -170,15 +173,7 @@ function takesOver(rest, group) {
     return [unheard(rest)];
   }
 
-  if (group.server === null) {
-    return [{
-      what: `${names} is served by nobody: ${group.state}${group.why ? `, ${group.why}` : ''}.`,
-      remedy: hindrances(rest, group.id, 'failover')[0]?.remedy
-        ?? 'see what the nodes wait for, below',
-    }];
-  }
-
-  if (!rest.now.takeover) {
+  if (!rest.now.takeover && group.sync === 'InSync') {
     return [{ what: `${rest.name} has not said whether it could take over.`, unknown: true,
       remedy: `wait until ${rest.name} serves` }];
   }
@@ -190,15 +185,33 @@ function takesOver(rest, group) {
   const explained = code => group.resync && ['stale', 'forgot'].includes(code);
   const rough = hindrances(rest, group.id, 'failover').filter(one => !explained(one.code));
   const found = [...copied, ...rough.map(one => ({
-    what: `${rest.name} could not take over ${names}: ${
-      one.what.replace(/^this node/, rest.name)}.`,
+    what: `${rest.name} could not take over ${names}: ${shortOf(one, rest)}.`,
     remedy: one.remedy,
     seconds: one.ageSeconds,
   }))];
   return found.length > 0 || group.sync === 'InSync' ? found : [{
-    what: `${names} has one good copy: it is ${group.sync}.`,
+    what: `${names} has one good copy${group.server ? `, on ${group.server}` : ''}: ${
+      group.staleNode ? `${group.staleNode} is stale` : `it is ${group.sync}`}.`,
     remedy: `wait until both copies are in sync; if nothing moves, see ${rest.name} below`,
   }];
+}
+
+// What a witness that is silent says at length is told once, further below.
+function shortOf(one, node) {
+  return one.code === 'witnessUnavailable' ? 'the witness does not answer'
+    : one.what.replace(/^this node/, node.name);
+}
+
+function whyStopped(pair, group) {
+  const node = pair.nodes[group.toldBy];
+  const names = list(volumeNames([group])) || `group ${group.id}`;
+  const silent = !['Found', 'None'].includes(node.now.witness?.state);
+  return {
+    what: `${names} is ${group.state}${group.why ? `: ${group.why}` : ''}.`,
+    remedy: silent ? 'bring the witness back'
+      : node.partner && !node.partner.known ? `start ${node.partner.name}`
+        : 'wait a moment; if nothing moves, see what the nodes wait for, below',
+  };
 }
 
 function unheard(node) {
