@@ -8,13 +8,16 @@ export class Samples {
   #volumes = new Map();
   #logs = new Map();
 
-  /** Takes one node's word on rates: of the volumes that it serves, for the others say nothing. */
+  /**
+   * Takes one node's word on rates: of the volumes that it serves, for of others it knows nothing.
+   * One of which it says nothing was not used.
+   */
   hear(source, said, now) {
-    const serves = new Set((source.status?.node?.volumes ?? [])
-      .filter(volume => volume.served).map(volume => volume.name));
-    for (const one of said.volumes ?? []) {
-      if (serves.has(one.name)) {
-        keep(this.#volumes, one.name, { ...one, at: now }, now);
+    for (const volume of source.status?.node?.volumes ?? []) {
+      if (volume.served) {
+        const one = (said.volumes ?? []).find(rate => rate.name === volume.name);
+        keep(this.#volumes, volume.name,
+          { writesPerSecond: 0, readsPerSecond: 0, ...one, at: now }, now);
       }
     }
   }

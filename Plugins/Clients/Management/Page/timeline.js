@@ -17,7 +17,8 @@ export class Timeline {
 
   /** Takes an event; its time by the clock of this page. */
   take(event, skewMs) {
-    const key = `${event.time}|${event.node}|${event.text}`;
+    const key = event.sequence === undefined ? `${event.time} ${event.node} ${event.text}`
+      : `${event.node} ${event.epoch} ${event.sequence}`;
     if (!this.#all.has(key)) {
       this.#all.set(key, { ...event, key, at: Date.parse(event.time) + skewMs });
       if (this.#all.size > kept) {
