@@ -66,6 +66,7 @@ internal static class PairCommand
         Option<bool> detach = DetachOption();
         Option<string> size = SizeOption("1G");
         Option<int> port = PortOption();
+        Option<int> web = WebPortOption();
         Option<string> witness = Witness();
         Option<string?> etcd = Etcd(witness);
         Option<string[]> addresses = new("--address")
@@ -76,7 +77,7 @@ internal static class PairCommand
         };
         Command command = new("pair", "Makes and runs a pair of nodes on this machine.")
         {
-            directory, transport, plugins, detach, size, port, witness, etcd, addresses,
+            directory, transport, plugins, detach, size, port, web, witness, etcd, addresses,
         };
         command.Validators.Add(result => Check(
             result, result.GetValue(witness) != "etcd" || result.GetValue(etcd) is not null,
@@ -91,6 +92,7 @@ internal static class PairCommand
                 parsed.GetValue(transport)!, [NodeConfiguration.BuiltPlugins, .. folders], bytes,
                 parsed.GetValue(port))
             {
+                WebPort = parsed.GetValue(web),
                 Witness = given is not null ? PairWitness.Given
                     : Enum.Parse<PairWitness>(parsed.GetValue(witness)!, ignoreCase: true),
                 GivenWitness = given,
@@ -154,6 +156,19 @@ internal static class PairCommand
         port.Validators.Add(result => Check(
             result, result.GetValueOrDefault<int>() is > 0 and < 65534,
             "--nbd-port takes 1 to 65533."));
+        return port;
+    }
+
+    private static Option<int> WebPortOption()
+    {
+        Option<int> port = new("--web-port")
+        {
+            Description = "TCP port of a's page and HTTP API; b has the next; 0 for neither",
+            DefaultValueFactory = _ => 8441,
+        };
+        port.Validators.Add(result => Check(
+            result, result.GetValueOrDefault<int>() is >= 0 and < 65535,
+            "--web-port takes 0 to 65534."));
         return port;
     }
 
@@ -258,6 +273,10 @@ internal static class PairCommand
         {
             double seconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
             output.Say($"both nodes are ready after {seconds:F1} s, in {pair.Directory}");
+            if (status.PageUrl is { } url && pair.Tokens.PageOf(url) is { } page)
+            {
+                output.Say($"dashboard: {page}");
+            }
         }
         else
         {

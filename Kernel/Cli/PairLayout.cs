@@ -13,7 +13,8 @@ namespace StorageOs.Kernel.Cli;
 // as a person would write it: the kernel itself knows none of these names.
 //
 //   DIR/pair.key  DIR/witness/      shared by both nodes
-//   DIR/a/config.json  log.txt  manage.sock  data/      and DIR/b likewise
+//   DIR/tokens  operator.token          of both nodes' HTTP API
+//   DIR/a/config.json  log.txt  manage.sock  api.sock  data/      and DIR/b likewise
 //   fabric and nvram: in shared memory where there is room, for they stand in for hardware
 
 /// <summary>The files of a pair on one machine.</summary>
@@ -65,6 +66,9 @@ internal sealed class PairLayout
             new IPEndPoint(IPAddress.Loopback, Guests.ManagementPort + HomeGroup(name)),
             Path.Combine(Directory, "manage.key"));
 
+    /// <summary>Who may ask the nodes over HTTP.</summary>
+    internal PairTokens Tokens => new(Directory);
+
     /// <summary>A node's lock file, which names its process.</summary>
     internal string Lock(string name) => Path.Combine(Directory, name, "data", "lock");
 
@@ -92,6 +96,11 @@ internal sealed class PairLayout
         if (options.GivenWitness is { } witness)
         {
             System.IO.Directory.CreateDirectory(RegisterOf(witness), OwnerOnly);
+        }
+
+        if (options.WebPort > 0)
+        {
+            Tokens.Make();
         }
 
         foreach (string name in Names)
@@ -348,6 +357,16 @@ internal sealed class PairLayout
             };
         }
 
+        if (options.WebPort > 0)
+        {
+            settings["management"] = new JsonObject
+            {
+                ["socket"] = Path.Combine(Directory, name, "api.sock"),
+                ["listen"] = $"127.0.0.1:{options.WebPort + HomeGroup(name)}",
+                ["tokens"] = Tokens.Known,
+            };
+        }
+
         foreach ((string id, JsonNode? more) in options.MoreSettings)
         {
             settings[id] = more?.DeepClone();
@@ -368,6 +387,11 @@ internal sealed class PairLayout
 internal sealed record PairOptions(
     string Transport, IReadOnlyList<string> PluginFolders, long SizeBytes, int NbdPort)
 {
+    /// <summary>
+    /// TCP port of a's HTTP API and page; b has the next. 0 for neither.
+    /// </summary>
+    internal int WebPort { get; init; }
+
     /// <summary>Hardware addresses of the nodes; null for what the transport needs here.</summary>
     internal (string A, string B)? Addresses { get; init; }
 

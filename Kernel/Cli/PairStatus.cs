@@ -30,6 +30,11 @@ internal sealed class PairStatus
     /// <summary>What hinders takeovers, and what becomes of groups away from home.</summary>
     internal IReadOnlyList<string> Takeovers => [.. Nodes.SelectMany(TakeoversOf)];
 
+    /// <summary>Where the page of a node that serves one is; null when none does.</summary>
+    internal string? PageUrl => Nodes
+        .Select(node => $"{node["sections"]?["management"]?["url"]}")
+        .FirstOrDefault(url => url.Length > 0);
+
     /// <summary>Asks every node at once.</summary>
     internal static async Task<PairStatus> AskAsync(
         IEnumerable<(string Name, string Socket)> nodes, CancellationToken cancellation) =>

@@ -45,7 +45,7 @@ internal sealed partial class ManifestReader
             !isProcess || (kind == PluginKind.Client && placement == PluginPlacement.Own),
             "isolation", "process of clients with a reactor of their own only", "process");
         string? shares = isProcess ? Array.Find(
-            ["provides", "requires", "uses"],
+            ["provides", "requires", "uses", "capabilities"],
             key => root.TryGetProperty(key, out JsonElement list)
                 && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0) : null;
         Require(
@@ -56,6 +56,29 @@ internal sealed partial class ManifestReader
                 && limits.TryGetProperty("heap", out _)),
             "limits:heap", "no such limit without isolation: process", "one");
         return isolation;
+    }
+
+    private List<PluginCapability> ReadCapabilities()
+    {
+        const string key = "capabilities";
+        List<PluginCapability> capabilities = [];
+        if (!root.TryGetProperty(key, out JsonElement list) || !Require(
+            list.ValueKind == JsonValueKind.Array, key, "a list of names", $"{list.ValueKind}"))
+        {
+            return capabilities;
+        }
+
+        foreach (JsonElement item in list.EnumerateArray())
+        {
+            if (Require(
+                item.ValueKind == JsonValueKind.String && item.GetString() == "operate", key,
+                "operate", item.GetRawText()))
+            {
+                capabilities.Add(PluginCapability.Operate);
+            }
+        }
+
+        return capabilities;
     }
 
     private PluginLimits ReadLimits()

@@ -41,7 +41,7 @@ internal sealed partial class ManifestReader
     [
         "$schema", "id", "version", "kind", "description", "maturity", "assembly", "type",
         "contracts", "provides", "requires", "uses", "reactor", "isolation", "restart", "limits",
-        "settings", "files",
+        "settings", "files", "capabilities", "load",
     ];
 
     /// <summary>The version of Contracts that this kernel was built with, such as 0.1.</summary>
@@ -145,6 +145,8 @@ internal sealed partial class ManifestReader
                 ? Choice<PluginMaturity>("maturity", null, null) : null,
             NeedsRestart = Restart(kind, placement),
             Isolation = ReadIsolation(kind, placement),
+            Capabilities = ReadCapabilities(),
+            Load = Choice<PluginLoad>("load", PluginLoad.Always, null),
             Limits = ReadLimits(),
             Settings = ReadSettings(),
             Files = ReadFiles(),

@@ -23,6 +23,9 @@ internal sealed class ModuleFactory(
 {
     private readonly VetoBoard vetoes = new(TimeProvider.System);
 
+    /// <summary>What plugins that may operate the node are given; null without a node.</summary>
+    internal INodeOperations? Operations { get; init; }
+
     /// <summary>Loads, registers and constructs; the providers have been constructed.</summary>
     /// <param name="module">The module; its manifest is good.</param>
     /// <param name="fault">What to do when a callback of the module throws later.</param>
@@ -38,6 +41,12 @@ internal sealed class ModuleFactory(
 
             Place(module, module.Manifest!.Placement, fault);
             PluginRegistry registry = NewRegistry(module);
+            if (module.Manifest.Capabilities.Contains(PluginCapability.Operate))
+            {
+                registry.Services.AddSingleton(Operations ?? throw new RefusedException(
+                    new Refusal($"plugin {module.Id}", "a node to operate", "none")));
+            }
+
             foreach ((Type service, Module provider) in module.Providers)
             {
                 object provided = provider.Parts.Provided[service];

@@ -86,6 +86,9 @@ public sealed class Node : IAsyncDisposable
     /// </summary>
     internal JsonObject Events => RecorderDocument.Of(Info, recorder!, partnerRing!);
 
+    /// <summary>Number of the last event of this node, and of its partner, that is known.</summary>
+    internal (ulong Own, ulong Partner) Recorded => (recorder!.Recorded, partnerRing!.Recorded);
+
     internal IReadOnlyList<Module> Modules => host.Modules;
 
     /// <summary>Whose code is still in memory although it has ended.</summary>
@@ -228,7 +231,10 @@ public sealed class Node : IAsyncDisposable
         Say(1, $"node {Info.Name}, epoch {Info.BootEpoch:x}, transport {settings.Transport.Name}");
         factory = new ModuleFactory(
             new EmbeddedLoader(embedded, new McMasterPluginLoader()), reactors, Info,
-            settings.Plugins, logs);
+            settings.Plugins, logs)
+        {
+            Operations = new NodeOperations(new ManagementCommands(this)),
+        };
         plugins = PluginSource.Open(embedded, settings.Plugins, log);
         IReadOnlyList<PluginCandidate> found = plugins.Find(transportsAlone: true);
         Module transport = await LoadTransportAsync(found);
@@ -467,12 +473,13 @@ public sealed class Node : IAsyncDisposable
 
     /// <summary>
     /// What the configuration names, what is installed, which has a switch of its own, and what the
-    /// node was handed; all when it names none; but for spare witnesses.
+    /// node was handed; all when it names none; but for spare witnesses and what is for those alone
+    /// who give it settings.
     /// </summary>
     private IEnumerable<string> Wanted(Dictionary<string, PluginManifest> good)
     {
         IReadOnlyList<string>? named = settings.Plugins.Clients;
-        IReadOnlyList<PluginManifest> spare = WitnessChoice.NotMeant(
+        IReadOnlyList<PluginManifest> spare = UnnamedPlugins.NotMeant(
             good.Values,
             id => settings.Plugins.Settings.GetSection(id).GetChildren().Any(), named);
         foreach (PluginManifest manifest in spare)

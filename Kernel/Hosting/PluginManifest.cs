@@ -57,6 +57,12 @@ internal sealed record PluginManifest(
     /// <summary>Where its clients run.</summary>
     public PluginIsolation Isolation { get; init; }
 
+    /// <summary>What it may do beside being what it is.</summary>
+    public IReadOnlyList<PluginCapability> Capabilities { get; init; } = [];
+
+    /// <summary>When it is loaded.</summary>
+    public PluginLoad Load { get; init; }
+
     /// <summary>Where it was found.</summary>
     public PluginOrigin Origin { get; init; }
 
@@ -117,6 +123,23 @@ internal enum PluginMaturity
 internal sealed record PluginLimits(
     long? MemoryBytes = null, int? Ports = null, int? Posts = null, int? LogLines = null,
     long? HeapBytes = null);
+
+/// <summary>What a plugin may do beside being what it is.</summary>
+internal enum PluginCapability
+{
+    /// <summary>Asks the node for all that an operator may.</summary>
+    Operate,
+}
+
+/// <summary>When a plugin is loaded that nobody has named.</summary>
+internal enum PluginLoad
+{
+    /// <summary>When it is found.</summary>
+    Always,
+
+    /// <summary>When it has settings.</summary>
+    Configured,
+}
 
 /// <summary>Where a plugin's clients run.</summary>
 internal enum PluginIsolation

@@ -2,13 +2,14 @@ using System.Text.Json.Nodes;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Hosting;
+using StorageOs.Kernel.Recorder;
 
 namespace StorageOs.Kernel.Management;
 
 /// <summary>What can be asked of a node: the kernel's own commands, and each module's.</summary>
 internal sealed class ManagementCommands(Node node)
 {
-    private static readonly string[] Own = ["status", "plugins", "follow", "stop", "events"];
+    private static readonly string[] Own = ["status", "plugins", "follow", "stop", "events", "timeline"];
 
     /// <summary>Runs the command that a request names.</summary>
     /// <exception cref="RefusedException">The request, or what it asks for, is refused.</exception>
@@ -21,6 +22,7 @@ internal sealed class ManagementCommands(Node node)
             "plugins" => StatusDocument.Plugins(node),
             "follow" => await FollowAsync(arguments),
             "events" => node.Events,
+            "timeline" => StoryDocument.Of(node.Events),
             "stop" => Stop(),
             _ => await RunOfModuleAsync(name, arguments, cancellation),
         };

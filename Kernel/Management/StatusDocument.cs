@@ -30,6 +30,7 @@ internal static class StatusDocument
         JsonObject document = new()
         {
             ["name"] = node.Info.Name,
+            ["homeGroup"] = node.Info.HomeGroup.Value,
             ["pid"] = Environment.ProcessId,
             ["phase"] = node.Phase.ToString(),
             ["epoch"] = $"{node.Info.BootEpoch:x}",
@@ -43,6 +44,11 @@ internal static class StatusDocument
             ["takeover"] = ownership?["takeover"]?.DeepClone() ?? NoTakeover(ownership),
             ["witness"] = ownership?["witness"]?.DeepClone(),
             ["plugins"] = Plugins(node),
+            ["recorded"] = new JsonObject
+            {
+                ["own"] = node.Recorded.Own,
+                ["partner"] = node.Recorded.Partner,
+            },
         };
         JsonObject sections = [];
         foreach ((string name, JsonNode? part) in parts)

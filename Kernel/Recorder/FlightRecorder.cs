@@ -42,6 +42,9 @@ internal sealed class FlightRecorder : IDisposable
         set => Volatile.Write(ref session, value);
     }
 
+    /// <summary>How many events there have been, over all boots.</summary>
+    public ulong Recorded => Volatile.Read(ref last);
+
     /// <summary>What it holds.</summary>
     public EventRing Read() => EventRing.Read(ring);
 

@@ -48,6 +48,9 @@ internal sealed class PartnerRing
         }
     }
 
+    /// <summary>The last of the partner's events that is known.</summary>
+    public ulong Recorded => Volatile.Read(ref have);
+
     /// <summary>What is known of the partner's events.</summary>
     public EventRing Read() => EventRing.Read(ring);
 

@@ -32,6 +32,9 @@ internal sealed class PairRun : IAsyncDisposable
 
     public int Port { get; } = DrillCommand.FreePorts();
 
+    /// <summary>Port of a's page; 0 for none, as most tests need none.</summary>
+    public int WebPort { get; init; }
+
     public string Uri => $"nbd://127.0.0.1:{Port}/vol0";
 
     public static (int Code, string Out, string Error) Run(
@@ -70,7 +73,7 @@ internal sealed class PairRun : IAsyncDisposable
     {
         var (code, output, error) = StorageOs([
             "pair", "--detach", "--dir", Folder, "--nbd-port", $"{Port}", "--size", "64M",
-            .. more]);
+            "--web-port", $"{WebPort}", .. more]);
         Assert.True(code == 0, $"exit {code}: {output}{error}");
     }
 
@@ -81,7 +84,10 @@ internal sealed class PairRun : IAsyncDisposable
     public void Make(long volumeBytes, params string[] plugins) => PairLayout.At(Folder).Make(
         new PairOptions(
             "loopback", [Path.Combine(Root, "artifacts", "plugins"), .. plugins],
-            volumeBytes, Port));
+            volumeBytes, Port)
+        {
+            WebPort = WebPort,
+        });
 
     /// <summary>
     /// Boots one node of a pair that was made; its log is where the command puts it.

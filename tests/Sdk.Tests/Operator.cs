@@ -15,7 +15,7 @@ public sealed class Operator : IDisposable
     public Operator()
     {
         Directory.CreateDirectory(Trusted);
-        Do("pair", "--detach", "--size", "16M", "--nbd-port", $"{FreePort()}");
+        Do("pair", "--detach", "--size", "16M", "--nbd-port", $"{FreePort()}", "--web-port", "0");
         Edit(plugins => plugins["trust"] = Trusted);
         RequireSigned(true);
     }

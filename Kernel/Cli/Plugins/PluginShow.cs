@@ -99,6 +99,8 @@ internal static class PluginShow
             shown["heap at most"] = manifest.Limits.HeapBytes;
             shown["provides"] = Names(manifest.Provides);
             shown["requires"] = Names(manifest.Requires);
+            shown["may"] = new JsonArray([.. manifest.Capabilities.Select(
+                static one => (JsonNode)$"{one}".ToLowerInvariant())]);
             shown["settings"] = new JsonArray([.. manifest.Settings.Properties.Keys.Select(
                 static key => (JsonNode)key)]);
         }

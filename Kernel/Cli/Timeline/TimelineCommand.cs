@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using StorageOs.Kernel.Recorder;
 
 namespace StorageOs.Kernel.Cli.Timeline;
 
@@ -67,7 +68,7 @@ internal static class TimelineCommand
         Output output, PairLayout pair, TimeSpan? since, string? node,
         CancellationToken cancellation)
     {
-        IReadOnlyList<StorySource> sources = await StorySource.AskAsync(pair, cancellation);
+        IReadOnlyList<StorySource> sources = await StorySources.AskAsync(pair, cancellation);
         Story story = Story.Of(
             sources[0].Name, sources[0].Events, sources[1].Name, sources[1].Events);
 

@@ -28,7 +28,7 @@ internal sealed class TimelineView(
             ["disagrees"] = story.Clock.Disagrees,
         },
         ["register"] = new JsonArray([.. story.Register.Select(Of)]),
-        ["events"] = new JsonArray([.. story.Events.Where(wanted).Select(Of)]),
+        ["events"] = new JsonArray([.. story.Events.Where(wanted).Select(StoryDocument.Of)]),
     };
 
     /// <summary>The form for people.</summary>
@@ -175,17 +175,6 @@ internal sealed class TimelineView(
         ["sync"] = change.Sync,
         ["by"] = change.By,
         ["intent"] = change.Intent,
-        ["time"] = Time(change.First),
+        ["time"] = StoryDocument.Time(change.First),
     };
-
-    private static JsonObject Of(StoryEvent of)
-    {
-        JsonObject one = RecorderDocument.Of(of.What);
-        one.Insert(0, "time", Time(of));
-        one.Insert(1, "node", of.Node);
-        return one;
-    }
-
-    private static string Time(StoryEvent of) =>
-        of.Time.ToString("yyyy-MM-ddTHH:mm:ss.ffffffZ", CultureInfo.InvariantCulture);
 }

@@ -27,6 +27,7 @@ internal sealed class NbdConnection
     private IDescriptorWatch? watch;
     private IDisposable? handshakeTimer;
     private IVolume? volume;
+    private ExportMetrics? metrics;
     private NbdRequest? free;
     private NbdRequest? filling;
     private uint discardBytes;
@@ -269,6 +270,7 @@ internal sealed class NbdConnection
     {
         handshakeTimer?.Dispose();
         volume = owner.Volume(handshake.Export);
+        metrics = new ExportMetrics(volume.Name);
         if (!volume.Served)
         {
             Drop();
@@ -368,6 +370,7 @@ internal sealed class NbdConnection
     private void Submit(NbdRequest request)
     {
         RequestHeader header = request.Header;
+        request.Began = ExportMetrics.Begin();
         request.Offset = (long)header.Offset;
         request.ForceUnitAccess = (header.Flags & NbdCommandFlags.ForceUnitAccess) != 0;
         request.Operation = header.Command switch
@@ -411,6 +414,10 @@ internal sealed class NbdConnection
                 NbdCommand.BlockStatus => extents.Gather(volume!, request),
                 _ => 0,
             };
+            if (request.Began != 0)
+            {
+                metrics!.Answered(request.Operation, request.Began, request.Header.Length);
+            }
         }
 
         outbound.Enqueue(request);
@@ -461,6 +468,7 @@ internal sealed class NbdConnection
         request.Error = NbdError.None;
         request.ReplyBytes = 0;
         request.ReceivedBytes = 0;
+        request.Began = 0;
         inFlight++;
         if (dataBytes > 0)
         {

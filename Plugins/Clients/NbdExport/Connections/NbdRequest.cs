@@ -27,6 +27,9 @@ internal sealed class NbdRequest(NbdConnection connection) : VolumeRequest
     /// <summary>The error to answer.</summary>
     public NbdError Error { get; set; }
 
+    /// <summary>When the volume was given it; 0 when nobody measures.</summary>
+    public long Began { get; set; }
+
     /// <summary>Whether the volume has it.</summary>
     public bool Submitted { get; set; }
 

@@ -1,8 +1,7 @@
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
-using StorageOs.Kernel.Recorder;
 
-namespace StorageOs.Kernel.Cli.Timeline;
+namespace StorageOs.Kernel.Recorder;
 
 /// <summary>
 /// Lays two nodes' clocks over each other. Within a boot a node's monotonic clock is believed and

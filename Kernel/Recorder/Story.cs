@@ -6,9 +6,8 @@
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
-using StorageOs.Kernel.Recorder;
 
-namespace StorageOs.Kernel.Cli.Timeline;
+namespace StorageOs.Kernel.Recorder;
 
 /// <summary>An event in the story of a pair.</summary>
 /// <param name="Node">Whose it is.</param>

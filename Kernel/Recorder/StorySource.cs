@@ -1,8 +1,6 @@
 using System.Text.Json.Nodes;
-using StorageOs.Contracts.Runtime;
-using StorageOs.Kernel.Recorder;
 
-namespace StorageOs.Kernel.Cli.Timeline;
+namespace StorageOs.Kernel.Recorder;
 
 /// <summary>
 /// What is known of one node: from itself when it answers, and from its partner in any case.
@@ -19,18 +17,6 @@ internal sealed record StorySource(
     string Name, bool Answers, string Reason, IReadOnlyList<RecordedEvent> Events, int OwnCount,
     int KeptCount, int Damaged, RecordedEvent? Now)
 {
-    private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(5);
-
-    /// <summary>Asks both nodes at once.</summary>
-    public static async Task<IReadOnlyList<StorySource>> AskAsync(
-        PairLayout pair, CancellationToken cancellation)
-    {
-        (JsonNode? Document, string Reason)[] answers = await Task.WhenAll(
-            PairLayout.Names.Select(name => AskAsync(pair.Socket(name), cancellation)));
-        return [.. PairLayout.Names.Select((name, index) => Of(
-            name, answers[index].Reason, answers[index].Document, answers[1 - index].Document))];
-    }
-
     /// <summary>Puts together what a node and its partner say of the node.</summary>
     public static StorySource Of(
         string name, string reason, JsonNode? itself, JsonNode? partner)
@@ -44,19 +30,5 @@ internal sealed record StorySource(
             name, itself is not null, reason, all, own.Events.Count, kept.Events.Count,
             own.Damaged + kept.Damaged,
             itself?["now"] is { } now ? RecorderDocument.Event(now) : null);
-    }
-
-    private static async Task<(JsonNode? Document, string Reason)> AskAsync(
-        string socket, CancellationToken cancellation)
-    {
-        try
-        {
-            return (
-                await NodeClient.AskAsync(socket, "events", null, AnswerTimeMax, cancellation), "");
-        }
-        catch (RefusedException refused)
-        {
-            return (null, refused.Refusal.Actual);
-        }
     }
 }

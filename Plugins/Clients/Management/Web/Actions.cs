@@ -1,0 +1,99 @@
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Management.Node;
+
+namespace StorageOs.Management.Web;
+
+/// <summary>A planned move of a group to the node that is asked.</summary>
+/// <param name="Group">0 or 1.</param>
+/// <param name="Check">Only say what would hinder it, and how long it would take.</param>
+/// <param name="Override">Plugins whose vetoes are to be overridden.</param>
+internal sealed record TakeoverBody(int Group, bool Check = false, string[]? Override = null);
+
+/// <summary>A move of a group home, to the node that is asked.</summary>
+/// <param name="Group">0 or 1.</param>
+/// <param name="Override">Plugins whose vetoes are to be overridden.</param>
+internal sealed record GivebackBody(int Group, string[]? Override = null);
+
+/// <summary>
+/// What an operator has the node do. Each is told in the node's log, with who asked and what came
+/// of it, and so is part of the story of the pair.
+/// </summary>
+internal sealed class Actions(NodeView view, ILogger log)
+{
+    private static readonly TimeSpan MoveTimeMax = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(20);
+
+    /// <summary>Takes a group over, or says what would hinder it.</summary>
+    public Task<IResult> TakeoverAsync(TakeoverBody body, HttpContext context) => body.Check
+        ? AskAsync(
+            context, $"check of group {body.Group}", "takeover",
+            new JsonObject { ["group"] = body.Group, ["check"] = true }, AnswerTimeMax)
+        : AskAsync(
+            context, $"takeover of group {body.Group}", "takeover",
+            Arguments(body.Group, body.Override), MoveTimeMax);
+
+    /// <summary>Moves a group home; this node must be its home.</summary>
+    public async Task<IResult> GivebackAsync(GivebackBody body, HttpContext context)
+    {
+        JsonObject status = await view.StatusAsync(context.RequestAborted);
+        return $"{status["node"]?["homeGroup"]}" == $"{body.Group}"
+            ? await AskAsync(
+                context, $"giveback of group {body.Group}", "takeover",
+                Arguments(body.Group, body.Override), MoveTimeMax)
+            : Answers.Refused(StatusCodes.Status409Conflict, new(
+                $"giveback of group {body.Group}", "to be asked of the node at which it is at home",
+                $"asked of {view.Name}", "ask the partner"));
+    }
+
+    /// <summary>Compares both copies of what this node owns, from now on.</summary>
+    public Task<IResult> ScrubAsync(HttpContext context) =>
+        AskAsync(context, "scrub", "scrub", [], AnswerTimeMax);
+
+    private static JsonObject Arguments(int group, string[]? overridden)
+    {
+        JsonObject arguments = new() { ["group"] = group };
+        if (overridden is { Length: > 0 })
+        {
+            arguments["override"] = new JsonArray([.. overridden.Select(id => (JsonNode)id)]);
+        }
+
+        return arguments;
+    }
+
+    private async Task<IResult> AskAsync(
+        HttpContext context, string what, string command, JsonObject arguments, TimeSpan limit)
+    {
+        Caller caller = Caller.Of(context);
+        if (caller.Role != Role.Operator)
+        {
+            log.LogWarning("{Caller} asked for {What} and may not", caller, what);
+            return Answers.Refused(StatusCodes.Status403Forbidden, new(
+                what, "an operator's token", $"one of {caller.Name}, who is a viewer"));
+        }
+
+        try
+        {
+            // Whoever asked may go: what they asked for goes on.
+            JsonNode? result = await view.AskAsync(
+                command, arguments, limit, CancellationToken.None);
+            log.LogInformation("{Caller} asked for {What}: done", caller, what);
+            return Results.Json(new DoneBody(result));
+        }
+        catch (RefusedException refused)
+        {
+            log.LogWarning(
+                "{Caller} asked for {What}: refused, {Refusal}", caller, what, refused.Refusal);
+            return Answers.Refused(StatusCodes.Status409Conflict, refused.Refusal);
+        }
+        catch (TimeoutException)
+        {
+            log.LogWarning("{Caller} asked for {What}: no answer in {Limit}", caller, what, limit);
+            return Answers.Refused(StatusCodes.Status503ServiceUnavailable, new(
+                what, $"an answer within {limit.TotalSeconds} s", "none",
+                "see the status for what the node does"));
+        }
+    }
+}

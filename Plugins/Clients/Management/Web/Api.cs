@@ -1,0 +1,143 @@
+using System.Globalization;
+using System.Net.ServerSentEvents;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Routing;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Management.Node;
+
+namespace StorageOs.Management.Web;
+
+/// <summary>Whose token it is, and whose node.</summary>
+/// <param name="Node">Name of the node.</param>
+/// <param name="Name">Name of whoever asks.</param>
+/// <param name="Role"><c>viewer</c> or <c>operator</c>.</param>
+internal sealed record WhoBody(string Node, string Name, string Role);
+
+/// <summary>Events of both nodes, oldest first.</summary>
+/// <param name="Events">Each with node, time, severity, text and what it is about.</param>
+internal sealed record EventsBody(JsonArray Events);
+
+/// <summary>Every address of the API.</summary>
+internal static class Api
+{
+    private const string Base = "/api/v1";
+
+    /// <summary>Adds them.</summary>
+    public static void Map(
+        IEndpointRouteBuilder routes, NodeView view, Feed feed, Actions actions)
+    {
+        routes.MapGet("/livez", (CancellationToken cancellation) =>
+                Health.LiveAsync(view, cancellation))
+            .WithSummary("Whether the node answers.");
+        routes.MapGet("/readyz", (HttpRequest request, CancellationToken cancellation) =>
+                Health.ReadyAsync(view, request, cancellation))
+            .WithSummary("Whether the node serves; with ?verbose, all that was looked at.");
+        RouteGroupBuilder api = routes.MapGroup(Base);
+        MapLooks(api, view, feed);
+        MapActions(api, actions);
+        routes.MapFallback(static (HttpRequest request) => Page.Has(request.Path.Value!)
+            ? Page.Get(request.Path.Value!)
+            : Answers.Refused(StatusCodes.Status404NotFound, new(
+                "request", "an address that /openapi/v1.json lists",
+                $"{request.Method} {request.Path}")));
+    }
+
+    private static void MapLooks(RouteGroupBuilder api, NodeView view, Feed feed)
+    {
+        api.MapGet("/whoami", (HttpContext context) =>
+            {
+                Caller caller = Caller.Of(context);
+                return new WhoBody(
+                    view.Name, caller.Name, caller.Role.ToString().ToLowerInvariant());
+            })
+            .WithSummary("Who is asking, and what they may do.");
+        api.MapGet("/status", (CancellationToken cancellation) => LookAsync(
+                async () => Results.Json(await view.StatusAsync(cancellation))))
+            .WithSummary("All that the node knows of itself and of its partner.")
+            .Produces<JsonObject>();
+        api.MapGet("/events", (string? since, CancellationToken cancellation) => LookAsync(
+                async () => Age(since, out TimeSpan? age)
+                    ? Results.Json(new EventsBody(
+                        await view.EventsAsync(age, cancellation)))
+                    : Answers.Refused(StatusCodes.Status400BadRequest, new(
+                        "since", "a number with s, m, h or d, such as 10m", $"\"{since}\""))))
+            .WithSummary("What both nodes did, in one order; with ?since=10m, lately.")
+            .Produces<EventsBody>().Produces<RefusedBody>(StatusCodes.Status400BadRequest);
+        api.MapGet("/stream", (CancellationToken cancellation) =>
+                TypedResults.ServerSentEvents(StreamAsync(feed, cancellation)))
+            .WithSummary("What changes, as server-sent events: status, rates, event, keepalive.");
+    }
+
+    private static void MapActions(RouteGroupBuilder api, Actions actions)
+    {
+        void Act(string path, Delegate does, string summary) => api.MapPost(path, does)
+            .WithSummary(summary)
+            .Produces<DoneBody>()
+            .Produces<RefusedBody>(StatusCodes.Status403Forbidden)
+            .Produces<RefusedBody>(StatusCodes.Status409Conflict)
+            .Produces<RefusedBody>(StatusCodes.Status503ServiceUnavailable);
+        Act(
+            "/takeover", ([FromBody] TakeoverBody body, HttpContext context) =>
+                actions.TakeoverAsync(body, context),
+            "Moves a group to this node, or says what would hinder it.");
+        Act(
+            "/giveback", ([FromBody] GivebackBody body, HttpContext context) =>
+                actions.GivebackAsync(body, context),
+            "Moves a group home to this node.");
+        Act(
+            "/scrub", (HttpContext context) => actions.ScrubAsync(context),
+            "Compares both copies of what this node owns, from now on.");
+    }
+
+    private static async IAsyncEnumerable<SseItem<string>> StreamAsync(
+        Feed feed,
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+    {
+        await foreach (FeedItem item in feed.ListenAsync(cancellation))
+        {
+            yield return new SseItem<string>(item.Text, item.Kind);
+        }
+    }
+
+    private static async Task<IResult> LookAsync(Func<Task<IResult>> look)
+    {
+        try
+        {
+            return await look();
+        }
+        catch (RefusedException refused)
+        {
+            return Answers.Refused(StatusCodes.Status503ServiceUnavailable, refused.Refusal);
+        }
+        catch (TimeoutException)
+        {
+            return Answers.Refused(StatusCodes.Status503ServiceUnavailable, new(
+                "the node's status", "an answer within 5 s", "none"));
+        }
+    }
+
+    private static bool Age(string? text, out TimeSpan? age)
+    {
+        age = null;
+        if (text is null)
+        {
+            return true;
+        }
+
+        int number = 0;
+        bool good = text.Length is > 1 and < 8 && int.TryParse(
+            text[..^1], NumberStyles.None, CultureInfo.InvariantCulture, out number);
+        age = !good ? null : text[^1] switch
+        {
+            's' => TimeSpan.FromSeconds(number),
+            'm' => TimeSpan.FromMinutes(number),
+            'h' => TimeSpan.FromHours(number),
+            'd' => TimeSpan.FromDays(number),
+            _ => null,
+        };
+        return age is not null;
+    }
+}

@@ -1,0 +1,157 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using StorageOs.Contracts.Runtime;
+using StorageOs.Management.Metrics;
+using StorageOs.Management.Node;
+
+namespace StorageOs.Management.Web;
+
+/// <summary>One thing that a stream tells.</summary>
+/// <param name="Kind"><c>status</c>, <c>rates</c>, <c>event</c> or <c>keepalive</c>.</param>
+/// <param name="Text">The document.</param>
+internal readonly record struct FeedItem(string Kind, string Text);
+
+/// <summary>
+/// Tells all who listen what changes: one look at the node for all of them, and none for nobody.
+/// </summary>
+internal sealed class Feed : IAsyncDisposable
+{
+    private const int BehindMax = 64;
+    private const int KeepaliveLooks = 10;
+    private static readonly TimeSpan LookPeriod = TimeSpan.FromMilliseconds(500);
+    private readonly NodeView view;
+    private readonly Rates rates;
+    private readonly ILogger log;
+    private readonly ConcurrentDictionary<Channel<FeedItem>, byte> listeners = [];
+    private readonly CancellationTokenSource ends = new();
+    private readonly Task running;
+    private HashSet<string> told = [];
+    private string recorded = "";
+
+    public Feed(NodeView view, Rates rates, ILogger log)
+    {
+        (this.view, this.rates, this.log) = (view, rates, log);
+        rates.Measured += document => Tell(new FeedItem("rates", document.ToJsonString()));
+        running = Task.Run(RunAsync);
+    }
+
+    /// <summary>
+    /// What happens from now on. It ends when the node stops, and for one who falls too far behind:
+    /// who comes again asks for what was missed.
+    /// </summary>
+    public async IAsyncEnumerable<FeedItem> ListenAsync(
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+    {
+        Channel<FeedItem> own = Channel.CreateBounded<FeedItem>(BehindMax);
+        listeners[own] = 0;
+        try
+        {
+            JsonObject status = await view.StatusAsync(cancellation);
+            yield return new FeedItem("status", status.ToJsonString());
+            await foreach (FeedItem item in own.Reader.ReadAllAsync(cancellation))
+            {
+                yield return item;
+            }
+        }
+        finally
+        {
+            _ = listeners.TryRemove(own, out _);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await ends.CancelAsync();
+        await running;
+        foreach (Channel<FeedItem> listener in listeners.Keys)
+        {
+            _ = listener.Writer.TryComplete();
+        }
+
+        ends.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        using PeriodicTimer timer = new(LookPeriod);
+        string last = "";
+        int looks = 0;
+        try
+        {
+            while (await timer.WaitForNextTickAsync(ends.Token))
+            {
+                if (listeners.IsEmpty)
+                {
+                    continue;
+                }
+
+                last = await LookAsync(last);
+                if (++looks % KeepaliveLooks == 0)
+                {
+                    Tell(new FeedItem("keepalive", "{}"));
+                }
+            }
+        }
+        catch (OperationCanceledException) when (ends.IsCancellationRequested)
+        {
+            log.LogDebug("the feed has ended");
+        }
+    }
+
+    private async Task<string> LookAsync(string last)
+    {
+        try
+        {
+            JsonObject status = await view.StatusAsync(ends.Token);
+            string known = $"{status["node"]?["recorded"]}";
+            if (known != recorded)
+            {
+                await TellEventsAsync();
+                recorded = known;
+            }
+
+            string state = $"{status["node"]?.ToJsonString()}{status["partnerUrl"]}";
+            if (state != last)
+            {
+                Tell(new FeedItem("status", status.ToJsonString()));
+            }
+
+            return state;
+        }
+        catch (Exception failure) when (failure is RefusedException or TimeoutException)
+        {
+            log.LogWarning("the node does not tell its status: {Failure}", failure.Message);
+            return last;
+        }
+    }
+
+    /// <summary>Tells what is newer than what was told; of the first look nothing.</summary>
+    private async Task TellEventsAsync()
+    {
+        JsonObject[] all =
+            [.. (await view.EventsAsync(null, ends.Token)).OfType<JsonObject>()];
+        HashSet<string> before = told;
+        told = [.. all.Select(IdOf)];
+        foreach (JsonObject one in all.Where(one => before.Count > 0 && !before.Contains(IdOf(one))))
+        {
+            Tell(new FeedItem("event", one.ToJsonString()));
+        }
+    }
+
+    private static string IdOf(JsonObject one) =>
+        $"{one["node"]} {one["epoch"]} {one["sequence"]}";
+
+    private void Tell(FeedItem item)
+    {
+        foreach (Channel<FeedItem> listener in listeners.Keys)
+        {
+            if (!listener.Writer.TryWrite(item))
+            {
+                _ = listener.Writer.TryComplete();
+            }
+        }
+    }
+}
