@@ -94,7 +94,7 @@ public sealed class LookTests(WebPair web, Browser browser)
     {
         await web.AtHomeAsync();
         await using Window window = await browser.OpenAsync($"{web.Origin("a")}/#token=wrong");
-        ILocator field = window.Page.GetByLabel("Token");
+        ILocator field = window.Page.Locator("#token-field");
         await Expect(field).ToBeFocusedAsync();
         await Expect(window.Headline).ToContainTextAsync("a token is needed");
         await Expect(window.Page.Locator("#volumes")).ToBeHiddenAsync();
