@@ -5,9 +5,9 @@ using static Microsoft.Playwright.Assertions;
 namespace StorageOs.Dashboard.Tests;
 
 /// <summary>What becomes of the page when nodes die, the one that it came from among them.</summary>
+[Collection(OnePair.Name)]
 [Trait("Category", "Slow")]
 public sealed class FailoverTests(WebPair web, Browser browser)
-    : IClassFixture<WebPair>, IClassFixture<Browser>
 {
     private const int Written = 24 << 20;
 

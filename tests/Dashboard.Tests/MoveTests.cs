@@ -5,9 +5,9 @@ using static Microsoft.Playwright.Assertions;
 namespace StorageOs.Dashboard.Tests;
 
 /// <summary>What an operator does with it, by mouse and by keyboard.</summary>
+[Collection(OnePair.Name)]
 [Trait("Category", "Slow")]
 public sealed class MoveTests(WebPair web, Browser browser)
-    : IClassFixture<WebPair>, IClassFixture<Browser>
 {
     [Fact]
     public async Task A_group_is_moved_by_mouse_and_brought_home()
@@ -18,12 +18,12 @@ public sealed class MoveTests(WebPair web, Browser browser)
         await Expect(window.Dialog).ToContainTextAsync("b will serve group 0 (vol0) in place of a");
         await Expect(window.Dialog).ToContainTextAsync("Nothing hinders it");
         await Expect(window.Dialog).ToContainTextAsync("clients would wait for about");
-        Assert.Equal("a b", web.Pair.Owners("b")); // Asked, not moved.
+        Assert.Equal("a", web.Owner(0)); // Asked, not moved.
         await window.ShootAsync("move-asks");
-        await window.AccessibleAsync();
+        await window.DialogIsAccessibleAsync();
         await window.Dialog.Locator("[data-do='act']").ClickAsync();
         await Expect(window.Dialog).ToContainTextAsync("b serves vol0");
-        Assert.Equal("b b", web.Pair.Owners("b"));
+        Assert.Equal("b", web.Owner(0));
         await window.ShootAsync("move-done");
         await window.Dialog.Locator("[data-do='close']").ClickAsync();
         await Expect(window.Group(0)).ToContainTextAsync("Served by b, mirrored");
@@ -35,7 +35,7 @@ public sealed class MoveTests(WebPair web, Browser browser)
         await Expect(window.Dialog).ToContainTextAsync("Nothing hinders it");
         await window.Dialog.Locator("[data-do='act']").ClickAsync();
         await Expect(window.Dialog).ToContainTextAsync("a serves vol0");
-        Assert.Equal("a b", web.Pair.Owners("a"));
+        Assert.Equal("a", web.Owner(0));
         Assert.Empty(window.Complaints);
     }
 
@@ -53,7 +53,7 @@ public sealed class MoveTests(WebPair web, Browser browser)
         await window.Page.Keyboard.PressAsync("Enter");
         await Expect(window.Dialog).ToContainTextAsync("a serves vol1");
         await Expect(window.Page.Locator("#say")).ToContainTextAsync("a serves vol1");
-        Assert.Equal("a a", web.Pair.Owners("a"));
+        Assert.Equal("a", web.Owner(1));
         await window.Page.Keyboard.PressAsync("Escape");
         await Expect(window.Dialog).ToBeHiddenAsync();
         await Expect(window.Act("giveback", 1)).ToBeFocusedAsync();
@@ -75,7 +75,7 @@ public sealed class MoveTests(WebPair web, Browser browser)
         await Expect(window.Dialog.Locator(".refusal dt")).ToHaveTextAsync(
             ["Expected", "Found", "What to do"]);
         await Expect(window.Dialog).ToContainTextAsync(WebPair.Why);
-        Assert.Equal("a b", web.Pair.Owners("b"));
+        Assert.Equal("a", web.Owner(0));
         await window.ShootAsync("move-refused");
 
         // Checked again, it is there, and nothing moves before it is overridden by name.
@@ -84,14 +84,14 @@ public sealed class MoveTests(WebPair web, Browser browser)
         await Expect(window.Dialog).ToContainTextAsync("What to do: wait for its end");
         await Expect(act).ToHaveAttributeAsync("aria-disabled", "true");
         await act.ClickAsync(new LocatorClickOptions { Force = true });
-        Assert.Equal("a b", web.Pair.Owners("b"));
+        Assert.Equal("a", web.Owner(0));
         await window.ShootAsync("move-veto");
-        await window.AccessibleAsync();
+        await window.DialogIsAccessibleAsync();
         await window.Page.GetByLabel("backup: I have read").CheckAsync();
         await Expect(act).ToHaveTextAsync("Move to b, overriding backup");
         await act.ClickAsync();
         await Expect(window.Dialog).ToContainTextAsync("b serves vol0");
-        Assert.Equal("b b", web.Pair.Owners("b"));
+        Assert.Equal("b", web.Owner(0));
         Assert.Contains("the veto of backup is overridden", web.Pair.Log("b"));
 
         // What a module says is text, whatever it looks like.

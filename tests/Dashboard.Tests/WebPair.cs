@@ -49,6 +49,9 @@ public sealed class WebPair : IAsyncLifetime
         await Pair.InSyncAsync();
     }
 
+    /// <summary>Who owns a group, as its owner knows it.</summary>
+    internal string Owner(int group) => Pair.Owners("b").Split(' ')[group];
+
     /// <summary>Address of a node's page.</summary>
     internal string Origin(string node) =>
         $"http://127.0.0.1:{Pair.WebPort + (node == "a" ? 0 : 1)}";

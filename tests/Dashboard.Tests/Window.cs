@@ -102,12 +102,17 @@ internal sealed partial class Window : IAsyncDisposable
     }
 
     /// <summary>Whoever cannot see it or sees little can use it, by what a machine can tell.</summary>
-    public async Task AccessibleAsync()
+    public Task AccessibleAsync() => AccessibleAsync(() => Page.RunAxe());
+
+    /// <summary>The same of what stands before everything else.</summary>
+    public Task DialogIsAccessibleAsync() => AccessibleAsync(() => Dialog.RunAxe());
+
+    private async Task AccessibleAsync(Func<Task<AxeResult>> look)
     {
         foreach (ColorScheme scheme in new[] { ColorScheme.Dark, ColorScheme.Light })
         {
             await Page.EmulateMediaAsync(new() { ColorScheme = scheme });
-            AxeResult found = await Page.RunAxe();
+            AxeResult found = await look();
             Assert.True(found.Violations.Length == 0, $"{scheme}: " + string.Join(
                 '\n', found.Violations.Select(one => $"{one.Id}: {one.Help}: "
                     + string.Join(", ", one.Nodes.Select(node => node.Html)))));

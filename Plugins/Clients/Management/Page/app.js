@@ -152,6 +152,12 @@ function announce(headline) {
 }
 
 function noticesView(now) {
+  if (sources.every(source => source.state === 'lost')) {
+    const last = sources.reduce((one, other) => one.lostAt > other.lostAt ? one : other);
+    return [noticeView('bad', 'No answer', last,
+      'No node answers any more: everything below is old.', last.lostAt)];
+  }
+
   return sources.map(source => {
     const then = returned.get(source);
     if (source.state === 'live' && then && now - then.at < returnShownMs) {

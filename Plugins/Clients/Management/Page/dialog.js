@@ -3,7 +3,7 @@
 // does.
 
 import { h, fill } from './dom.js';
-import { badge, ended } from './parts.js';
+import { badge, ended, ofPage } from './parts.js';
 import { hindranceView } from './picture.js';
 import { volumeNames } from './pair.js';
 import { Refused } from './source.js';
@@ -248,7 +248,7 @@ function refusalView(at) {
   return [
     h('p', {}, badge('bad', 'Refused'), ` ${subject}`),
     h('dl', { class: 'facts refusal' }, [['Expected', expected], ['Found', actual],
-      ['What to do', remedy]].map(([name, text]) =>
+      ['What to do', ofPage(remedy)]].map(([name, text]) =>
       h('div', {}, h('dt', {}, name), h('dd', {}, text)))),
   ];
 }

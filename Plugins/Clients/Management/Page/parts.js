@@ -43,6 +43,12 @@ export function action(label, values, why = '', extra = '') {
     why ? h('span', { class: 'why', id }, why) : null);
 }
 
+/** A remedy without the option of a command line: the page has a box for it. */
+export function ofPage(remedy) {
+  return String(remedy ?? '').replace(
+    /[;,] or --override \S+$/, '; or check a move and override it there');
+}
+
 /** Ended by a full stop; what begins with a node's name keeps its letters. */
 export function ended(text) {
   const all = String(text ?? '').trim();

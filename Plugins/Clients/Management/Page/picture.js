@@ -1,7 +1,7 @@
 // The pair as a picture: two nodes and what is between them.
 
 import { h } from './dom.js';
-import { badge, facts, time } from './parts.js';
+import { badge, facts, ofPage, time } from './parts.js';
 import { hindrances, isLost, volumeNames } from './pair.js';
 import { bytes, count, list, millis, span, words } from './units.js';
 
@@ -78,7 +78,7 @@ function beatOf(heard, node) {
       min: 0, max: limit || 1, value: Math.min(gap, limit || 1), high: limit * 0.7,
       'aria-label': `Largest gap of the beat of ${node.name}`,
     }, millis(gap)),
-    ` gaps to ${millis(gap)}, limit ${millis(Math.round(limit))}`,
+    ` gaps to ${millis(Math.round(gap))}, limit ${millis(Math.round(limit))}`,
   ];
 }
 
@@ -181,11 +181,6 @@ function possible(node, when, kind) {
     may === undefined ? 'Not known' : may ? 'Possible' : 'Not possible'), ` ${when}`);
 }
 
-// How a veto is overridden on a command line says nothing here, where there is a box for it.
-function remedyOf(one) {
-  return one.code === 'vetoed' ? one.remedy.replace(/; or --override \S+$/, '') : one.remedy;
-}
-
 /** One thing that hinders a takeover, with what to do. */
 export function hindranceView(one) {
   const scope = one.planned === false ? 'hinders only takeovers from a lost partner'
@@ -193,7 +188,7 @@ export function hindranceView(one) {
   const group = one.group === null || one.group === undefined ? '' : `Group ${one.group}: `;
   return h('li', { 'data-key': `${one.group}-${one.code}-${one.who ?? ''}` },
     h('p', {}, h('strong', {}, `${group}${one.what}`)),
-    h('p', { class: 'remedy' }, `What to do: ${remedyOf(one)}`),
+    h('p', { class: 'remedy' }, `What to do: ${ofPage(one.remedy)}`),
     h('p', { class: 'quiet' }, `${scope}${one.ageSeconds > 0
       ? `, for ${span(one.ageSeconds)}` : ''}`));
 }

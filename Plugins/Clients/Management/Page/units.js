@@ -1,5 +1,7 @@
 // Numbers with units and times as people say them.
 
+// Between a number and its unit no line is broken.
+const gap = '\u00a0';
 const sizes = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
 /** Bytes with a binary unit and at most three digits that count. */
@@ -15,7 +17,7 @@ export function bytes(count) {
     unit += 1;
   }
 
-  return `${unit === 0 ? value : digits(value)} ${sizes[unit]}`;
+  return `${unit === 0 ? value : digits(value)}${gap}${sizes[unit]}`;
 }
 
 /** A number with at most three digits that count, and groups of three. */
@@ -26,8 +28,8 @@ export function digits(value) {
 
 /** Microseconds in the unit that fits. */
 export function micros(us) {
-  return us >= 1e6 ? `${digits(us / 1e6)} s` : us >= 1000
-    ? `${digits(us / 1000)} ms` : `${digits(us)} µs`;
+  return us >= 1e6 ? `${digits(us / 1e6)}${gap}s` : us >= 1000
+    ? `${digits(us / 1000)}${gap}ms` : `${digits(us)}${gap}µs`;
 }
 
 /** Milliseconds in the unit that fits. */
@@ -39,7 +41,7 @@ export function millis(ms) {
 export function span(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) {
-    return `${whole} s`;
+    return `${whole}${gap}s`;
   }
 
   const steps = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
@@ -47,7 +49,7 @@ export function span(seconds) {
   const [size, name] = steps[first];
   const rest = steps[first + 1];
   const more = Math.floor((whole % size) / rest[0]);
-  return `${Math.floor(whole / size)} ${name}${more > 0 ? ` ${more} ${rest[1]}` : ''}`;
+  return `${Math.floor(whole / size)}${gap}${name}${more > 0 ? ` ${more}${gap}${rest[1]}` : ''}`;
 }
 
 /** How long ago, in words. */

@@ -4,7 +4,7 @@ import { h } from './dom.js';
 import { action, badge, facts } from './parts.js';
 import { isLost } from './pair.js';
 import { progressOf } from './loss.js';
-import { bytes, count, digits, micros, span } from './units.js';
+import { bytes, count, digits, micros, millis, span } from './units.js';
 
 const syncs = { InSync: 'in sync', Stale: 'stale', New: 'new, never in sync', Moved: 'moved' };
 
@@ -97,12 +97,12 @@ function logView(group) {
 
 function takenIn(last) {
   return last && last.takeoverMs !== undefined
-    ? `noticed in ${digits(last.detectMs)} ms, served after ${digits(last.takeoverMs)} ms` : null;
+    ? `noticed in ${millis(last.detectMs)}, served after ${millis(last.takeoverMs)}` : null;
 }
 
 function movedIn(last) {
   return last && last.totalMs !== null && last.totalMs !== undefined
-    ? `took ${digits(last.totalMs)} ms, ${span(last.secondsAgo ?? 0)} ago` : null;
+    ? `took ${millis(last.totalMs)}, ${span(last.secondsAgo ?? 0)} ago` : null;
 }
 
 function volumeView(volume, rates) {
