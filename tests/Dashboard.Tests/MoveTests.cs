@@ -52,7 +52,7 @@ public sealed class MoveTests(WebPair web, Browser browser)
         await window.TabToAsync("[data-do='act']");
         await window.Page.Keyboard.PressAsync("Enter");
         await Expect(window.Dialog).ToContainTextAsync("a serves vol1");
-        await Expect(window.Page.Locator("#say")).ToContainTextAsync("a serves vol1");
+        await Expect(window.Dialog.GetByRole(AriaRole.Status)).ToContainTextAsync("a serves vol1");
         Assert.Equal("a", web.Owner(1));
         await window.Page.Keyboard.PressAsync("Escape");
         await Expect(window.Dialog).ToBeHiddenAsync();

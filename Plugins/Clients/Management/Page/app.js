@@ -26,7 +26,7 @@ const timeline = new Timeline();
 const sources = [new NodeSource(origin, url => tokens.of(url), hear)];
 const returned = new Map();
 const returnShownMs = 20_000;
-const dialog = new ActionDialog(text => setText('say', text));
+const dialog = new ActionDialog();
 const marks = { yes: '✓', no: '✕', soon: '▲', unknown: '?' };
 let pair = pairOf(sources);
 let due = false;

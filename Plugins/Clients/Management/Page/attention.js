@@ -54,7 +54,7 @@ function ofNode(node, add) {
 
   const witness = said.witness;
   if (witness && !['Found', 'None'].includes(witness.state)) {
-    add('bad', `The witness of ${node.name} is ${witness.state.toLowerCase()}`
+    add('bad', `The witness of ${node.name} is ${words(witness.state ?? 'not known').toLowerCase()}`
       + `${witness.detail ? `: ${witness.detail}` : ''}.`, 'bring the witness back');
   }
 

@@ -13,11 +13,9 @@ import { list, millis, words } from './units.js';
 export class ActionDialog {
   #element = document.getElementById('action');
   #at = null;
-  #said;
 
-  /** Announces what came of an action. */
-  constructor(said) {
-    this.#said = said;
+  /** Hears what is pressed in it. */
+  constructor() {
     this.#element.addEventListener('click', event => this.#click(event));
     this.#element.addEventListener('change', () => this.#show());
     this.#element.addEventListener('close', () => {
@@ -74,7 +72,6 @@ export class ActionDialog {
         : (await at.target.source.ask(at.kind, { group: at.group.id, override })).result;
       at.state = 'done';
       at.done = doneText(at);
-      this.#said(at.done);
     } catch (failure) {
       this.#refuse(at, failure, 'action');
     }
@@ -87,7 +84,6 @@ export class ActionDialog {
     at.refusal = failure instanceof Refused ? failure.refusal : null;
     at.lost = !at.refusal;
     at.while = what;
-    this.#said(at.refusal ? `Refused: ${at.refusal.actual}` : 'No answer.');
   }
 
   #overridden() {

@@ -2,7 +2,7 @@
 // what the nodes themselves say now: silence is never taken for health.
 
 import { hindrances, isLost, volumeNames } from './pair.js';
-import { bytes, list, span } from './units.js';
+import { bytes, list, span, words } from './units.js';
 
 /** The answer for the pair: yes, no or unknown, with a headline and what to do. */
 export function verdictOf(pair, refusal = null) {
@@ -126,8 +126,8 @@ function lossOf(pair, lost) {
       text: `is lost already; ${rest.name} ${
         pair.groups.some(group => group.server === rest.name) ? 'serves alone' : 'does not serve'}`,
       reasons: [{
-        what: `${lost.name} is ${rest.now.partner.condition.toLowerCase()}, says ${rest.name}`
-          + `${end ? ` (${end})` : ''}.`,
+        what: `${lost.name} is ${words(rest.now.partner.condition).toLowerCase()}, says `
+          + `${rest.name}${end ? ` (${end})` : ''}.`,
         remedy: `start ${lost.name}; it is copied to by itself and is in sync again after that`,
       }],
     };
@@ -141,6 +141,14 @@ function lossOf(pair, lost) {
   const mine = pair.groups.filter(group => group.server === lost.name);
   const reasons = pair.groups.flatMap(group => group.server === rest.name
     ? goesOn(rest, group) : takesOver(rest, group));
+  if (reasons.length === 0 && rest.known && lost.known && rest.now.session?.state !== 'Ready'
+    && pair.groups.some(group => group.sync === 'InSync')) {
+    reasons.push({
+      what: `${rest.name} has no session with ${lost.name}.`,
+      remedy: 'wait until they have found each other; if nothing moves, see the handshake below',
+    });
+  }
+
   loss.reasons = reasons;
   loss.answer = pair.groups.length === 0 || reasons.some(reason => reason.unknown)
     ? 'unknown' : reasons.length > 0 ? 'no' : 'yes';
@@ -173,7 +181,7 @@ function takesOver(rest, group) {
     return [unheard(rest)];
   }
 
-  if (!rest.now.takeover && group.sync === 'InSync') {
+  if (!Array.isArray(rest.now.takeover?.hindrances) && group.sync === 'InSync') {
     return [{ what: `${rest.name} has not said whether it could take over.`, unknown: true,
       remedy: `wait until ${rest.name} serves` }];
   }

@@ -4,7 +4,7 @@
 export function pairOf(sources) {
   const nodes = {};
   for (const source of sources) {
-    const said = source.status?.node;
+    const said = tidy(source.status);
     if (said?.name) {
       nodes[said.name] = {
         name: said.name,
@@ -48,6 +48,26 @@ export function hindrances(node, group, kind) {
 /** The volumes of some groups, by name. */
 export function volumeNames(groups) {
   return groups.flatMap(group => group.volumes.map(volume => volume.name));
+}
+
+// What is not there is left out of lists, so that nobody stumbles over it. Once for each document.
+const tidied = new WeakMap();
+
+function tidy(status) {
+  if (status && !tidied.has(status)) {
+    tidied.set(status, withoutHoles(status.node));
+  }
+
+  return status ? tidied.get(status) : null;
+}
+
+function withoutHoles(value) {
+  if (Array.isArray(value)) {
+    return value.filter(one => one !== null && one !== undefined).map(withoutHoles);
+  }
+
+  return value === null || typeof value !== 'object' ? value : Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, withoutHoles(one)]));
 }
 
 function groupsOf(names, nodes) {

@@ -68,7 +68,7 @@ function knownFacts(node, serves) {
 
 function beatOf(heard, node) {
   if (heard.condition !== 'Serving' && heard.condition !== 'Booting') {
-    return `${heard.condition.toLowerCase()}, says ${node.partner.name}`;
+    return `${words(heard.condition ?? 'not known').toLowerCase()}, says ${node.partner.name}`;
   }
 
   const gap = heard.largestBeatGapMs ?? 0;

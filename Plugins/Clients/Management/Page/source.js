@@ -5,6 +5,7 @@ const silenceMs = 12_000; // A node says something every 5 s.
 const firstWordMs = 5_000;
 const answerMs = 60_000; // A takeover is refused or done long before.
 const pauseMs = [200, 1000, 2000];
+const refusedPauseMs = 10_000;
 const silence = new Error('no word for too long');
 
 /** What a node answers instead of what was asked for. */
@@ -54,12 +55,8 @@ export class NodeSource {
         this.#fail(failure);
       }
 
-      const pause = pauseMs[Math.min(this.tries, pauseMs.length - 1)];
+      await this.#pause();
       this.tries += 1;
-      await new Promise(resolve => {
-        this.#wake = resolve;
-        setTimeout(resolve, pause);
-      });
     }
   }
 
@@ -113,6 +110,18 @@ export class NodeSource {
       // Whatever ended it, a connection that nobody reads is not left behind.
       abort.abort();
     }
+  }
+
+  #pause() {
+    return new Promise(resolve => {
+      this.#wake = resolve;
+      // A token that is wrong stays wrong: asking on with it only uses up the tries there are.
+      if (this.state !== 'refused') {
+        setTimeout(resolve, pauseMs[Math.min(this.tries, pauseMs.length - 1)]);
+      } else if (this.refusal.status !== 401) {
+        setTimeout(resolve, refusedPauseMs);
+      }
+    });
   }
 
   #take(part) {
