@@ -66,7 +66,7 @@ public sealed class LookTests(WebPair web, Browser browser)
         await Expect(window.Page.Locator("[data-chart='log-0'] path.series0"))
             .ToHaveAttributeAsync("d", new Regex("L"));
         await window.Page.WaitForTimeoutAsync(3000);
-        await window.ShootAsync("writing", whole: true);
+        await window.ShootAsync("writing", "#charts");
         await stop.CancelAsync();
         await writing;
         Assert.Empty(writer.Errors);

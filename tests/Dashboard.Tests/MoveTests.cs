@@ -28,7 +28,7 @@ public sealed class MoveTests(WebPair web, Browser browser)
         await window.Dialog.Locator("[data-do='close']").ClickAsync();
         await Expect(window.Group(0)).ToContainTextAsync("Served by b, mirrored");
         await Expect(window.Page.Locator("#attention")).ToContainTextAsync("away from home");
-        await window.ShootAsync("away", whole: true);
+        await window.ShootAsync("away");
 
         await window.Act("giveback", 0).ClickAsync();
         await Expect(window.Dialog).ToContainTextAsync("Bring vol0 home to a");
@@ -92,13 +92,14 @@ public sealed class MoveTests(WebPair web, Browser browser)
         await act.ClickAsync();
         await Expect(window.Dialog).ToContainTextAsync("b serves vol0");
         Assert.Equal("b", web.Owner(0));
-        Assert.Contains("the veto of backup is overridden", web.Pair.Log("b"));
+        await PairRun.UntilAsync(
+            () => web.Pair.Log("b").Contains("the veto of backup is overridden"), "b logs it");
 
         // What a module says is text, whatever it looks like.
         await Expect(window.Page.Locator("#takeover")).ToContainTextAsync(WebPair.Why);
         await Expect(window.Page.Locator("#planted")).ToHaveCountAsync(0);
         await window.Dialog.Locator("[data-do='close']").ClickAsync();
-        await window.ShootAsync("veto", whole: true);
+        await window.ShootAsync("veto", "#takeover");
     }
 
     [Fact]

@@ -71,12 +71,20 @@ internal sealed partial class Window : IAsyncDisposable
     }
 
     /// <summary>The state as a person sees it, in all four forms.</summary>
-    public async Task ShootAsync(string state, bool whole = false)
+    /// <param name="state">Name of the pictures.</param>
+    /// <param name="part">What is to be in the middle of it; what is there without.</param>
+    /// <param name="whole">The page in its whole length.</param>
+    public async Task ShootAsync(string state, string? part = null, bool whole = false)
     {
         string folder = Path.Combine(PairRun.Root, "artifacts", "screenshots");
         foreach ((string size, ViewportSize viewport) in new[] { ("desk", Desk), ("phone", Phone) })
         {
             await Page.SetViewportSizeAsync(viewport.Width, viewport.Height);
+            if (part is not null)
+            {
+                await Page.Locator(part).EvaluateAsync("part => part.scrollIntoView()");
+            }
+
             foreach (ColorScheme scheme in new[] { ColorScheme.Dark, ColorScheme.Light })
             {
                 await Page.EmulateMediaAsync(new() { ColorScheme = scheme });
