@@ -16,7 +16,7 @@ public sealed class WebPair : IAsyncLifetime
     internal const string Why = "a copy is being made <b id='planted'>of it</b>";
 
     private const string Viewer = "a-token-of-one-who-looks";
-    private const int ResyncBytesPerSecond = 8 << 20;
+    private const int ResyncBytesPerSecond = 3 << 20;
 
     internal PairRun Pair { get; } = new() { WebPort = DrillCommand.FreePorts() };
 

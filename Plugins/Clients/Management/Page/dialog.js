@@ -219,14 +219,18 @@ function doneText(at) {
 }
 
 async function scrub(nodes) {
-  const words = [];
+  const begun = [];
+  const not = [];
   for (const node of nodes) {
     const { result } = await node.source.ask('scrub', {});
-    words.push(...(result.groups ?? []).map(one => `group ${one.group} on ${node.name}: ${
-      one.started ? 'begun' : one.why || 'not begun'}`));
+    for (const one of result.groups ?? []) {
+      (one.started ? begun : not).push(`group ${one.group} on ${node.name}: ${
+        one.started ? 'begun' : one.why || 'not begun'}`);
+    }
   }
 
-  return words;
+  // That a node compares nothing of what the other serves goes without saying.
+  return begun.length > 0 ? begun : not;
 }
 
 function refusalView(at) {

@@ -29,24 +29,23 @@ export function facts(...pairs) {
     .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
 }
 
-/** A button that asks for something, and says why when it cannot. */
-export function action(label, values, why = '', extra = '') {
-  const id = `why-${Object.values(values).join('-')}`;
-  return h('span', { class: 'action' },
-    h('button', {
+/** Buttons that ask for something, and why none of them can, once for all. */
+export function actions(id, why, ...buttons) {
+  const reason = `why-${id}`;
+  return h('div', { class: 'actions' },
+    buttons.map(([label, values, extra]) => h('button', {
       type: 'button',
       class: extra,
       'aria-disabled': why ? 'true' : null,
-      'aria-describedby': why ? id : null,
+      'aria-describedby': why ? reason : null,
       ...Object.fromEntries(Object.entries(values).map(([name, value]) => [`data-${name}`, value])),
-    }, label),
-    why ? h('span', { class: 'why', id }, why) : null);
+    }, label)),
+    why ? h('p', { class: 'why', id: reason }, why) : null);
 }
 
 /** A remedy without the option of a command line: the page has a box for it. */
 export function ofPage(remedy) {
-  return String(remedy ?? '').replace(
-    /[;,] or --override \S+$/, '; or check a move and override it there');
+  return String(remedy ?? '').replace(/[;,] or --override \S+$/, '; or override it when you move');
 }
 
 /** Ended by a full stop; what begins with a node's name keeps its letters. */

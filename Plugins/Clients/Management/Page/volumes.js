@@ -1,7 +1,7 @@
 // Groups with their volumes: who serves them, both copies, log, resync, and what can be done.
 
 import { h } from './dom.js';
-import { action, badge, facts } from './parts.js';
+import { actions, badge, facts } from './parts.js';
 import { isLost } from './pair.js';
 import { progressOf } from './loss.js';
 import { bytes, count, digits, micros, millis, span } from './units.js';
@@ -23,7 +23,7 @@ export function volumesView(pair, rates) {
   return [
     h('div', { class: 'heading' },
       h('h2', { id: 'volumes-title' }, 'Volumes'),
-      action('Compare both copies now…', { act: 'scrub' }, why)),
+      actions('scrub', why, ['Compare both copies now…', { act: 'scrub' }])),
     h('div', { class: 'groups' }, pair.groups.map(group => groupView(pair, group, rates))),
   ];
 }
@@ -47,7 +47,7 @@ function groupView(pair, group, rates) {
     ['Last takeover', takenIn(group.lastTakeover)],
     ['Last move', movedIn(group.lastPlanned)]),
   h('ul', { class: 'volumes plain' }, group.volumes.map(volume => volumeView(volume, rates))),
-  h('div', { class: 'actions' }, actionsOf(pair, group)));
+  actionsOf(pair, group));
 }
 
 function copyView(pair, group, name) {
@@ -137,17 +137,16 @@ function scrubOf(scrub) {
 function actionsOf(pair, group) {
   const target = pair.nodes[pair.names.find(name => name !== (group.server ?? group.owner))];
   if (!target) {
-    return [];
+    return null;
   }
 
   const why = target.known ? mayNot(target) : `${target.name} cannot be reached`;
   const away = group.home !== group.owner && group.home === target.name;
   const all = { group: group.id, node: target.name };
-  return [
-    away ? action(`Bring home to ${target.name}…`, { act: 'giveback', ...all }, why, 'primary')
-      : action(`Move to ${target.name}…`, { act: 'takeover', ...all }, why),
-    action('Check a move…', { act: 'check', ...all }, why),
-  ];
+  return actions(`group-${group.id}`, why,
+    away ? [`Bring home to ${target.name}…`, { act: 'giveback', ...all }, 'primary']
+      : [`Move to ${target.name}…`, { act: 'takeover', ...all }],
+    ['Check a move…', { act: 'check', ...all }]);
 }
 
 function mayNot(node) {
