@@ -38,7 +38,8 @@ internal static class Api
         RouteGroupBuilder api = routes.MapGroup(Base);
         MapLooks(api, view, feed);
         MapActions(api, actions);
-        routes.MapFallback(static (HttpRequest request) => Page.Has(request.Path.Value!)
+        // Without a pattern it would leave out whatever looks like a file.
+        routes.MapFallback("{*path}", static (HttpRequest request) => Page.Has(request.Path.Value!)
             ? Page.Get(request.Path.Value!)
             : Answers.Refused(StatusCodes.Status404NotFound, new(
                 "request", "an address that /openapi/v1.json lists",
