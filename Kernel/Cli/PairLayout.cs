@@ -359,12 +359,7 @@ internal sealed class PairLayout
 
         if (options.WebPort > 0)
         {
-            settings["management"] = new JsonObject
-            {
-                ["socket"] = Path.Combine(Directory, name, "api.sock"),
-                ["listen"] = $"127.0.0.1:{options.WebPort + HomeGroup(name)}",
-                ["tokens"] = Tokens.Known,
-            };
+            settings["management"] = Management(name, options.WebPort);
         }
 
         foreach ((string id, JsonNode? more) in options.MoreSettings)
@@ -374,6 +369,13 @@ internal sealed class PairLayout
 
         return settings;
     }
+
+    private JsonObject Management(string name, int port) => new()
+    {
+        ["socket"] = Path.Combine(Directory, name, "api.sock"),
+        ["listen"] = $"127.0.0.1:{port + HomeGroup(name)}",
+        ["tokens"] = Tokens.Known,
+    };
 }
 
 /// <summary>What a pair is made with.</summary>

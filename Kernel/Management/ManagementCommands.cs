@@ -9,7 +9,8 @@ namespace StorageOs.Kernel.Management;
 /// <summary>What can be asked of a node: the kernel's own commands, and each module's.</summary>
 internal sealed class ManagementCommands(Node node)
 {
-    private static readonly string[] Own = ["status", "plugins", "follow", "stop", "events", "timeline"];
+    private static readonly string[] Own =
+        ["status", "plugins", "follow", "stop", "events", "timeline"];
 
     /// <summary>Runs the command that a request names.</summary>
     /// <exception cref="RefusedException">The request, or what it asks for, is refused.</exception>

@@ -1,6 +1,7 @@
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
+using StorageOs.Kernel.Cli.Timeline;
 using StorageOs.Kernel.Recorder;
 
 namespace StorageOs.Kernel.Tests;

@@ -39,7 +39,7 @@ public sealed class CompletionTests : IDisposable
         foreach (string page in pages)
         {
             var (formatted, text, complaints) = PairRun.Run(
-                "groff", "-man", "-Tutf8", "-ww", page);
+                "groff", "-man", "-Tutf8", "-P-cbou", "-ww", page);
             Assert.True(formatted == 0 && complaints.Length == 0, $"{page}: {complaints}");
             Assert.Contains("EXIT STATUS", text);
         }

@@ -4,7 +4,7 @@ using StorageOs.Contracts.Plugins;
 
 namespace StorageOs.Management;
 
-/// <summary>The plugin's entry: one client that serves the node's HTTP API and says where.</summary>
+/// <summary>The plugin's entry: a client that serves the node's HTTP API and says where.</summary>
 public sealed class ManagementPlugin : IPlugin
 {
     /// <inheritdoc/>

@@ -135,7 +135,8 @@ internal sealed class Feed : IAsyncDisposable
             [.. (await view.EventsAsync(null, ends.Token)).OfType<JsonObject>()];
         HashSet<string> before = told;
         told = [.. all.Select(IdOf)];
-        foreach (JsonObject one in all.Where(one => before.Count > 0 && !before.Contains(IdOf(one))))
+        foreach (JsonObject one in all.Where(
+            one => before.Count > 0 && !before.Contains(IdOf(one))))
         {
             Tell(new FeedItem("event", one.ToJsonString()));
         }

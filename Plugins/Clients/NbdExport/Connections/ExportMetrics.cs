@@ -17,8 +17,8 @@ internal sealed class ExportMetrics(string volume)
     private static readonly Meter Source = new(MeterName);
 
     /// <summary>
-    /// From a request's last byte to its reply being ready. Four buckets to a factor of ten, so that
-    /// a percentile between two bounds is right within a third.
+    /// From a request's last byte to its reply being ready. Four buckets to a factor of ten, so
+    /// that a percentile between two bounds is right within a third.
     /// </summary>
     private static readonly Histogram<double> Duration = Source.CreateHistogram(
         "storageos.export.duration", "s", "time from a request to its reply",
