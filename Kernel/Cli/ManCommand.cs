@@ -107,9 +107,19 @@ internal static class ManCommand
     /// <summary>A text as it stands: no request of the formatter's, and hyphens to copy.</summary>
     private static string Escaped(string text)
     {
-        string plain = text.Replace("\\", "\\e", StringComparison.Ordinal)
-            .Replace("-", "\\-", StringComparison.Ordinal)
-            .Replace('\n', ' ');
-        return plain.StartsWith('.') || plain.StartsWith('\'') ? $"\\&{plain}" : plain;
+        StringBuilder plain = new();
+        foreach (Rune letter in text.EnumerateRunes())
+        {
+            _ = letter.Value switch
+            {
+                '\\' => plain.Append("\\e"),
+                '-' => plain.Append("\\-"),
+                '\n' => plain.Append(' '),
+                > 127 => plain.Append($"\\[u{letter.Value:X4}]"),
+                _ => plain.Append(letter),
+            };
+        }
+
+        return plain.Length > 0 && plain[0] is '.' or '\'' ? $"\\&{plain}" : plain.ToString();
     }
 }
