@@ -58,6 +58,13 @@ internal sealed partial class ManifestReader
         return isolation;
     }
 
+    private bool ReadCritical() =>
+        root.TryGetProperty("critical", out JsonElement value)
+        && Require(
+            value.ValueKind is JsonValueKind.True or JsonValueKind.False, "critical",
+            "true or false", $"{value.ValueKind}".ToLowerInvariant())
+        && value.ValueKind == JsonValueKind.True;
+
     private List<PluginCapability> ReadCapabilities()
     {
         const string key = "capabilities";

@@ -41,7 +41,7 @@ internal sealed partial class ManifestReader
     [
         "$schema", "id", "version", "kind", "description", "maturity", "assembly", "type",
         "contracts", "provides", "requires", "uses", "reactor", "isolation", "restart", "limits",
-        "settings", "files", "capabilities", "load",
+        "settings", "files", "capabilities", "load", "critical",
     ];
 
     /// <summary>The version of Contracts that this kernel was built with, such as 0.2.</summary>
@@ -153,6 +153,7 @@ internal sealed partial class ManifestReader
             Isolation = ReadIsolation(kind, placement),
             Capabilities = ReadCapabilities(),
             Load = Choice<PluginLoad>("load", PluginLoad.Always, null),
+            Critical = ReadCritical(),
             Limits = ReadLimits(),
             Settings = ReadSettings(),
             Files = ReadFiles(),

@@ -250,6 +250,7 @@ public sealed class Node : IAsyncDisposable
             {
                 plugins.NoteFailure(module, why);
                 restarts.Note(module);
+                Escalate(module, why);
             },
         };
         host.Add(ccm);
@@ -260,6 +261,22 @@ public sealed class Node : IAsyncDisposable
         Say(1, "well-known port open, handshake begun");
         Note(found);
         StartManagement(ccm.View!);
+    }
+
+    /// <summary>
+    /// A node that has lost what its users come for serves them worse than its partner: it stops
+    /// in good order, and whoever supervises it starts it again.
+    /// </summary>
+    private void Escalate(Module module, string why)
+    {
+        if (module.Manifest is { Critical: true })
+        {
+            log.LogCritical(
+                "{Module} has failed, and this node does not go on without it: {Why}", module.Id,
+                why);
+            faulted = true;
+            AskStop($"{module.Id} has failed, which is critical: {why}");
+        }
     }
 
     /// <summary>

@@ -63,6 +63,9 @@ internal sealed record PluginManifest(
     /// <summary>When it is loaded.</summary>
     public PluginLoad Load { get; init; }
 
+    /// <summary>Whether its node does not go on when it fails.</summary>
+    public bool Critical { get; init; }
+
     /// <summary>Where it was found.</summary>
     public PluginOrigin Origin { get; init; }
 

@@ -19,7 +19,7 @@ public sealed class ManifestSchemaTests : IDisposable
           "description": "d", "maturity": "preview", "assembly": "good.dll", "type": "T",
           "contracts": { "min": "0.1", "max": "0.1" }, "provides": [],
           "requires": ["IVolumes"], "uses": ["IWitness"], "reactor": "own", "restart": false,
-          "isolation": "none", "capabilities": ["operate"], "load": "configured",
+          "isolation": "none", "capabilities": ["operate"], "load": "configured", "critical": true,
           "limits": { "memory": "64M", "ports": 2, "posts": 9, "logLines": 9 },
           "settings": { "type": "object", "required": ["a"], "additionalProperties": false,
             "properties": { "a": { "type": "integer", "minimum": 1, "maximum": 3, "default": 2 },

@@ -92,6 +92,7 @@ internal static class PluginShow
             shown["maturity"] = $"{manifest.Maturity}".ToLowerInvariant();
             shown["signature"] = $"{manifest.Signature}".ToLowerInvariant();
             shown["needs restart"] = manifest.NeedsRestart;
+            shown["critical"] = manifest.Critical;
             shown["memory at most"] = manifest.Limits.MemoryBytes;
             shown["ports at most"] = manifest.Limits.Ports;
             shown["operations in flight at most"] = manifest.Limits.Posts;
