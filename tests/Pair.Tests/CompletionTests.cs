@@ -1,6 +1,7 @@
 namespace StorageOs.Pair.Tests;
 
 /// <summary>What a shell and a reader of manuals get of the commands.</summary>
+[Collection("processes")]
 public sealed class CompletionTests : IDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("completion-test-");

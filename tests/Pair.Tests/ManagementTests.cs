@@ -10,6 +10,8 @@ using StorageOs.Kernel.Cli.Drill;
 namespace StorageOs.Pair.Tests;
 
 /// <summary>The HTTP API of real nodes, asked as a browser, a monitor or a script asks it.</summary>
+[Trait("Category", "Slow")]
+[Collection("processes")]
 public sealed class ManagementTests
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
