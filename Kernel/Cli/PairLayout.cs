@@ -26,6 +26,7 @@ internal sealed class PairLayout
     private const int PortsOfVolumes = 2;
     private const string Tcp = "tcp";
     private const string Loopback = "loopback";
+    private const string Web = "management";
     private const string MemoryAddress = "0x5000000000";
 
     private PairLayout(string directory) =>
@@ -280,7 +281,8 @@ internal sealed class PairLayout
         IReadOnlyList<string>? chosen = options.Clients ?? (
             options.Witness == PairWitness.None || options.GivenWitness is not null
             ? [
-                .. PluginCatalog.IdsOf(options.PluginFolders, PluginKind.Client),
+                .. PluginCatalog.IdsOf(options.PluginFolders, PluginKind.Client)
+                    .Where(id => id != Web || options.WebPort > 0),
                 .. new[] { options.GivenWitness?.Id }.OfType<string>(),
             ]
             : null);
@@ -359,7 +361,7 @@ internal sealed class PairLayout
 
         if (options.WebPort > 0)
         {
-            settings["management"] = Management(name, options.WebPort);
+            settings[Web] = Management(name, options.WebPort);
         }
 
         foreach ((string id, JsonNode? more) in options.MoreSettings)

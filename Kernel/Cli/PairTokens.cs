@@ -18,10 +18,12 @@ internal sealed class PairTokens(string directory)
     /// <summary>The operator's own.</summary>
     internal string Own => Path.Combine(directory, "operator.token");
 
-    /// <summary>Makes both files unless they are there.</summary>
+    /// <summary>
+    /// Makes both files, unless people have theirs: who was taken out of it is not let in again.
+    /// </summary>
     internal void Make()
     {
-        if (File.Exists(Own) && File.Exists(Known))
+        if (File.Exists(Known))
         {
             return;
         }

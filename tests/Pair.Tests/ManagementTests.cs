@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -61,14 +62,20 @@ public sealed class ManagementTests
         // What tells nothing of the node is there for who has no token yet.
         Assert.Equal(HttpStatusCode.OK, await CodeAsync(nobody, ""));
         Assert.Equal(HttpStatusCode.OK, await CodeAsync(nobody, "livez"));
-        Assert.Equal(HttpStatusCode.OK, await CodeAsync(nobody, "readyz?verbose"));
+        Assert.Equal(HttpStatusCode.OK, await CodeAsync(nobody, "readyz"));
+        Assert.Equal(HttpStatusCode.Unauthorized, await CodeAsync(nobody, "readyz?verbose"));
 
+        // A stream that is open ends with its token.
+        Stream stream = await known.GetStreamAsync("api/v1/stream");
+        Task reading = Task.Run(() => ReadAsync(stream, []));
         string file = Path.Combine(pair.Folder, "tokens");
         string[] lines = File.ReadAllLines(file);
         File.WriteAllLines(file, lines.Where(line => !line.Contains("alice")));
         Assert.Equal(HttpStatusCode.Unauthorized, await CodeAsync(known, "api/v1/status"));
 
-        // Whoever guesses is not heard any more, whatever comes then.
+        await reading.WaitAsync(Soon);
+
+        // Whoever guesses is not heard any more; others of that address are.
         HttpStatusCode last = default;
         for (int guess = 0; guess < 12; guess++)
         {
@@ -77,7 +84,14 @@ public sealed class ManagementTests
 
         Assert.Equal(HttpStatusCode.TooManyRequests, last);
         File.WriteAllLines(file, lines);
-        Assert.Equal(HttpStatusCode.TooManyRequests, await CodeAsync(known, "api/v1/status"));
+        Assert.Equal(HttpStatusCode.OK, await CodeAsync(known, "api/v1/status"));
+
+        // A link in the file's place, as secrets are handed out: what counts is what is in it.
+        File.Move(file, file + ".1");
+        File.CreateSymbolicLink(file, file + ".1");
+        Assert.Equal(HttpStatusCode.OK, await CodeAsync(known, "api/v1/status"));
+        File.WriteAllText(file + ".1", "");
+        Assert.NotEqual(HttpStatusCode.OK, await CodeAsync(known, "api/v1/status"));
     }
 
     [Fact]
@@ -104,7 +118,9 @@ public sealed class ManagementTests
     {
         await using PairRun pair = await StartedAsync();
         using HttpClient client = Ask(pair, "a", AddUser(pair, "operator", "alice"));
-        foreach (string body in new[] { "", "x", "[]", """{"group":"x"}""", """{"group":7}""" })
+        foreach (string body in new[] { "", "x", "[]", "{}", """{"group":"x"}""",
+            """{"group":7}""", """{"groups":1}""", """{"group":1,"chek":true}""",
+            """{"group":0,"group":1}""" })
         {
             using HttpResponseMessage answer = await client.PostAsync(
                 "api/v1/takeover", new StringContent(body, Encoding.UTF8, "application/json"));
@@ -219,6 +235,7 @@ public sealed class ManagementTests
         Management(pair, "b", its =>
         {
             its["listen"] = $"0.0.0.0:{pair.WebPort + 1}";
+            its["url"] = $"https://127.0.0.1:{pair.WebPort + 1}";
             its["certificate"] = certificate;
             its["certificateKey"] = key;
         });
@@ -250,6 +267,32 @@ public sealed class ManagementTests
             .SelectMany(file => Regex.Matches(File.ReadAllText(file), "storageos_[a-z_]+"))
             .Select(match => match.Value).Distinct(),
     ];
+
+    [Fact]
+    public async Task What_is_no_socket_of_the_node_is_left_as_it_is()
+    {
+        await using PairRun pair = new() { WebPort = DrillCommand.FreePorts() };
+        pair.Make();
+        string somebodys = Path.Combine(pair.Folder, "tokens");
+        Management(pair, "a", its => its["socket"] = somebodys);
+        Management(pair, "b", its =>
+            its["socket"] = Path.Combine(pair.Folder, "other.sock"));
+        using Socket other = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        other.Bind(new UnixDomainSocketEndPoint(Path.Combine(pair.Folder, "other.sock")));
+        other.Listen();
+        string before = File.ReadAllText(somebodys);
+        pair.Boot("a");
+        pair.Boot("b");
+        await pair.InSyncAsync();
+        foreach (string node in new[] { "a", "b" })
+        {
+            await PairRun.UntilAsync(
+                () => pair.Reason(node, "management").Contains("socket"), $"{node} refuses");
+        }
+
+        Assert.Equal(before, File.ReadAllText(somebodys));
+        Assert.True(Path.Exists(Path.Combine(pair.Folder, "other.sock")));
+    }
 
     private static async Task<PairRun> StartedAsync(Action<JsonNode>? more = null)
     {

@@ -34,7 +34,7 @@ internal sealed class ManagementClient : IClient, IStatusReporter
     {
         (this.reactor, this.logs) = (reactor, logs);
         settings = ManagementSettings.Read(configuration, node.DataDirectory);
-        view = new NodeView(node.Name, settings.Url, operations);
+        view = new NodeView(node, settings.Url, operations);
     }
 
     /// <inheritdoc/>

@@ -14,11 +14,13 @@ namespace StorageOs.Management;
 /// <param name="Url">What browsers reach it by; null without TCP.</param>
 /// <param name="Tokens">Full path of the file of tokens; given with TCP.</param>
 /// <param name="Certificate">For TLS; null on a loopback address without it.</param>
+/// <param name="Chain">What comes with it, up to an authority that browsers know.</param>
 /// <param name="Otlp">Where metrics are sent to; null for nowhere.</param>
 /// <param name="RequestsPerSecond">Of each address that asks.</param>
 internal sealed record ManagementSettings(
     string? Socket, IPEndPoint? Listen, string? Url, string? Tokens,
-    X509Certificate2? Certificate, Uri? Otlp, int RequestsPerSecond)
+    X509Certificate2? Certificate, X509Certificate2Collection Chain, Uri? Otlp,
+    int RequestsPerSecond)
 {
     private const int RequestsPerSecondUsual = 50;
     private const int SocketPathBytesMax = 107; // sun_path of unix(7), with its zero.
@@ -53,7 +55,8 @@ internal sealed record ManagementSettings(
 
         return new(
             socket, listen, listen is null ? null : ReadUrl(configuration["url"], listen,
-                certificate is not null), tokens, certificate, ReadOtlp(configuration["otlp"]),
+                certificate is not null), tokens, certificate, ReadChain(PathOf("certificate")),
+            ReadOtlp(configuration["otlp"]),
             configuration["requestsPerSecond"] is { } text
                 ? int.Parse(text, CultureInfo.InvariantCulture) : RequestsPerSecondUsual);
     }
@@ -87,6 +90,13 @@ internal sealed record ManagementSettings(
 
     private static string ReadUrl(string? text, IPEndPoint listen, bool hasTls)
     {
+        if (text is null && (listen.Address.Equals(IPAddress.Any)
+            || listen.Address.Equals(IPAddress.IPv6Any)))
+        {
+            throw Refused(
+                "url", "what browsers reach this node by, for it listens at every address", "none");
+        }
+
         if (text is null)
         {
             return $"{(hasTls ? "https" : "http")}://{listen}";
@@ -121,6 +131,18 @@ internal sealed record ManagementSettings(
                 "certificate", $"a certificate in {file} and its key in {keyFile ?? "it, too"}",
                 failure.Message, failure);
         }
+    }
+
+    private static X509Certificate2Collection ReadChain(string? file)
+    {
+        X509Certificate2Collection all = [];
+        if (file is not null)
+        {
+            all.ImportFromPemFile(file);
+            all.RemoveAt(0); // The certificate itself, which was read with its key.
+        }
+
+        return all;
     }
 
     private static RefusedException Refused(

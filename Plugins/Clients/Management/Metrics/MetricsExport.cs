@@ -3,7 +3,6 @@ using OpenTelemetry;
 using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
-using StorageOs.Contracts.Runtime;
 using StorageOs.Management.Node;
 
 namespace StorageOs.Management.Metrics;
@@ -17,6 +16,8 @@ internal sealed class MetricsExport : IAsyncDisposable
     private const int RatesPeriodMs = 1000;
     private const string AllOfOurs = "StorageOs.*", Runtime = "System.Runtime";
     private static readonly TimeSpan OtlpPeriod = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan OtlpTimeMax = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan EndTimeMax = TimeSpan.FromSeconds(2);
     private readonly NodeView view;
     private readonly ILogger log;
     private readonly NodeGauges gauges = new();
@@ -39,6 +40,7 @@ internal sealed class MetricsExport : IAsyncDisposable
             {
                 exporter.Endpoint = otlp;
                 exporter.Protocol = OtlpExportProtocol.HttpProtobuf;
+                exporter.TimeoutMilliseconds = (int)OtlpTimeMax.TotalMilliseconds;
                 reader.PeriodicExportingMetricReaderOptions = new()
                 {
                     ExportIntervalMilliseconds = (int)OtlpPeriod.TotalMilliseconds,
@@ -70,8 +72,20 @@ internal sealed class MetricsExport : IAsyncDisposable
     {
         await ends.CancelAsync();
         await refreshing;
-        rates.Dispose();
-        Provider.Dispose();
+        Task ended = Task.Run(() =>
+        {
+            rates.Dispose();
+            Provider.Dispose(); // Sends what was gathered last.
+        });
+        try
+        {
+            await ended.WaitAsync(EndTimeMax);
+        }
+        catch (TimeoutException)
+        {
+            log.LogWarning("the collector does not take the last metrics; they are not sent");
+        }
+
         gauges.Dispose();
         ends.Dispose();
     }
@@ -87,8 +101,9 @@ internal sealed class MetricsExport : IAsyncDisposable
                 {
                     await RefreshAsync(ends.Token);
                 }
-                catch (Exception failure) when (failure is RefusedException or TimeoutException)
+                catch (Exception failure) when (!ends.IsCancellationRequested)
                 {
+                    gauges.Refresh(null); // Nothing rather than what was.
                     log.LogWarning(
                         "the node does not tell its status: {Failure}", failure.Message);
                 }

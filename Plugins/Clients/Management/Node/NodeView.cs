@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Plugins;
 
@@ -6,13 +7,20 @@ namespace StorageOs.Management.Node;
 /// <summary>
 /// The node as its API tells of it. Any thread; what is told is a document of the moment.
 /// </summary>
-internal sealed class NodeView(string name, string? url, INodeOperations operations)
+internal sealed class NodeView(NodeInfo node, string? url, INodeOperations operations)
 {
     private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LookAge = TimeSpan.FromMilliseconds(250);
+    private readonly Lock gate = new();
     private volatile string? partnerUrl;
+    private Task<string> look = Task.FromResult("null");
+    private long lookedAt;
 
     /// <summary>The node's name.</summary>
-    public string Name => name;
+    public string Name => node.Name;
+
+    /// <summary>The group at home on it.</summary>
+    public int HomeGroup => node.HomeGroup.Value;
 
     /// <summary>
     /// Where the partner's page is, as it last said; it stays when the partner is gone.
@@ -26,14 +34,14 @@ internal sealed class NodeView(string name, string? url, INodeOperations operati
     /// <summary>The node's own status, with what a page needs beside it.</summary>
     public async Task<JsonObject> StatusAsync(CancellationToken cancellation)
     {
-        JsonNode? status = await AskAsync("status", [], AnswerTimeMax, cancellation);
+        string status = await Look().WaitAsync(AnswerTimeMax, cancellation);
         return new JsonObject
         {
             ["time"] = Time(DateTimeOffset.UtcNow),
             ["url"] = url,
             ["partnerUrl"] = partnerUrl,
             ["version"] = typeof(NodeView).Assembly.GetName().Version!.ToString(3),
-            ["node"] = status,
+            ["node"] = JsonNode.Parse(status),
         };
     }
 
@@ -59,6 +67,32 @@ internal sealed class NodeView(string name, string? url, INodeOperations operati
     /// <summary>A time as the API writes it.</summary>
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString(
         "yyyy-MM-ddTHH:mm:ss.ffffffZ", System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>
+    /// One look at a time, and few a second, whoever asks: each takes a turn of every module, and
+    /// those of a module that stands still would queue there.
+    /// </summary>
+    private Task<string> Look()
+    {
+        lock (gate)
+        {
+            bool serves = !look.IsCompleted || (look.IsCompletedSuccessfully
+                && lookedAt != 0 && Stopwatch.GetElapsedTime(lookedAt) < LookAge);
+            if (!serves)
+            {
+                look = LookAsync();
+            }
+
+            return look;
+        }
+    }
+
+    private async Task<string> LookAsync()
+    {
+        JsonNode? status = await operations.RunAsync("status", [], CancellationToken.None);
+        Volatile.Write(ref lookedAt, Stopwatch.GetTimestamp());
+        return status?.ToJsonString() ?? "null";
+    }
 
     private static JsonNode EventOf(JsonObject one) => new JsonObject
     {

@@ -27,7 +27,7 @@ internal static class Api
 
     /// <summary>Adds them.</summary>
     public static void Map(
-        IEndpointRouteBuilder routes, NodeView view, Feed feed, Actions actions)
+        IEndpointRouteBuilder routes, NodeView view, Feed feed, Gate gate, Actions actions)
     {
         routes.MapGet("/livez", (CancellationToken cancellation) =>
                 Health.LiveAsync(view, cancellation))
@@ -36,7 +36,8 @@ internal static class Api
                 Health.ReadyAsync(view, request, cancellation))
             .WithSummary("Whether the node serves; with ?verbose, all that was looked at.");
         RouteGroupBuilder api = routes.MapGroup(Base);
-        MapLooks(api, view, feed);
+        MapLooks(api, view);
+        MapStream(api, view, feed, gate);
         MapActions(api, actions);
         // Without a pattern it would leave out whatever looks like a file.
         routes.MapFallback("{*path}", static (HttpRequest request) => Page.Has(request.Path.Value!)
@@ -46,7 +47,7 @@ internal static class Api
                 $"{request.Method} {request.Path}")));
     }
 
-    private static void MapLooks(RouteGroupBuilder api, NodeView view, Feed feed)
+    private static void MapLooks(RouteGroupBuilder api, NodeView view)
     {
         api.MapGet("/whoami", (HttpContext context) =>
             {
@@ -67,10 +68,18 @@ internal static class Api
                         "since", "a number with s, m, h or d, such as 10m", $"\"{since}\""))))
             .WithSummary("What both nodes did, in one order; with ?since=10m, lately.")
             .Produces<EventsBody>().Produces<RefusedBody>(StatusCodes.Status400BadRequest);
-        api.MapGet("/stream", (CancellationToken cancellation) =>
-                TypedResults.ServerSentEvents(StreamAsync(feed, cancellation)))
-            .WithSummary("What changes, as server-sent events: status, rates, event, keepalive.");
     }
+
+    private static void MapStream(
+        RouteGroupBuilder api, NodeView view, Feed feed, Gate gate) =>
+        api.MapGet("/stream", (HttpContext context, CancellationToken cancellation) => LookAsync(
+                async () => feed.HasRoom
+                    ? TypedResults.ServerSentEvents(StreamAsync(
+                        (await view.StatusAsync(cancellation)).ToJsonString(), feed,
+                        () => gate.Knows(Caller.Of(context)), cancellation))
+                    : Answers.Refused(StatusCodes.Status429TooManyRequests, new(
+                        "stream", "fewer that listen", "as many as may", "close some"))))
+            .WithSummary("What changes, as server-sent events: status, rates, event, keepalive.");
 
     private static void MapActions(RouteGroupBuilder api, Actions actions)
     {
@@ -93,12 +102,19 @@ internal static class Api
             "Compares both copies of what this node owns, from now on.");
     }
 
+    /// <summary>Until it ends, or whoever listens would not be let in any more.</summary>
     private static async IAsyncEnumerable<SseItem<string>> StreamAsync(
-        Feed feed,
+        string status, Feed feed, Func<bool> isKnown,
         [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
     {
+        yield return new SseItem<string>(status, "status");
         await foreach (FeedItem item in feed.ListenAsync(cancellation))
         {
+            if (!isKnown())
+            {
+                yield break;
+            }
+
             yield return new SseItem<string>(item.Text, item.Kind);
         }
     }
@@ -129,7 +145,7 @@ internal static class Api
         }
 
         int number = 0;
-        bool good = text.Length is > 1 and < 8 && int.TryParse(
+        bool good = text.Length is > 1 and < 6 && int.TryParse(
             text[..^1], NumberStyles.None, CultureInfo.InvariantCulture, out number);
         age = !good ? null : text[^1] switch
         {

@@ -17,7 +17,8 @@ internal enum Role
 /// <param name="Name">As the file of tokens has it; <c>socket</c> on the Unix socket.</param>
 /// <param name="Role">What they may do.</param>
 /// <param name="Address">Where from; null on the Unix socket.</param>
-internal sealed record Caller(string Name, Role Role, IPAddress? Address)
+/// <param name="Token">By what; null likewise.</param>
+internal sealed record Caller(string Name, Role Role, IPAddress? Address, string? Token)
 {
     private static readonly object Key = new();
 

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
-using StorageOs.Contracts.Runtime;
 using StorageOs.Management.Metrics;
 using StorageOs.Management.Node;
 
@@ -18,8 +17,11 @@ internal readonly record struct FeedItem(string Kind, string Text);
 /// </summary>
 internal sealed class Feed : IAsyncDisposable
 {
-    private const int BehindMax = 64;
+    // Two rings of events may come at once, when a partner's is read anew.
+    private const int BehindMax = 1024;
+    private const int ListenersMax = 32;
     private const int KeepaliveLooks = 10;
+    private const int IdleLooks = 20;
     private static readonly TimeSpan LookPeriod = TimeSpan.FromMilliseconds(500);
     private readonly NodeView view;
     private readonly Rates rates;
@@ -37,6 +39,9 @@ internal sealed class Feed : IAsyncDisposable
         running = Task.Run(RunAsync);
     }
 
+    /// <summary>Whether one more may listen.</summary>
+    public bool HasRoom => listeners.Count < ListenersMax;
+
     /// <summary>
     /// What happens from now on. It ends when the node stops, and for one who falls too far behind:
     /// who comes again asks for what was missed.
@@ -48,8 +53,6 @@ internal sealed class Feed : IAsyncDisposable
         listeners[own] = 0;
         try
         {
-            JsonObject status = await view.StatusAsync(cancellation);
-            yield return new FeedItem("status", status.ToJsonString());
             await foreach (FeedItem item in own.Reader.ReadAllAsync(cancellation))
             {
                 yield return item;
@@ -83,13 +86,21 @@ internal sealed class Feed : IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(ends.Token))
             {
+                looks++;
                 if (listeners.IsEmpty)
                 {
+                    // Whoever comes is told what is new then, and not what was in between.
+                    last = "";
+                    if (looks % IdleLooks == 1)
+                    {
+                        _ = await LookAsync("");
+                    }
+
                     continue;
                 }
 
                 last = await LookAsync(last);
-                if (++looks % KeepaliveLooks == 0)
+                if (looks % KeepaliveLooks == 0)
                 {
                     Tell(new FeedItem("keepalive", "{}"));
                 }
@@ -121,14 +132,17 @@ internal sealed class Feed : IAsyncDisposable
 
             return state;
         }
-        catch (Exception failure) when (failure is RefusedException or TimeoutException)
+        catch (Exception failure) when (!ends.IsCancellationRequested)
         {
             log.LogWarning("the node does not tell its status: {Failure}", failure.Message);
             return last;
         }
     }
 
-    /// <summary>Tells what is newer than what was told; of the first look nothing.</summary>
+    /// <summary>
+    /// Tells what is newer than at the last look; a page drops what it has already. Of the first
+    /// look nothing.
+    /// </summary>
     private async Task TellEventsAsync()
     {
         JsonObject[] all =
@@ -149,7 +163,7 @@ internal sealed class Feed : IAsyncDisposable
     {
         foreach (Channel<FeedItem> listener in listeners.Keys)
         {
-            if (!listener.Writer.TryWrite(item))
+            if (!listener.Writer.TryWrite(item) && listeners.TryRemove(listener, out _))
             {
                 _ = listener.Writer.TryComplete();
             }

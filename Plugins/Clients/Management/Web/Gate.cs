@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
@@ -13,8 +14,8 @@ namespace StorageOs.Management.Web;
 internal sealed class Gate(TokenFile? tokens, int requestsPerSecond) : IDisposable
 {
     private const int WrongTokensPerMinute = 10;
+    private const int TokenCharsMax = 256;
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
-    private static readonly string[] Open = ["/livez", "/readyz"];
 
     private readonly PartitionedRateLimiter<IPAddress> requests =
         PartitionedRateLimiter.Create<IPAddress, IPAddress>(
@@ -42,26 +43,27 @@ internal sealed class Gate(TokenFile? tokens, int requestsPerSecond) : IDisposab
     {
         if (context.Connection.RemoteIpAddress is not { } address)
         {
-            new Caller("socket", Role.Operator, null).Enter(context);
+            new Caller("socket", Role.Operator, null, null).Enter(context);
             await next(context);
             return;
         }
 
-        using RateLimitLease lease = requests.AttemptAcquire(address);
+        IPAddress net = NetOf(address);
+        using RateLimitLease lease = requests.AttemptAcquire(net);
         if (!lease.IsAcquired)
         {
             await RefuseBusyAsync(
-                context, $"at most {requestsPerSecond} requests a second from {address}");
+                context, $"at most {requestsPerSecond} requests a second from {net}");
             return;
         }
 
-        if (IsPage(context.Request))
+        if (IsOpen(context.Request))
         {
-            await next(context); // Nothing in it is of this node.
+            await next(context);
             return;
         }
 
-        await PassTokenAsync(context, next, address);
+        await PassTokenAsync(context, next, address, net);
     }
 
     /// <inheritdoc/>
@@ -71,38 +73,60 @@ internal sealed class Gate(TokenFile? tokens, int requestsPerSecond) : IDisposab
         wrongTokens.Dispose();
     }
 
-    private static bool IsPage(HttpRequest request) =>
-        HttpMethods.IsGet(request.Method)
-        && (Open.Contains(request.Path.Value) || Page.Has(request.Path.Value ?? ""));
+    /// <summary>Whether somebody who was let in still would be.</summary>
+    public bool Knows(Caller caller) =>
+        caller.Token is null || tokens?.Find(caller.Token) is { } its && its.Role == caller.Role;
 
-    private async Task PassTokenAsync(HttpContext context, RequestDelegate next, IPAddress address)
+    /// <summary>What is there for anybody: nothing in it is of this node but that it is.</summary>
+    private static bool IsOpen(HttpRequest request) =>
+        HttpMethods.IsGet(request.Method)
+        && (request.Path == "/livez"
+            || (request.Path == "/readyz" && !request.Query.ContainsKey("verbose"))
+            || Page.Has(request.Path.Value ?? ""));
+
+    /// <summary>Who has one address of IPv6 has 2^64 of them.</summary>
+    private static IPAddress NetOf(IPAddress address)
+    {
+        if (address.IsIPv4MappedToIPv6 || address.AddressFamily != AddressFamily.InterNetworkV6)
+        {
+            return address;
+        }
+
+        byte[] bytes = address.GetAddressBytes();
+        bytes.AsSpan(bytes.Length / 2).Clear();
+        return new IPAddress(bytes);
+    }
+
+    private async Task PassTokenAsync(
+        HttpContext context, RequestDelegate next, IPAddress address, IPAddress net)
     {
         const string Scheme = "Bearer ";
         string header = context.Request.Headers.Authorization.ToString();
         string? token = header.StartsWith(Scheme, StringComparison.Ordinal)
             ? header[Scheme.Length..].Trim() : null;
-        if (wrongTokens.GetStatistics(address)?.CurrentAvailablePermits == 0)
+        if (token is { Length: > 0 and <= TokenCharsMax } && tokens?.Find(token) is { } its)
         {
-            await RefuseBusyAsync(
-                context, $"at most {WrongTokensPerMinute} wrong tokens a minute from {address}");
-        }
-        else if (token is { Length: > 0 } && tokens?.Find(token) is { } its)
-        {
-            new Caller(its.Name, its.Role, address).Enter(context);
+            new Caller(its.Name, its.Role, address, token).Enter(context);
             await next(context);
+            return;
         }
-        else
-        {
-            if (token is not null)
-            {
-                wrongTokens.AttemptAcquire(address).Dispose();
-            }
 
-            context.Response.Headers[HeaderNames.WWWAuthenticate] = "Bearer";
-            await Answers.RefuseAsync(context, StatusCodes.Status401Unauthorized, new(
-                "request", "a token of the node's file of tokens, as \"Authorization: Bearer …\"",
-                token is null ? "none" : "one that is not in it"));
+        // Only who guesses is kept waiting: others may come from the same address.
+        if (token is not null)
+        {
+            using RateLimitLease guess = wrongTokens.AttemptAcquire(net);
+            if (!guess.IsAcquired)
+            {
+                await RefuseBusyAsync(
+                    context, $"at most {WrongTokensPerMinute} wrong tokens a minute from {net}");
+                return;
+            }
         }
+
+        context.Response.Headers[HeaderNames.WWWAuthenticate] = "Bearer";
+        await Answers.RefuseAsync(context, StatusCodes.Status401Unauthorized, new(
+            "request", "a token of the node's file of tokens, as \"Authorization: Bearer …\"",
+            token is null ? "none" : "one that is not in it"));
     }
 
     private static Task RefuseBusyAsync(HttpContext context, string expected)

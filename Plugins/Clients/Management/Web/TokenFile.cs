@@ -12,9 +12,9 @@ namespace StorageOs.Management.Web;
 /// <summary>Who may ask by TCP. Any thread.</summary>
 internal sealed class TokenFile(string path, ILogger log)
 {
-    private const int BytesMax = 1 << 20;
+    private const int BytesMax = 64 << 10;
     private readonly Lock gate = new();
-    private (DateTime Changed, long Length) read;
+    private string read = "";
     private Dictionary<string, (string Name, Role Role)> known = [];
 
     /// <summary>Whose token it is; null when it is nobody's.</summary>
@@ -29,34 +29,41 @@ internal sealed class TokenFile(string path, ILogger log)
         }
     }
 
+    /// <summary>
+    /// The whole of it each time: times and lengths of a file that is a link, or that was put in
+    /// the place of another, tell nothing.
+    /// </summary>
     private void ReadAgain()
     {
         try
         {
-            FileInfo file = new(path);
-            if (!file.Exists || file.Length > BytesMax)
+            using FileStream file = new(
+                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            if (file.Length > BytesMax)
             {
-                throw new IOException(file.Exists ? "it is too long" : "no such file");
+                throw new IOException($"{file.Length} bytes instead of at most {BytesMax}");
             }
 
-            if ((file.LastWriteTimeUtc, file.Length) != read)
+            using StreamReader reader = new(file);
+            string text = reader.ReadToEnd();
+            if (text != read)
             {
-                (read, known) = ((file.LastWriteTimeUtc, file.Length), Parse(path));
+                (read, known) = (text, Parse(text));
             }
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             // Nobody is let in by a file that cannot be read.
             log.LogWarning("tokens: expected {Path}, found: {Failure}", path, failure.Message);
-            (read, known) = (default, []);
+            (read, known) = ("", []);
         }
     }
 
-    private Dictionary<string, (string Name, Role Role)> Parse(string file)
+    private Dictionary<string, (string Name, Role Role)> Parse(string text)
     {
         Dictionary<string, (string Name, Role Role)> all = new(StringComparer.OrdinalIgnoreCase);
         int number = 0;
-        foreach (string line in File.ReadLines(file))
+        foreach (string line in text.Split('\n'))
         {
             number++;
             string[] words = line.Split('#')[0].Split(
@@ -70,7 +77,7 @@ internal sealed class TokenFile(string path, ILogger log)
             {
                 log.LogWarning(
                     "tokens: expected ROLE NAME SHA256 in {Path}, line {Number}, found something"
-                    + " else; it lets nobody in", file, number);
+                    + " else; it lets nobody in", path, number);
             }
         }
 

@@ -1,10 +1,15 @@
+using System.Net;
 using System.Net.Sockets;
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry.Metrics;
 using StorageOs.Contracts.Runtime;
@@ -17,13 +22,17 @@ namespace StorageOs.Management.Web;
 internal sealed class WebServer : IAsyncDisposable
 {
     private const int RequestBytesMax = 64 << 10;
-    private const int ConnectionsMax = 100;
+    private const int ConnectionsMax = 256;
+    private static readonly TimeSpan StopTimeMax = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan IdleTimeMax = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan HeadersTimeMax = TimeSpan.FromSeconds(5);
     private const string MetricsPath = "/metrics";
     private readonly WebApplication app;
     private readonly Gate gate;
     private readonly Feed feed;
     private readonly MetricsExport metrics;
     private readonly string? socket;
+    private bool isBound;
 
     private WebServer(
         WebApplication app, Gate gate, Feed feed, MetricsExport metrics, string? socket) =>
@@ -49,7 +58,7 @@ internal sealed class WebServer : IAsyncDisposable
             server.Compose(view, log);
             RemoveStale(settings.Socket);
             await app.StartAsync(stopping);
-            Protect(settings.Socket);
+            server.isBound = true;
             log.LogInformation(
                 "the API is at {Where}",
                 string.Join(" and ", new[] { settings.Url, settings.Socket }.OfType<string>()));
@@ -70,14 +79,22 @@ internal sealed class WebServer : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await feed.DisposeAsync(); // Ends the streams, for which the server would wait.
-        await app.StopAsync(new CancellationToken(canceled: true));
-        await app.DisposeAsync();
-        await metrics.DisposeAsync();
-        gate.Dispose();
-        if (socket is not null)
+        try
         {
-            File.Delete(socket);
+            await feed.DisposeAsync(); // Ends the streams, for which the server would wait.
+        }
+        finally
+        {
+            using CancellationTokenSource soon = new(StopTimeMax);
+            await app.StopAsync(soon.Token);
+            await app.DisposeAsync();
+            if (isBound && socket is not null)
+            {
+                File.Delete(socket);
+            }
+
+            await metrics.DisposeAsync();
+            gate.Dispose();
         }
     }
 
@@ -90,6 +107,16 @@ internal sealed class WebServer : IAsyncDisposable
         builder.Services.Configure<RouteHandlerOptions>(
             static options => options.ThrowOnBadRequest = true);
         builder.Services.AddCors();
+        builder.Services.AddSingleton<IHostLifetime, NodesLifetime>();
+        builder.Services.ConfigureHttpJsonOptions(static options =>
+        {
+            // What is misspelt, missing or said twice does nothing, in place of something else.
+            options.SerializerOptions.RespectRequiredConstructorParameters = true;
+            options.SerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow;
+            options.SerializerOptions.AllowDuplicateProperties = false;
+        });
+        builder.Services.Configure<SocketTransportOptions>(
+            static options => options.CreateBoundListenSocket = Bind);
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, settings));
         return builder.Build();
@@ -100,6 +127,8 @@ internal sealed class WebServer : IAsyncDisposable
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = RequestBytesMax;
         kestrel.Limits.MaxConcurrentConnections = ConnectionsMax;
+        kestrel.Limits.KeepAliveTimeout = IdleTimeMax;
+        kestrel.Limits.RequestHeadersTimeout = HeadersTimeMax;
         if (settings.Socket is { } path)
         {
             kestrel.ListenUnixSocket(path);
@@ -111,7 +140,11 @@ internal sealed class WebServer : IAsyncDisposable
             {
                 if (settings.Certificate is { } certificate)
                 {
-                    listen.UseHttps(certificate);
+                    listen.UseHttps(new HttpsConnectionAdapterOptions
+                    {
+                        ServerCertificate = certificate,
+                        ServerCertificateChain = settings.Chain,
+                    });
                 }
             });
         }
@@ -135,12 +168,12 @@ internal sealed class WebServer : IAsyncDisposable
             metrics.Provider, null, MetricsPath, null, null);
         app.UseRouting();
         app.MapOpenApi("/openapi/{documentName}.json");
-        Api.Map(app, view, feed, new Actions(view, log));
+        Api.Map(app, view, feed, gate, new Actions(view, log));
     }
 
     private async Task RefreshAsync(HttpContext context, RequestDelegate next)
     {
-        if (context.Request.Path == MetricsPath)
+        if (context.Request.Path.StartsWithSegments(MetricsPath))
         {
             try
             {
@@ -170,11 +203,20 @@ internal sealed class WebServer : IAsyncDisposable
         {
             probe.Connect(new UnixDomainSocketEndPoint(path));
         }
-        catch (SocketException nobody)
-            when (nobody.SocketErrorCode == SocketError.ConnectionRefused)
+        catch (SocketException nobody) when (
+            nobody.SocketErrorCode == SocketError.ConnectionRefused && HoldsNothing(path))
         {
             File.Delete(path);
             return;
+        }
+        catch (SocketException failure)
+        {
+            throw new RefusedException(
+                new(
+                    $"management: socket {path}", "nothing there, or a socket of a node that ended",
+                    failure.Message,
+                    "correct plugins:settings:management:socket, or remove what is there"),
+                failure);
         }
 
         throw new RefusedException(new(
@@ -182,11 +224,44 @@ internal sealed class WebServer : IAsyncDisposable
             "another process, which answers there", "correct plugins:settings:management:socket"));
     }
 
-    private static void Protect(string? path)
+    /// <summary>
+    /// A socket cannot be opened as a file; whatever can, an empty one too, is somebody's.
+    /// </summary>
+    private static bool HoldsNothing(string path)
     {
-        if (path is not null)
+        const int NoSuchDevice = 6; // ENXIO.
+        try
         {
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            File.OpenHandle(path).Dispose();
+            return false;
         }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
+        catch (IOException failure)
+        {
+            return failure.HResult == NoSuchDevice;
+        }
+    }
+
+    /// <summary>Its owner's alone before anybody can connect.</summary>
+    private static Socket Bind(EndPoint at)
+    {
+        Socket bound = SocketTransportOptions.CreateDefaultBoundListenSocket(at);
+        if (at is UnixDomainSocketEndPoint)
+        {
+            File.SetUnixFileMode($"{at}", UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+
+        return bound;
+    }
+
+    /// <summary>The node's own: the server ends when its plugin does, by no signal.</summary>
+    private sealed class NodesLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

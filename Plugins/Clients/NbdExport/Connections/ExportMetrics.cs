@@ -18,7 +18,7 @@ internal sealed class ExportMetrics(string volume)
 
     /// <summary>
     /// From a request's last byte to its reply being ready. Four buckets to a factor of ten, so
-    /// that a percentile between two bounds is right within a third.
+    /// that a percentile is known within a factor of 1.8.
     /// </summary>
     private static readonly Histogram<double> Duration = Source.CreateHistogram(
         "storageos.export.duration", "s", "time from a request to its reply",

@@ -414,7 +414,7 @@ internal sealed class NbdConnection
                 NbdCommand.BlockStatus => extents.Gather(volume!, request),
                 _ => 0,
             };
-            if (request.Began != 0)
+            if (request.Began != 0 && request.Header.Command != NbdCommand.BlockStatus)
             {
                 metrics!.Answered(request.Operation, request.Began, request.Header.Length);
             }
