@@ -24,6 +24,7 @@ internal sealed record EventsBody(JsonArray Events);
 internal static class Api
 {
     private const string Base = "/api/v1";
+    private static readonly TimeSpan LookTimeMax = TimeSpan.FromSeconds(5);
 
     /// <summary>Adds them.</summary>
     public static void Map(
@@ -73,12 +74,16 @@ internal static class Api
     private static void MapStream(
         RouteGroupBuilder api, NodeView view, Feed feed, Gate gate) =>
         api.MapGet("/stream", (HttpContext context, CancellationToken cancellation) => LookAsync(
-                async () => feed.HasRoom
-                    ? TypedResults.ServerSentEvents(StreamAsync(
-                        (await view.StatusAsync(cancellation)).ToJsonString(), feed,
-                        () => gate.Knows(Caller.Of(context)), cancellation))
-                    : Answers.Refused(StatusCodes.Status429TooManyRequests, new(
-                        "stream", "fewer that listen", "as many as may", "close some"))))
+                async () =>
+                {
+                    await feed.Looked.WaitAsync(LookTimeMax, cancellation);
+                    string status = (await view.StatusAsync(cancellation)).ToJsonString();
+                    return feed.HasRoom
+                        ? TypedResults.ServerSentEvents(StreamAsync(
+                            status, feed, () => gate.Knows(Caller.Of(context)), cancellation))
+                        : Answers.Refused(StatusCodes.Status429TooManyRequests, new(
+                            "stream", "fewer that listen", "as many as may", "close some"));
+                }))
             .WithSummary("What changes, as server-sent events: status, rates, event, keepalive.");
 
     private static void MapActions(RouteGroupBuilder api, Actions actions)

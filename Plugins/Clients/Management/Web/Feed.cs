@@ -29,6 +29,9 @@ internal sealed class Feed : IAsyncDisposable
     private readonly ConcurrentDictionary<Channel<FeedItem>, byte> listeners = [];
     private readonly CancellationTokenSource ends = new();
     private readonly Task running;
+    private readonly TaskCompletionSource looked =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     private HashSet<string> told = [];
     private string recorded = "";
 
@@ -38,6 +41,12 @@ internal sealed class Feed : IAsyncDisposable
         rates.Measured += document => Tell(new FeedItem("rates", document.ToJsonString()));
         running = Task.Run(RunAsync);
     }
+
+    /// <summary>
+    /// Completes once it is known what has happened already: nothing that happens after that is
+    /// missed by who listens.
+    /// </summary>
+    public Task Looked => looked.Task;
 
     /// <summary>Whether one more may listen.</summary>
     public bool HasRoom => listeners.Count < ListenersMax;
@@ -91,7 +100,7 @@ internal sealed class Feed : IAsyncDisposable
                 {
                     // Whoever comes is told what is new then, and not what was in between.
                     last = "";
-                    if (looks % IdleLooks == 1)
+                    if (looks % IdleLooks == 1 || !looked.Task.IsCompleted)
                     {
                         _ = await LookAsync("");
                     }
@@ -149,8 +158,8 @@ internal sealed class Feed : IAsyncDisposable
             [.. (await view.EventsAsync(null, ends.Token)).OfType<JsonObject>()];
         HashSet<string> before = told;
         told = [.. all.Select(IdOf)];
-        foreach (JsonObject one in all.Where(
-            one => before.Count > 0 && !before.Contains(IdOf(one))))
+        bool isFirst = looked.TrySetResult();
+        foreach (JsonObject one in all.Where(one => !isFirst && !before.Contains(IdOf(one))))
         {
             Tell(new FeedItem("event", one.ToJsonString()));
         }
