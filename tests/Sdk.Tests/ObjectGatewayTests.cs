@@ -32,7 +32,7 @@ public sealed class ObjectGatewayTests(Workshop workshop)
     {
         string plugin = Path.Combine(
             Sample.Build(workshop, "ObjectGateway"), "ObjectGateway/bin/plugin");
-        using Operator pair = new(plugin, Id, "format", "true");
+        using Operator pair = new(plugin, (Id, "format", "true"));
         using Clients clients = new(pair);
         pair.Insist("giveback"); // The stop has moved it.
         clients.UntilServed("a");

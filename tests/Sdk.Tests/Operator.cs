@@ -25,11 +25,13 @@ public sealed class Operator : IDisposable
     }
 
     /// <summary>Starts a pair that has a plugin from the beginning, with a setting.</summary>
-    public Operator(string plugin, string id, string key, string value)
+    public Operator(string plugin, (string Id, string Key, string Value) setting)
     {
-        Do("pair", "--detach", "--size", "64M", "--nbd-port", $"{FreePort()}", "--plugin", plugin);
+        Do(
+            "pair", "--detach", "--size", "64M", "--nbd-port", $"{FreePort()}",
+            "--web-port", "0", "--plugin", plugin);
         Do("stop");
-        Configure(id, key, value);
+        Configure(setting.Id, setting.Key, setting.Value);
         Do("start");
     }
 
