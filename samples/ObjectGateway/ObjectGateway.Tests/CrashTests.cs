@@ -15,7 +15,7 @@ public sealed class CrashTests
     {
         int? only = Number("STORAGEOS_SEED");
         int first = only ?? 1;
-        int last = only ?? Number("OBJECTS_SEEDS") ?? 40;
+        int last = only ?? Number("OBJECTS_SEEDS") ?? 20;
         (int acknowledged, ulong checkpoints, int full) = (0, 0, 0);
         for (int seed = first; seed <= last; seed++)
         {
