@@ -28,7 +28,7 @@ public sealed class WebPair : IAsyncLifetime
     /// <inheritdoc/>
     public async Task InitializeAsync()
     {
-        PluginBuilder.Put(Pair.Plugins, "backup", Vetoing());
+        PluginBuilder.Put(Pair.Plugins, "backup", PluginBuilder.Vetoing("backup", Mark, Why));
         Pair.Make(Pair.Plugins);
         foreach (string node in new[] { "a", "b" })
         {
@@ -97,27 +97,4 @@ public sealed class WebPair : IAsyncLifetime
 
     private bool MayMove(string node) =>
         Pair.Node(node)["takeover"]?["planned"]?.GetValue<bool>() == true;
-
-    private string Vetoing() =>
-        PluginBuilder.Entry("registry.Services.AddSingleton<IClient, TheClient>();")
-        + PluginBuilder.Client("backup", $$"""
-            IDisposable? veto = null;
-            reactor.Every(TimeSpan.FromMilliseconds(20), () =>
-            {
-                bool busy = System.IO.File.Exists("{{Mark}}-" + node.Name);
-                if (busy && veto is null)
-                {
-                    veto = vetoes.Veto(null, "{{Why}}", "wait for its end");
-                }
-                else if (!busy)
-                {
-                    veto?.Dispose();
-                    veto = null;
-                }
-            });
-            return default;
-            """).Replace(
-                "TheClient(IReactor reactor)",
-                "TheClient(IReactor reactor, NodeInfo node, IHandoverVetoes vetoes)",
-                StringComparison.Ordinal);
 }

@@ -64,6 +64,30 @@ internal static class PluginBuilder
     internal static string ClientPlugin(string name, string start = "return default;") =>
         Entry("registry.Services.AddSingleton<IClient, TheClient>();") + Client(name, start);
 
+    /// <summary>
+    /// A client that has a veto while there is a file named by a mark and its node.
+    /// </summary>
+    internal static string Vetoing(string name, string mark, string why) => ClientPlugin(name, $$"""
+        IDisposable? veto = null;
+        reactor.Every(TimeSpan.FromMilliseconds(20), () =>
+        {
+            bool busy = System.IO.File.Exists("{{mark}}-" + node.Name);
+            if (busy && veto is null)
+            {
+                veto = vetoes.Veto(null, "{{why}}", "wait for its end");
+            }
+            else if (!busy)
+            {
+                veto?.Dispose();
+                veto = null;
+            }
+        });
+        return default;
+        """).Replace(
+            "TheClient(IReactor reactor)",
+            "TheClient(IReactor reactor, NodeInfo node, IHandoverVetoes vetoes)",
+            StringComparison.Ordinal);
+
     /// <summary>Puts a plugin into its folder below <paramref name="directory"/>.</summary>
     internal static void Put(
         string directory, string id, string source, string kind = "client", string more = "",

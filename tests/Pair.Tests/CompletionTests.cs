@@ -1,6 +1,7 @@
 namespace StorageOs.Pair.Tests;
 
 /// <summary>What a shell and a reader of manuals get of the commands.</summary>
+[Trait("Category", "Slow")]
 [Collection("processes")]
 public sealed class CompletionTests : IDisposable
 {

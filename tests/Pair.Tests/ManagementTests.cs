@@ -108,7 +108,9 @@ public sealed class ManagementTests
         {
             Content = new StringContent(new string('x', 1 << 20)),
         };
-        await Task.Delay(1500);
+        await PairRun.UntilAsync(
+            () => CodeAsync(client, "api/v1/whoami").Result == HttpStatusCode.OK,
+            "who waits is heard again");
         using HttpResponseMessage refused = await client.SendAsync(large);
         Assert.True((int)refused.StatusCode is >= 400 and < 500, $"{refused.StatusCode}");
     }

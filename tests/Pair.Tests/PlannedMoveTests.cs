@@ -68,7 +68,7 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
     {
         await using PairRun pair = new();
         string mark = Path.Combine(Path.GetDirectoryName(pair.Folder)!, "busy");
-        PluginBuilder.Put(pair.Plugins, "backup", Vetoing(mark));
+        PluginBuilder.Put(pair.Plugins, "backup", PluginBuilder.Vetoing("backup", mark, "a copy is being made"));
         pair.Make(pair.Plugins);
         pair.Boot("a");
         pair.Boot("b");
@@ -268,26 +268,4 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
         pair.Node(node)["sections"]!["ownership"]!["groups"]![group]!;
 
     /// <summary>A client of its own reactor that vetoes while a file is there.</summary>
-    private static string Vetoing(string mark) =>
-        PluginBuilder.Entry("registry.Services.AddSingleton<IClient, TheClient>();")
-        + PluginBuilder.Client("backup", $$"""
-            IDisposable? veto = null;
-            reactor.Every(TimeSpan.FromMilliseconds(20), () =>
-            {
-                bool busy = System.IO.File.Exists("{{mark}}-" + node.Name);
-                if (busy && veto is null)
-                {
-                    veto = vetoes.Veto(null, "a copy is being made", "wait for its end");
-                }
-                else if (!busy)
-                {
-                    veto?.Dispose();
-                    veto = null;
-                }
-            });
-            return default;
-            """).Replace(
-                "TheClient(IReactor reactor)",
-                "TheClient(IReactor reactor, NodeInfo node, IHandoverVetoes vetoes)",
-                StringComparison.Ordinal);
 }

@@ -96,19 +96,7 @@ public sealed class Workshop : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-
-        // What runs this test has told it of its own build; that is not the one to come.
-        foreach (string name in start.Environment.Keys.ToArray())
-        {
-            if (name.StartsWith("MSBuild", StringComparison.OrdinalIgnoreCase)
-                || name.StartsWith("VSTEST", StringComparison.Ordinal))
-            {
-                _ = start.Environment.Remove(name);
-            }
-        }
-
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        start.Environment["DOTNET_NOLOGO"] = "1";
+        BuildEnvironment.Prepare(start);
         StringBuilder said = new();
         using Process process = Process.Start(start)!;
         process.OutputDataReceived += (_, line) => Add(line.Data);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using StorageOs.Sdk.Tests;
 
 namespace StorageOs.Skew.Tests;
 
@@ -25,20 +26,7 @@ internal static class Shell
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-
-        // What runs this test has told it of its own build; that is not the one to come.
-        foreach (string name in start.Environment.Keys.ToArray())
-        {
-            if (name.StartsWith("MSBuild", StringComparison.OrdinalIgnoreCase)
-                || name.StartsWith("VSTEST", StringComparison.Ordinal))
-            {
-                _ = start.Environment.Remove(name);
-            }
-        }
-
-        // A build that goes on after its end would keep these pipes open.
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        start.Environment["DOTNET_NOLOGO"] = "1";
+        BuildEnvironment.Prepare(start);
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
