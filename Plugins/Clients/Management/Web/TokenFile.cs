@@ -15,6 +15,7 @@ internal sealed class TokenFile(string path, ILogger log)
     private const int BytesMax = 64 << 10;
     private readonly Lock gate = new();
     private string read = "";
+    private string trouble = "";
     private Dictionary<string, (string Name, Role Role)> known = [];
 
     /// <summary>Whose token it is; null when it is nobody's.</summary>
@@ -46,6 +47,7 @@ internal sealed class TokenFile(string path, ILogger log)
 
             using StreamReader reader = new(file);
             string text = reader.ReadToEnd();
+            trouble = "";
             if (text != read)
             {
                 (read, known) = (text, Parse(text));
@@ -53,9 +55,13 @@ internal sealed class TokenFile(string path, ILogger log)
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            // Nobody is let in by a file that cannot be read.
-            log.LogWarning("tokens: expected {Path}, found: {Failure}", path, failure.Message);
-            (read, known) = ("", []);
+            // Nobody is let in by a file that cannot be read. Told once, not to each who asks.
+            if (failure.Message != trouble)
+            {
+                log.LogWarning("tokens: expected {Path}, found: {Failure}", path, failure.Message);
+            }
+
+            (read, known, trouble) = ("", [], failure.Message);
         }
     }
 
