@@ -108,7 +108,7 @@ internal sealed class ExportBench(BenchView view, int rounds, int seconds)
     {
         string output = await Tool.RunAsync("fio",
             $"--name=bench --ioengine=nbd --uri={uri} --rw={job.Kind} --bs={job.Block} "
-            + $"--iodepth={job.Depth} --time_based --runtime={seconds} --ramp_time=1 "
+            + $"--iodepth={job.Depth} --time_based --runtime={seconds} --ramp_time={seconds * 500}ms "
             + $"--size={BenchPair.VolumeBytes} --output-format=json", cancellation);
         JsonNode side = JsonNode.Parse(output[output.IndexOf('{')..])!["jobs"]![0]![
             job.Kind.EndsWith("read", StringComparison.Ordinal) ? "read" : "write"]!;

@@ -10,7 +10,7 @@ namespace StorageOs.Kernel.Cli.Bench;
 /// </summary>
 internal sealed class ProbeBench(BenchView view, int rounds)
 {
-    private const int Reconnects = 200;
+    private const int ReconnectsPerRound = 40;
     private const int CountedAppends = 1_000_000;
     private const double WriteAim = 1.3;
     private const double SocketAim = 20;
@@ -139,9 +139,10 @@ internal sealed class ProbeBench(BenchView view, int rounds)
     {
         Samples handshake = new();
         Samples whole = new();
-        for (int i = 0; i < Reconnects; i++)
+        int reconnects = ReconnectsPerRound * rounds;
+        for (int i = 0; i < reconnects; i++)
         {
-            view.Progress("reconnects", i, Reconnects);
+            view.Progress("reconnects", i, reconnects);
             JsonNode? answer = await pair.AskAsync("a", "bench-reconnect", [], cancellation);
             whole.Add(answer!["reconnectMs"]!.GetValue<double>());
             JsonObject status = await pair.StatusAsync("a", cancellation);
@@ -150,7 +151,7 @@ internal sealed class ProbeBench(BenchView view, int rounds)
 
         return new JsonObject
         {
-            ["reconnects"] = Reconnects,
+            ["reconnects"] = reconnects,
             ["firstReadToReadyMs"] = Of(handshake),
             ["endToReadyMs"] = Of(whole),
         };
