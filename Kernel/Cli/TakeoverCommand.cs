@@ -15,15 +15,14 @@ internal static class TakeoverCommand
 
     internal static Command Make()
     {
-        Option<string> node = new("--node")
+        Option<string?> node = new("--node")
         {
-            Description = "the node that takes over",
-            DefaultValueFactory = _ => PairLayout.Names[0],
+            Description = "the node that takes over; needed but for --check",
         };
         node.AcceptOnlyFromAmong([.. PairLayout.Names]);
         Option<string?> group = new("--group")
         {
-            Description = "0, 1 or all; the group at home on that node when left out",
+            Description = "0 or 1; all that the other node serves when left out",
         };
         group.AcceptOnlyFromAmong("0", "1", All);
         Option<bool> force = new("--force")
@@ -47,27 +46,22 @@ internal static class TakeoverCommand
         };
         command.Validators.Add(result => CheckForce(
             result, result.GetValue(force), result.GetValue(group), result.GetValue(term)));
-        command.Validators.Add(result =>
-        {
-            if (result.GetValue(check) && result.GetValue(force))
-            {
-                result.AddError("Give --check or --force, not both.");
-            }
-        });
+        command.Validators.Add(result => CheckNode(
+            result, result.GetValue(check), result.GetValue(force), result.GetValue(node)));
         command.SetAction((parsed, cancellation) =>
         {
-            string name = parsed.GetValue(node)!;
             if (parsed.GetValue(check))
             {
-                bool one = parsed.GetResult(node) is { Implicit: false };
                 return CheckAsync(
                     Output.Of(parsed), PairLayout.At(parsed.GetValue(directory)),
-                    one ? [name] : PairLayout.Names, parsed.GetValue(group), cancellation);
+                    parsed.GetValue(node) is { } one ? [one] : PairLayout.Names,
+                    parsed.GetValue(group), cancellation);
             }
 
+            string name = parsed.GetValue(node)!;
             JsonObject arguments = Arguments(parsed.GetValue(overrides) ?? []);
             arguments["force"] = parsed.GetValue(force);
-            if (GroupOf(name, parsed.GetValue(group)) is { } chosen)
+            if (GroupOf(parsed.GetValue(group)) is { } chosen)
             {
                 arguments["group"] = chosen;
             }
@@ -101,8 +95,7 @@ internal static class TakeoverCommand
         CancellationToken cancellation)
     {
         pair.Require();
-        int? one = group is null or All ? null : group[0] - '0';
-        return TakeoverCheck.RunAsync(output, pair, nodes, one, cancellation);
+        return TakeoverCheck.RunAsync(output, pair, nodes, GroupOf(group), cancellation);
     }
 
     /// <summary>A force is for exactly one group in exactly one term (rule S12).</summary>
@@ -119,15 +112,21 @@ internal static class TakeoverCommand
         }
     }
 
-    /// <summary>
-    /// The group asked for; null for all. Moving home is what is meant by default.
-    /// </summary>
-    private static int? GroupOf(string node, string? asked) => asked switch
+    private static void CheckNode(CommandResult result, bool check, bool force, string? node)
     {
-        null => PairLayout.HomeGroup(node),
-        All => null,
-        _ => asked[0] - '0',
-    };
+        if (check && force)
+        {
+            result.AddError("Give --check or --force, not both.");
+        }
+
+        if (!check && node is null)
+        {
+            result.AddError("takeover needs --node a or b, the node that takes over.");
+        }
+    }
+
+    /// <summary>The group asked for; null for all.</summary>
+    private static int? GroupOf(string? asked) => asked is null or All ? null : asked[0] - '0';
 
     private static async Task<int> RunAsync(
         Output output, PairLayout pair, string node, JsonObject arguments,

@@ -72,7 +72,8 @@ public sealed class Guests : IAsyncLifetime
                 () =>
                 {
                     var (code, _) = ImageBuild.StorageOs(
-                        WellTimeMax, "takeover", "--node", name, "--dir", folder);
+                        WellTimeMax, "takeover", "--node", name, "--group",
+                        $"{PairLayout.HomeGroup(name)}", "--dir", folder);
                     return Task.FromResult(code == 0);
                 },
                 WellTimeMax, $"{name} has its volume");

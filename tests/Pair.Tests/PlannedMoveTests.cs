@@ -37,7 +37,8 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
         Assert.All(predicted["madeOf"]!.AsArray(), part => Assert.NotEmpty($"{part!["from"]}"));
         Assert.Equal("a b", pair.Owners("b"));
 
-        Assert.Equal(0, pair.Ask("takeover", "--node", "b", "--group", "0").Code);
+        Assert.Contains("needs --node a or b", pair.Ask("takeover").Error);
+        Assert.StartsWith("b serves group 0 in term", pair.Ask("takeover", "--node", "b").Out);
         JsonNode? last = Group(pair, "b", 0)["lastPlanned"];
         output.WriteLine($"predicted {predicted}\nmeasured {last}");
         Assert.InRange(last!["totalMs"]!.GetValue<double>(), 0.1, 30_000);

@@ -29,7 +29,7 @@ public sealed class TcpPairTests
         Assert.Equal(0, pair.Ask("start", "a").Code);
         await pair.InSyncAsync();
         pair.Compare(file);
-        Assert.Equal(0, pair.Ask("takeover").Code);
+        Assert.Equal(0, pair.Ask("giveback").Code);
         pair.Compare(file);
     }
 
