@@ -25,6 +25,8 @@ internal static class CommandLine
             ScrubCommand.Make(),
             Timeline.TimelineCommand.Make(),
             WitnessCommand.Make(),
+            Doctor.DoctorCommand.Make(),
+            Support.SupportBundleCommand.Make(),
             Drill.DrillCommand.Make(),
             Chaos.ChaosCommand.Make(),
             Bench.BenchCommand.Make(),

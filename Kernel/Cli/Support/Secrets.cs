@@ -1,0 +1,135 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace StorageOs.Kernel.Cli.Support;
+
+/// <summary>
+/// Takes out of texts what nobody else may know: what is in the files of secrets, wherever it
+/// stands, and what looks like a secret by where it stands.
+/// </summary>
+internal sealed partial class Secrets
+{
+    /// <summary>What stands in a secret's place.</summary>
+    internal const string Removed = "(removed)";
+
+    private const int BytesMin = 8; // Less is found by chance.
+    private readonly HashSet<string> known = [];
+
+    /// <summary>Takes a file's content for a secret, in each way that it could be written.</summary>
+    internal void AddFile(string path)
+    {
+        byte[] bytes = File.ReadAllBytes(path);
+        if (bytes.Length < BytesMin)
+        {
+            return;
+        }
+
+        _ = known.Add(Convert.ToHexString(bytes));
+        _ = known.Add(Convert.ToHexStringLower(bytes));
+        _ = known.Add(Convert.ToBase64String(bytes));
+        foreach (string line in Encoding.Latin1.GetString(bytes).Split('\n'))
+        {
+            Add(line.Trim());
+        }
+    }
+
+    /// <summary>Takes a text for a secret.</summary>
+    internal void Add(string text)
+    {
+        if (text.Length >= BytesMin)
+        {
+            _ = known.Add(text);
+        }
+    }
+
+    /// <summary>A text without them.</summary>
+    internal string Without(string text)
+    {
+        foreach (string secret in known)
+        {
+            text = text.Replace(secret, Removed, StringComparison.Ordinal);
+        }
+
+        text = Userinfo().Replace(text, $"$1{Removed}@");
+        return Assigned().Replace(text, $"$1{Removed}");
+    }
+
+    /// <summary>
+    /// A configuration without them: what a key calls a secret, unless it is where a file is, and
+    /// that file's content wherever it stands.
+    /// </summary>
+    /// <param name="json">The configuration.</param>
+    /// <param name="folder">What paths in it are relative to.</param>
+    internal string Configuration(string json, string folder)
+    {
+        JsonNode? root;
+        try
+        {
+            root = JsonNode.Parse(json, documentOptions: new()
+            {
+                CommentHandling = JsonCommentHandling.Skip,
+                AllowTrailingCommas = true,
+            });
+        }
+        catch (JsonException)
+        {
+            return $"no JSON, and so left out: {Removed}";
+        }
+
+        Redact(root, folder);
+        return Without(root?.ToJsonString(new() { WriteIndented = true }) ?? "");
+    }
+
+    private void Redact(JsonNode? node, string folder)
+    {
+        switch (node)
+        {
+            case JsonObject values:
+                foreach ((string key, JsonNode? value) in values.ToArray())
+                {
+                    if (value is JsonValue && Secret().IsMatch(key))
+                    {
+                        values[key] = Named($"{value}", folder);
+                    }
+
+                    Redact(values[key], folder);
+                }
+
+                break;
+            case JsonArray list:
+                foreach (JsonNode? item in list)
+                {
+                    Redact(item, folder);
+                }
+
+                break;
+        }
+    }
+
+    private string Named(string value, string folder)
+    {
+        string path = Path.Combine(folder, value);
+        if (!File.Exists(path))
+        {
+            Add(value);
+            return Removed;
+        }
+
+        AddFile(path);
+        return value;
+    }
+
+    [GeneratedRegex("password|passphrase|secret|token|credential|key", RegexOptions.IgnoreCase)]
+    private static partial Regex Secret();
+
+    // http://user:password@host
+    [GeneratedRegex(@"(\b[a-z][a-z0-9+.-]*://)[^/@\s""]+@", RegexOptions.IgnoreCase)]
+    private static partial Regex Userinfo();
+
+    // token=…, Authorization: Bearer …
+    [GeneratedRegex(
+        @"((?:token|password|passphrase|secret)=|bearer\s+)[^\s""&,;]+", RegexOptions.IgnoreCase)]
+    private static partial Regex Assigned();
+}
