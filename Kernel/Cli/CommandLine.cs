@@ -25,6 +25,7 @@ internal static class CommandLine
             ScrubCommand.Make(),
             Timeline.TimelineCommand.Make(),
             WitnessCommand.Make(),
+            Remote.RemoteCommand.Make(),
             Doctor.DoctorCommand.Make(),
             Support.SupportBundleCommand.Make(),
             Drill.DrillCommand.Make(),

@@ -2,11 +2,14 @@ using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Cli.Remote;
 using StorageOs.Kernel.Management;
 
 namespace StorageOs.Kernel.Cli;
 
-/// <summary>Asks a running node through its management socket.</summary>
+/// <summary>
+/// Asks a running node through its management socket, or through its HTTP API where it is elsewhere.
+/// </summary>
 internal static class NodeClient
 {
     /// <summary>How long a node may take to answer status.</summary>
@@ -90,6 +93,11 @@ internal static class NodeClient
     private static async Task<JsonObject> ExchangeAsync(
         string socket, string command, JsonObject? arguments, CancellationToken cancellation)
     {
+        if (HttpNode.Is(socket))
+        {
+            return await HttpNode.ExchangeAsync(socket, command, arguments ?? [], cancellation);
+        }
+
         NodeEndpoint endpoint = NodeEndpoint.Parse(socket);
         using Socket connection = await endpoint.ConnectAsync(cancellation);
         using NetworkStream stream = new(connection);

@@ -20,6 +20,7 @@ internal static class NodeProcess
     internal static async Task<int> StartAsync(
         PairLayout pair, string name, CancellationToken cancellation)
     {
+        RequireHere(pair);
         if (pair.Guests is not null)
         {
             return await GuestProcess.StartAsync(pair, name, cancellation);
@@ -57,9 +58,22 @@ internal static class NodeProcess
     }
 
     /// <summary>Process id of a node that runs; null when none does.</summary>
-    internal static int? Find(PairLayout pair, string name) => pair.Guests is null
-        ? DataLock.Holder(pair.Lock(name))
-        : GuestProcess.Find(pair, name);
+    internal static int? Find(PairLayout pair, string name)
+    {
+        RequireHere(pair);
+        return pair.Guests is null
+            ? DataLock.Holder(pair.Lock(name)) : GuestProcess.Find(pair, name);
+    }
+
+    private static void RequireHere(PairLayout pair)
+    {
+        if (pair.Remote is not null)
+        {
+            throw new RefusedException(new Refusal(
+                $"pair in {pair.Directory}", "nodes on this machine", "nodes on other machines",
+                "start and stop each on its own machine: systemctl start storageos"));
+        }
+    }
 
     /// <summary>Waits until a process has ended.</summary>
     /// <returns>Whether it has, within the limit.</returns>

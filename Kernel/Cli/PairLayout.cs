@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Cli.Image;
+using StorageOs.Kernel.Cli.Remote;
 using StorageOs.Kernel.Hosting;
 
 namespace StorageOs.Kernel.Cli;
@@ -15,6 +16,7 @@ namespace StorageOs.Kernel.Cli;
 //   DIR/pair.key  DIR/witness/      shared by both nodes
 //   DIR/tokens  operator.token          of both nodes' HTTP API
 //   DIR/a/config.json  log.txt  manage.sock  api.sock  data/      and DIR/b likewise
+//   remote.json                    only that, for nodes on other machines
 //   fabric and nvram: in shared memory where there is room, for they stand in for hardware
 
 /// <summary>The files of a pair on one machine.</summary>
@@ -29,8 +31,8 @@ internal sealed class PairLayout
     private const string Web = "management";
     private const string MemoryAddress = "0x5000000000";
 
-    private PairLayout(string directory) =>
-        (Directory, Guests) = (directory, GuestSettings.Load(directory));
+    private PairLayout(string directory) => (Directory, Guests, Remote) =
+        (directory, GuestSettings.Load(directory), RemoteSettings.Load(directory));
 
     /// <summary>Names of the nodes.</summary>
     internal static IReadOnlyList<string> Names { get; } = ["a", "b"];
@@ -44,8 +46,14 @@ internal sealed class PairLayout
     /// <summary>What its nodes were made with when they are guests; null for processes.</summary>
     internal GuestSettings? Guests { get; }
 
+    /// <summary>Where its nodes are asked when they are on other machines; else null.</summary>
+    internal RemoteSettings? Remote { get; }
+
+    /// <summary>Whether all of it is processes of this machine.</summary>
+    internal bool IsLocal => Guests is null && Remote is null;
+
     /// <summary>Whether a pair was made here.</summary>
-    internal bool Exists => Guests is not null || Names.All(name => File.Exists(Config(name)));
+    internal bool Exists => !IsLocal || Names.All(name => File.Exists(Config(name)));
 
     /// <summary>The layout of a directory.</summary>
     internal static PairLayout At(string? directory) =>
@@ -61,7 +69,9 @@ internal sealed class PairLayout
     /// <summary>
     /// A node's management socket, or what else <see cref="NodeEndpoint"/> takes.
     /// </summary>
-    internal string Socket(string name) => Guests is null
+    internal string Socket(string name) => Remote is { } remote
+        ? name == Names[0] ? remote.A : remote.B
+        : Guests is null
         ? Path.Combine(Directory, name, "manage.sock")
         : NodeEndpoint.Text(
             new IPEndPoint(IPAddress.Loopback, Guests.ManagementPort + HomeGroup(name)),
@@ -150,11 +160,12 @@ internal sealed class PairLayout
 
     private void CheckRoom()
     {
-        if (Guests is not null)
+        if (!IsLocal)
         {
             throw new RefusedException(new Refusal(
-                $"pair in {Directory}", "one of processes, or none", "a pair of guests",
-                "storageos image pair starts it"));
+                $"pair in {Directory}", "one of processes, or none",
+                Remote is null ? "a pair of guests" : "a pair on other machines",
+                Remote is null ? "storageos image pair starts it" : "choose another --dir"));
         }
 
         int bytes = Encoding.UTF8.GetByteCount(Socket("a"));

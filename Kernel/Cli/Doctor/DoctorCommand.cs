@@ -83,7 +83,7 @@ internal static class DoctorCommand
         List<(string Node, IReadOnlyList<Diagnosis> Found)> nodes = [];
         foreach (string name in config is null ? PairLayout.Names : [config])
         {
-            if (config is null && pair.Guests is not null)
+            if (config is null && !pair.IsLocal)
             {
                 // Its disks and limits are in another machine: only what it says is known here.
                 nodes.Add((name, [.. NodeDoctor.Examine(

@@ -47,10 +47,10 @@ internal sealed class NodeStore
     /// </exception>
     internal static NodeStore Open(PairLayout pair, string name)
     {
-        if (pair.Guests is not null)
+        if (!pair.IsLocal)
         {
             throw new RefusedException(new Refusal(
-                $"plugin store of {name}", "a node of this machine", "a guest",
+                $"plugin store of {name}", "a node of this machine", "a guest, or on another machine",
                 "run storageos plugin where its disk is"));
         }
 

@@ -62,7 +62,7 @@ internal static class PluginShow
         }
 
         shown["source"] = rows[0].Source;
-        if (pair.Guests is null)
+        if (pair.IsLocal)
         {
             NodeStore node = NodeStore.Open(pair, name);
             if (node.Store.Read().FirstOrDefault(record => record.Id == id) is { } record)

@@ -114,7 +114,7 @@ internal static class SupportBundleCommand
                 File.ReadAllText(pair.Config(node)), Path.GetDirectoryName(pair.Config(node))!)));
         Try(missing, pair.Log(node), () => bundle.AddEnd(
             $"{node}/log.txt", pair.Log(node), LogBytesMax));
-        if (pair.Guests is null)
+        if (pair.IsLocal)
         {
             var (name, found) = await DoctorCommand.ExamineAsync(pair.Config(node), cancellation);
             bundle.Add($"{node}/doctor.json", DoctorCommand.ToJson(
@@ -122,7 +122,7 @@ internal static class SupportBundleCommand
                 .ToJsonString(Indented));
         }
 
-        if (pair.Guests is null && status["pid"] is { } pid)
+        if (pair.IsLocal && status["pid"] is { } pid)
         {
             AddProcess(bundle, node, "limits", $"/proc/{pid}/limits", missing);
             AddProcess(bundle, node, "status", $"/proc/{pid}/status", missing);
