@@ -1,10 +1,11 @@
 namespace StorageOs.Contracts.Runtime;
 
 /// <summary>
-/// Names of the events (<c>EventId.Name</c>) from which the flight recorder makes more than a line
-/// of text. Every other line of level information or above is recorded as it reads. Parameters
-/// called <c>Group</c>, <c>Term</c> and <c>Session</c> are recorded as such with either, and those
-/// of a named event all.
+/// Ids of the events that are the story of a pair: the order of both nodes' events hangs on them,
+/// and the flight recorder leaves none of them out, however many there are. Every other line of
+/// level information or above is recorded as far as its source's budget goes. Parameters called
+/// <c>Group</c>, <c>Term</c> and <c>Session</c> are recorded as such with either, and those of
+/// these events all.
 /// </summary>
 public static class EventNames
 {
@@ -28,4 +29,15 @@ public static class EventNames
     /// <c>Milliseconds</c> since the loss.
     /// </summary>
     public const string TakeoverStep = "takeover-step";
+
+    /// <summary>Something was done for an operator.</summary>
+    public const string OperatorActed = "operator-acted";
+
+    /// <summary>Something was not done for an operator.</summary>
+    public const string OperatorRefused = "operator-refused";
+
+    /// <summary>Whether an id is one of these.</summary>
+    public static bool AreStory(string id) => id
+        is SessionReady or SessionEnded or RegisterSeen or RegisterSwapped or TakeoverStep
+        or OperatorActed or OperatorRefused;
 }

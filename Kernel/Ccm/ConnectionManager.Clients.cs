@@ -118,7 +118,7 @@ internal sealed partial class ConnectionManager
         }
         catch (RefusedException refused)
         {
-            log.LogWarning("client {Client}: {Refusal}", name, refused.Refusal);
+            KernelEvents.ClientFailed.Raise(log, name, refused.Refusal);
             inbox.Enqueue(new CcmEvent.ReconnectAsked($"client {name}: {refused.Refusal}"));
         }
     }

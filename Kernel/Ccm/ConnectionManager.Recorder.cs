@@ -78,7 +78,7 @@ internal sealed partial class ConnectionManager
         if (near && condition != toldCondition)
         {
             toldCondition = condition;
-            log.LogInformation("the partner is {Condition}", condition);
+            KernelEvents.PartnerCondition.Raise(log, condition);
         }
     }
 }

@@ -280,11 +280,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
                 LogMove(e);
                 break;
             case CcmEffect.SessionEnded e:
-                // A stranger's may come every second: the flight recorder keeps a few of those.
-                log.LogWarning(
-                    e.PartnerProven ? new EventId(0, EventNames.SessionEnded) : default,
-                    "session {Session} ended: {Reason}: {Detail}", e.Session, e.End.Reason,
-                    e.End.Detail);
+                LogEnd(e);
                 KeepRing();
                 break;
             default: DoForClient(effect, now); break;
@@ -304,9 +300,7 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
         if (move.To == HandshakeState.Ready)
         {
             ringIsPartners = true; // Which it has proven.
-            log.LogInformation(
-                new EventId(0, EventNames.SessionReady),
-                "session {Session} ready with {Partner}", core.Session, core.PartnerInfo?.Name);
+            KernelEvents.SessionReady.Raise(log, core.Session, core.PartnerInfo?.Name);
         }
         else
         {
@@ -314,6 +308,24 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
             log.Log(
                 connected ? LogLevel.Information : LogLevel.Debug,
                 "handshake: {From} -> {To} by {Trigger}", move.From, move.To, move.By);
+        }
+    }
+
+    /// <summary>
+    /// A stranger's is no event: it may come every second, and the flight recorder keeps few.
+    /// </summary>
+    private void LogEnd(CcmEffect.SessionEnded ended)
+    {
+        if (ended.PartnerProven)
+        {
+            KernelEvents.SessionEnded.Raise(
+                log, ended.Session, ended.End.Reason, ended.End.Detail);
+        }
+        else
+        {
+            log.LogWarning(
+                "session {Session} ended: {Reason}: {Detail}", ended.Session, ended.End.Reason,
+                ended.End.Detail);
         }
     }
 

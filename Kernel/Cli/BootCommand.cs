@@ -2,13 +2,12 @@ using System.CommandLine;
 using System.Runtime;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Console;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Hosting;
+using StorageOs.Kernel.Logs;
 using StorageOs.Kernel.Loop;
 
 namespace StorageOs.Kernel.Cli;
@@ -44,7 +43,8 @@ internal static class BootCommand
             return output.Fail(refusals);
         }
 
-        using ILoggerFactory logs = Logs(toError: output.Json);
+        using ILoggerFactory logs = NodeLogs.Make(
+            settings.Machine.Log, settings.Node.Name, toError: output.Json);
         GCSettings.LatencyMode = GCLatencyMode.SustainedLowLatency;
         if (!NodePriority.TryRaise())
         {
@@ -71,25 +71,4 @@ internal static class BootCommand
             context.Cancel = true;
             node.AskStop($"{signal}");
         });
-
-    private static ILoggerFactory Logs(bool toError) => LoggerFactory.Create(builder =>
-    {
-        builder.AddSimpleConsole(console =>
-        {
-            console.SingleLine = true;
-            console.UseUtcTimestamp = true;
-            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fff ";
-            console.ColorBehavior = LoggerColorBehavior.Disabled;
-        });
-
-        // A console that is slower than the log loses lines; it must not hold up who writes them,
-        // the connection manager among them.
-        _ = builder.Services.Configure<ConsoleLoggerOptions>(
-            static console => console.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
-        if (toError)
-        {
-            builder.Services.Configure<ConsoleLoggerOptions>(
-                console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        }
-    });
 }

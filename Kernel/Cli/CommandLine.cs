@@ -23,6 +23,8 @@ internal static class CommandLine
             TakeoverCommand.Make(),
             GivebackCommand.Make(),
             ScrubCommand.Make(),
+            Events.EventsCommand.Make(),
+            Events.ExplainCommand.Make(),
             Timeline.TimelineCommand.Make(),
             WitnessCommand.Make(),
             Remote.RemoteCommand.Make(),

@@ -13,7 +13,10 @@ internal static class StatusCommand
         {
             Description = "the management socket of one node, instead of a pair",
         };
-        Option<bool> watch = new("--watch") { Description = "go on until Ctrl-C" };
+        Option<bool> watch = new("--watch")
+        {
+            Description = "show it anew each second, until Ctrl-C",
+        };
         Command command = new("status", "Shows nodes, clients and volumes.")
         {
             directory, socket, watch,
@@ -40,9 +43,10 @@ internal static class StatusCommand
             }
 
             Output output = Output.Of(parsed);
-            return parsed.GetValue(watch) && !output.Json
-                ? WatchAsync(nodes, cancellation)
-                : ShowAsync(output, nodes, cancellation);
+            return !parsed.GetValue(watch) ? ShowAsync(output, nodes, cancellation)
+                : output.Json || Console.IsOutputRedirected
+                ? TellAsync(output, nodes, cancellation)
+                : WatchAsync(nodes, cancellation);
         });
         return command;
     }
@@ -69,6 +73,50 @@ internal static class StatusCommand
         bool noneAnswers = status.Nodes.All(node => $"{node["phase"]}" == "Unreachable");
         return noneAnswers ? ExitCode.Failed
             : status.Lacks.Count + status.Exposed.Count > 0 ? ExitCode.Degraded : ExitCode.Good;
+    }
+
+    /// <summary>
+    /// For whom nothing can be drawn over: whatever is other than before, one after the other.
+    /// </summary>
+    private static async Task<int> TellAsync(
+        Output output, IReadOnlyList<(string Name, string Socket)> nodes,
+        CancellationToken cancellation)
+    {
+        using PeriodicTimer timer = new(PairCommand.LookAgain);
+        string last = "";
+        try
+        {
+            do
+            {
+                PairStatus status = await PairStatus.AskAsync(nodes, cancellation);
+                string now = output.Json ? status.ToJson().ToJsonString() : TextOf(status);
+                if (now != last)
+                {
+                    last = now;
+                    Console.Out.WriteLine(now);
+                }
+            }
+            while (await timer.WaitForNextTickAsync(cancellation));
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCode.Good; // Ctrl-C is how it ends.
+        }
+
+        return ExitCode.Good;
+    }
+
+    private static string TextOf(PairStatus status)
+    {
+        using StringWriter text = new();
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.No,
+            Out = new AnsiConsoleOutput(text),
+        });
+        console.Profile.Width = 80;
+        console.Write(StatusTable.Of(status));
+        return text.ToString();
     }
 
     private static async Task<int> WatchAsync(

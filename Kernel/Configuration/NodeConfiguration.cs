@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Logs;
 
 namespace StorageOs.Kernel.Configuration;
 
@@ -181,6 +182,9 @@ public static class NodeConfiguration
                 WaitFor = reader.Texts("plugins:waitFor", Limits.PluginsMax) ?? [],
                 PartnerWait = TimeSpan.FromMilliseconds(reader.Number(
                     "plugins:waitForPartnerMs", 0, Limits.PartnerWaitMsMax, 0)),
+                Log = new LogSettings(
+                    reader.Choice("log:form", LogForm.Text),
+                    reader.OptionalPath("log:journalSocket") ?? LogSettings.SystemJournal),
                 Remote = ReadRemote(reader),
             },
         };

@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Plugins;
+using StorageOs.Kernel.Logs;
 
 namespace StorageOs.Kernel.Configuration;
 
@@ -58,6 +59,9 @@ public sealed record MachineSettings
     /// pair, and not one of them alone; zero does not wait.
     /// </summary>
     public TimeSpan PartnerWait { get; init; } = TimeSpan.Zero;
+
+    /// <summary>How the node's own process writes its log.</summary>
+    public LogSettings Log { get; init; } = new();
 
     /// <summary>Management over TCP; null for none.</summary>
     public RemoteManagement? Remote { get; init; }

@@ -79,7 +79,7 @@ internal sealed class LivePlugins(
         }
         catch (Exception late) when (late is TimeoutException or OperationCanceledException)
         {
-            log.LogWarning("{Module} has not started yet: {Why}", link.Manifest.Id, late.Message);
+            PluginEvents.Late.Raise(log, link.Manifest.Id, late.Message);
         }
     }
 }

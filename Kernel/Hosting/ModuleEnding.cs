@@ -161,7 +161,7 @@ internal sealed class ModuleEnding(
             && !reactor.Stop(Limits.ClientStopTimeMax))
         {
             module.Hangs = true;
-            log.LogWarning("{Module}: its thread hangs in a callback and is left", module.Id);
+            PluginEvents.ThreadLeft.Raise(log, module.Id);
         }
     }
 
@@ -174,16 +174,14 @@ internal sealed class ModuleEnding(
         }
         catch (TimeoutException)
         {
-            log.LogWarning(
-                "{Module}: {Step} took more than {Limit} s and is left", module.Id, step,
-                limit.TotalSeconds);
+            PluginEvents.StepLeft.Raise(log, module.Id, step, limit.TotalSeconds);
             return false;
         }
 #pragma warning disable CA1031 // A module that goes may throw anything; the steps go on.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            log.LogWarning(failure, "{Module}: {Step} failed", module.Id, step);
+            PluginEvents.StepFailed.Raise(log, module.Id, step, failure);
         }
 
         return true;

@@ -141,7 +141,7 @@ public sealed class Node : IAsyncDisposable
             return;
         }
 
-        log.LogInformation("stopping: {Why}", why);
+        KernelEvents.NodeStopping.Raise(log, why);
         try
         {
             await StopAllAsync(why);
@@ -211,7 +211,7 @@ public sealed class Node : IAsyncDisposable
         reactors.Dispose();
         loadingEnds.Dispose();
         dataLock?.Dispose();
-        log.LogInformation("stopped");
+        KernelEvents.NodeStopped.Raise(log);
         recorder?.Dispose();
     }
 
@@ -271,9 +271,7 @@ public sealed class Node : IAsyncDisposable
     {
         if (module.Manifest is { Critical: true })
         {
-            log.LogCritical(
-                "{Module} has failed, and this node does not go on without it: {Why}", module.Id,
-                why);
+            PluginEvents.Critical.Raise(log, module.Id, why);
             faulted = true;
             AskStop($"{module.Id} has failed, which is critical: {why}");
         }
@@ -293,9 +291,7 @@ public sealed class Node : IAsyncDisposable
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            log.LogWarning(
-                "events are not kept over this boot: expected {Path}, found: {Failure}", path,
-                failure.Message);
+            KernelEvents.EventsNotKept.Raise(log, path, failure.Message);
         }
 
         recorder = new FlightRecorder(Info.BootEpoch, TimeProvider.System, file);
@@ -543,13 +539,12 @@ public sealed class Node : IAsyncDisposable
         if (Volatile.Read(ref stopping) == 0 && next > Phase)
         {
             Volatile.Write(ref phase, (int)next);
-            manager.SetBootPhase(next);
+            manager?.SetBootPhase(next); // None yet when the core fails while it is made.
         }
     }
 
-    private void Say(int step, string what) => log.LogInformation(
-        "{Step}/4 at {Millis:F0} ms: {What}", step,
-        Stopwatch.GetElapsedTime(bootStart).TotalMilliseconds, what);
+    private void Say(int step, string what) => KernelEvents.BootStep.Raise(
+        log, step, Stopwatch.GetElapsedTime(bootStart).TotalMilliseconds, what);
 
     // The core and the transport hold the session: without them the node is of no use, and its
     // partner must hear of it.
@@ -557,7 +552,7 @@ public sealed class Node : IAsyncDisposable
     {
         if (module.End(ModuleState.Failed, McMasterPluginLoader.Shown(failure)))
         {
-            log.LogCritical(failure, "{Module} failed; the node ends", module.Id);
+            KernelEvents.CoreFailed.Raise(log, module.Id, failure);
             Enter(BootPhase.Panicked);
             AskStop($"{module.Id} failed: {McMasterPluginLoader.Shown(failure)}");
         }

@@ -160,7 +160,7 @@ internal sealed class PluginHost(
             return;
         }
 
-        log.LogError(failure, "{Module} failed and is ended: {Why}", module.Id, why);
+        PluginEvents.Failed.Raise(log, module.Id, why, failure);
         module.View!.Quiet();
         lock (gate)
         {
@@ -348,7 +348,7 @@ internal sealed class PluginHost(
 
             if (module.Advance(ModuleState.Running))
             {
-                log.LogInformation("{Module} runs", module.Id);
+                PluginEvents.Runs.Raise(log, module.Id);
             }
         }
         catch (OperationCanceledException) when (module.Stopping.IsCancellationRequested)
@@ -475,7 +475,7 @@ internal sealed class PluginHost(
         bool fresh = module.End(ModuleState.Refused, refusal.ToString(), refusal);
         if (fresh)
         {
-            log.LogWarning("{Module} is refused: {Refusal}", module.Id, refusal);
+            PluginEvents.Refused.Raise(log, module.Id, refusal);
         }
 
         return fresh;

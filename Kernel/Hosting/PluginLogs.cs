@@ -46,9 +46,7 @@ internal sealed class PluginLogs(ILoggerFactory logs, string module, int linesPe
 
         if (before > 0)
         {
-            own.LogWarning(
-                "{Module}: {Count} lines of its log were left out; it may log {Limit} a minute",
-                module, before, linesPerMinute);
+            PluginEvents.LogCut.Raise(own, module, before, linesPerMinute);
         }
 
         return true;

@@ -40,7 +40,7 @@ internal sealed class PluginSource
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException
             or RefusedException)
         {
-            log.LogWarning("the plugin store is not tidied: {Failure}", failure.Message);
+            PluginEvents.StoreUntidy.Raise(log, failure.Message);
         }
 
         return source;
@@ -57,7 +57,7 @@ internal sealed class PluginSource
         PluginTrust trust = PluginTrust.Of(settings, out IReadOnlyList<Refusal> refusals);
         foreach (Refusal refusal in refusals)
         {
-            log.LogWarning("a key is not trusted: {Refusal}", refusal);
+            PluginEvents.KeyNotTrusted.Raise(log, refusal);
         }
 
         PluginStore store = new(settings.Store, TimeProvider.System);
@@ -77,9 +77,7 @@ internal sealed class PluginSource
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            log.LogWarning(
-                "installed plugins are not loaded: expected a store at {Store}, found: {Failure}",
-                store.Directory, failure.Message);
+            PluginEvents.StoreUnread.Raise(log, store.Directory, failure.Message);
             return PluginCatalog.Find(embedded, settings, trust, [], transportsAlone);
         }
     }
@@ -127,16 +125,13 @@ internal sealed class PluginSource
                     ? known : known.Fail(why, now, manifest.Version));
             if (entry.MalfunctionOf(manifest.Version) is { } malfunctioned)
             {
-                log.LogError(
-                    "{Module} has malfunctioned and is not loaded again until it is enabled: {Why}",
-                    module.Id, malfunctioned);
+                PluginEvents.Malfunctioned.Raise(log, module.Id, malfunctioned);
             }
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException
             or RefusedException)
         {
-            log.LogWarning(
-                "that {Module} failed is not kept: {Failure}", module.Id, failure.Message);
+            PluginEvents.FailureNotKept.Raise(log, module.Id, failure.Message);
         }
     }
 }

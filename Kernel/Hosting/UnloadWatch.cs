@@ -43,10 +43,7 @@ internal sealed class UnloadWatch(ILogger log)
 
         if (code.IsAlive)
         {
-            log.LogWarning(
-                "{Module} {Version} was unloaded and is still in memory: something refers to it, "
-                + "such as a thread or a timer of its own; a restart of the node frees it",
-                id, version);
+            PluginEvents.Lingers.Raise(log, id, version);
             lock (gate)
             {
                 left.Add((id, version, code));

@@ -35,14 +35,12 @@ internal sealed class Watchdog : IDisposable
             // One that a process before this has left armed goes on from where it was.
             watchdog.Feed();
             reactor.Post(_ => reactor.Every(Limits.WatchdogPeriod, watchdog.Feed), null);
-            log.LogInformation("watchdog {Path} is armed", path);
+            KernelEvents.WatchdogArmed.Raise(log, path);
             return watchdog;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            log.LogWarning(
-                "expected a watchdog at {Path}, found: {Failure}; a node that hangs will not be "
-                + "reset", path, failure.Message);
+            KernelEvents.WatchdogMissing.Raise(log, path, failure.Message);
             return null;
         }
     }
@@ -82,7 +80,7 @@ internal sealed class Watchdog : IDisposable
         }
         catch (IOException failure)
         {
-            log.LogError("the watchdog can't be written any more: {Failure}", failure.Message);
+            KernelEvents.WatchdogFailed.Raise(log, failure.Message);
             return false;
         }
     }

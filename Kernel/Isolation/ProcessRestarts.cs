@@ -45,9 +45,8 @@ internal sealed class ProcessRestarts(
         {
             await Task.Delay(delay, time, ends);
             PluginOutcome outcome = await follow(id);
-            log.LogInformation(
-                "{Module} was started again after {Delay} s: {State} {Reason}", id,
-                delay.TotalSeconds, outcome.Module?.State,
+            PluginEvents.Restarted.Raise(
+                log, id, delay.TotalSeconds, outcome.Module?.State,
                 outcome.Waits ?? outcome.Module?.Standing.Reason);
         }
         catch (OperationCanceledException)
@@ -56,7 +55,7 @@ internal sealed class ProcessRestarts(
         }
         catch (RefusedException refused)
         {
-            log.LogWarning("{Module} is not started again: {Refusal}", id, refused.Refusal);
+            PluginEvents.NotRestarted.Raise(log, id, refused.Refusal);
         }
     }
 }

@@ -81,9 +81,7 @@ internal sealed class ConsoleStatus : IAsyncDisposable
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            log.LogWarning(
-                "expected a terminal at {Path}, found: {Failure}; the console shows nothing",
-                path, failure.Message);
+            KernelEvents.ConsoleMissing.Raise(log, path, failure.Message);
         }
     }
 }

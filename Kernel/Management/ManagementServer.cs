@@ -194,9 +194,8 @@ internal sealed class ManagementServer : IAsyncDisposable
             LineReader lines = new(stream, Limits.ManagementRequestBytesMax);
             if (key is { } secret && !await IsProvenAsync(stream, lines, secret))
             {
-                log.LogWarning(
-                    "a management connection is closed: expected a proof of the key of "
-                    + "management:keyFile, found none that holds");
+                KernelEvents.ManagementRefused.Raise(log, new Refusal(
+                    "its caller", "a proof of the key of management:keyFile", "none that holds"));
                 return;
             }
 
@@ -221,7 +220,7 @@ internal sealed class ManagementServer : IAsyncDisposable
         }
         catch (RefusedException refused)
         {
-            log.LogWarning("a management connection is closed: {Refusal}", refused.Refusal);
+            KernelEvents.ManagementRefused.Raise(log, refused.Refusal);
         }
         catch (Exception failure) when (failure is IOException or OperationCanceledException
             or SocketException or ObjectDisposedException)
@@ -258,7 +257,7 @@ internal sealed class ManagementServer : IAsyncDisposable
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            log.LogWarning(failure, "a management command failed");
+            KernelEvents.CommandFailed.Raise(log, failure);
             return Refused(new Refusal(
                 "command", "no failure", McMasterPluginLoader.Shown(failure)));
         }

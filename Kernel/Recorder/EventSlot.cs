@@ -26,7 +26,8 @@ internal static class EventSlot
 
     private const int EpochAt = 8, MonotonicAt = 16, WallAt = 24;
     private const int LowEpochAt = 32, HighEpochAt = 40, LowAttemptAt = 48, HighAttemptAt = 52;
-    private const int TermAt = 56, LevelAt = 64, GroupAt = 65, LengthsAt = 66, ChecksumAt = 76;
+    private const int TermAt = 56, LevelAt = 64, GroupAt = 65, LengthsAt = 66;
+    private const int SeverityAt = 74, ChecksumAt = 76;
     private const int TextAt = 80, TextBytesMax = Bytes - TextAt;
     private const long WallMax = 200_000_000L * 1_000_000_000; // The year 8307.
     private const int SourceBytesMax = 40, NameBytesMax = 32, FactsBytesMax = 120;
@@ -50,6 +51,7 @@ internal static class EventSlot
         BinaryPrimitives.WriteUInt32LittleEndian(slot[HighAttemptAt..], session.HighAttempt);
         BinaryPrimitives.WriteUInt64LittleEndian(slot[TermAt..], what.Term);
         slot[LevelAt] = (byte)what.Level;
+        slot[SeverityAt] = (byte)what.Severity;
         slot[GroupAt] = (byte)(what.Group is { } group ? group.Value + 1 : 0);
         Span<byte> text = slot.Slice(TextAt, TextBytesMax);
         int used = 0;
@@ -77,6 +79,7 @@ internal static class EventSlot
         long wall = BinaryPrimitives.ReadInt64LittleEndian(slot[WallAt..]);
         if (!IsWhole(slot) || monotonic < 0 || wall is < 0 or > WallMax
             || slot[LevelAt] > (byte)LogLevel.Critical || slot[GroupAt] > GroupId.Count
+            || slot[SeverityAt] > (byte)EventSeverity.Critical
             || GetText(slot, 0, text, ref used) is not { } source
             || GetText(slot, 1, text, ref used) is not { } name
             || GetText(slot, 2, text, ref used) is not { } facts
@@ -100,12 +103,18 @@ internal static class EventSlot
             Term = BinaryPrimitives.ReadUInt64LittleEndian(slot[TermAt..]),
             Group = slot[GroupAt] == 0 ? null : new GroupId((byte)(slot[GroupAt] - 1)),
             Level = (LogLevel)slot[LevelAt],
+            Severity = SeverityOf(slot),
             Source = source,
             Name = name,
             Facts = facts,
             Text = said,
         };
     }
+
+    /// <summary>Builds before there were severities left it zero.</summary>
+    private static EventSeverity SeverityOf(ReadOnlySpan<byte> slot) => slot[SeverityAt] != 0
+        ? (EventSeverity)slot[SeverityAt]
+        : NodeEvent.SeverityOf((LogLevel)slot[LevelAt], default);
 
     private static bool IsWhole(ReadOnlySpan<byte> slot) =>
         BinaryPrimitives.ReadUInt64LittleEndian(slot) != 0

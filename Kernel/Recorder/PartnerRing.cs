@@ -42,9 +42,7 @@ internal sealed class PartnerRing
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            log.LogWarning(
-                "expected the partner's kept events in {Path}, found: {Failure}", path,
-                failure.Message);
+            KernelEvents.PartnerEventsUnread.Raise(log, path, failure.Message);
         }
     }
 
@@ -155,8 +153,7 @@ internal sealed class PartnerRing
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            log.LogWarning(
-                "the partner's events cannot be kept in {Path}: {Failure}", to, failure.Message);
+            KernelEvents.PartnerEventsNotKept.Raise(log, to, failure.Message);
         }
     }
 }

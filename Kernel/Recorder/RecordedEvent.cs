@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
 namespace StorageOs.Kernel.Recorder;
@@ -34,11 +35,14 @@ internal sealed record RecordedEvent
     /// <summary>How bad it is.</summary>
     public LogLevel Level { get; init; } = LogLevel.Information;
 
+    /// <summary>How much it matters to an operator.</summary>
+    public EventSeverity Severity { get; init; } = EventSeverity.Information;
+
     /// <summary>Who said it.</summary>
     public string Source { get; init; } = "";
 
     /// <summary>
-    /// One of <see cref="Contracts.Runtime.EventNames"/>, or another; may be empty.
+    /// Id of a <see cref="NodeEvent"/>; empty for a line of the log that is none.
     /// </summary>
     public string Name { get; init; } = "";
 

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
 namespace StorageOs.Kernel.Recorder;
@@ -31,6 +32,7 @@ internal static class RecorderDocument
         ["term"] = what.Term == 0 ? null : what.Term,
         ["group"] = what.Group?.Value,
         ["level"] = what.Level.ToString(),
+        ["severity"] = what.Severity.ToString(),
         ["source"] = what.Source,
         ["name"] = what.Name,
         ["facts"] = what.Facts,
@@ -59,11 +61,17 @@ internal static class RecorderDocument
         Term = from?["term"]?.GetValue<ulong>() ?? 0,
         Group = from?["group"] is { } group ? new GroupId(group.GetValue<byte>()) : null,
         Level = Enum.Parse<LogLevel>($"{from?["level"]}"),
+        Severity = Severity(from),
         Source = $"{from?["source"]}",
         Name = $"{from?["name"]}",
         Facts = $"{from?["facts"]}",
         Text = $"{from?["text"]}",
     };
+
+    // A node of a build before there were severities tells its level alone.
+    private static EventSeverity Severity(JsonNode? from) =>
+        Enum.TryParse($"{from?["severity"]}", out EventSeverity told) ? told
+        : NodeEvent.SeverityOf(Enum.Parse<LogLevel>($"{from?["level"]}"), default);
 
     // As SessionId.ToString puts it: low epoch, low attempt, high epoch, high attempt.
     private static SessionId? Session(string text) =>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 
 namespace StorageOs.Kernel.Recorder;
@@ -9,7 +10,7 @@ namespace StorageOs.Kernel.Recorder;
 /// <summary>
 /// Records what any module logs at level information or above. The log is where every module
 /// already says what matters, so nobody has to say it twice; what must be more than text is logged
-/// under one of <see cref="Contracts.Runtime.EventNames"/>.
+/// as an event.
 /// </summary>
 internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
 {
@@ -38,11 +39,12 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
             Func<TState, Exception?, string> formatter)
         {
             // A session or a swap of the register is the story itself, however often it comes. A
-            // method's name, which logging makes up where none is given, has no dash.
-            bool named = eventId.Name is { } name && name.Contains('-', StringComparison.Ordinal);
+            // method's name, which logging makes up where none is given, is no id.
+            bool named = NodeEvent.IsId(eventId.Name);
+            bool always = named && EventNames.AreStory(eventId.Name!);
             long now = Environment.TickCount64 * 1_000_000;
             long leftOut = 0;
-            if (!IsEnabled(logLevel) || (!named && !budget.TryTake(now, out leftOut)))
+            if (!IsEnabled(logLevel) || (!always && !budget.TryTake(now, out leftOut)))
             {
                 return;
             }
@@ -53,16 +55,18 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
             RecordedEvent what = new()
             {
                 Level = logLevel,
+                Severity = NodeEvent.SeverityOf(logLevel, eventId),
                 Source = source,
+                Name = named ? eventId.Name! : "",
                 Text = leftOut == 0 ? text : $"{text} ({leftOut} more were left out before)",
             };
             recorder.Record(
                 state is IReadOnlyList<KeyValuePair<string, object?>> values
-                    ? WithValues(what, named ? eventId.Name : null, values) : what);
+                    ? WithValues(what, always, values) : what);
         }
 
         private static RecordedEvent WithValues(
-            RecordedEvent what, string? name, IReadOnlyList<KeyValuePair<string, object?>> values)
+            RecordedEvent what, bool all, IReadOnlyList<KeyValuePair<string, object?>> values)
         {
             StringBuilder facts = new();
             foreach ((string key, object? value) in values)
@@ -75,7 +79,7 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
                     case ("Session", SessionId id): what = what with { Session = id }; break;
                     case ("{OriginalFormat}", _): break;
                     default:
-                        if (name is not null)
+                        if (all)
                         {
                             string fact = char.ToLowerInvariant(key[0]) + key[1..];
                             _ = facts.Append(facts.Length > 0 ? ";" : "").Append(fact)
@@ -86,7 +90,7 @@ internal sealed class RecorderLogs(FlightRecorder recorder) : ILoggerProvider
                 }
             }
 
-            return name is null ? what : what with { Name = name, Facts = facts.ToString() };
+            return all ? what with { Facts = facts.ToString() } : what;
         }
 
         private static string Shown(object? value) =>

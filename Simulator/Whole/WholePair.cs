@@ -41,10 +41,11 @@ internal sealed class WholePair
     private readonly ulong seed;
 
     /// <summary>Makes a pair whose nodes are switched off.</summary>
-    public WholePair(ulong seed, FaultKinds kinds, bool telling = false)
+    public WholePair(
+        ulong seed, FaultKinds kinds, bool telling = false, PairShape? shape = null)
     {
         this.seed = seed;
-        Shape = PairShape.Of(seed);
+        Shape = shape ?? PairShape.Of(seed);
         Configuration = SettingsOf(Shape);
         World = new(seed) { Telling = telling };
         Fabric = new(World)

@@ -398,6 +398,7 @@ public sealed class ClientClaims
 
     /// <summary>As of a card that was pulled, which refuses everything from then on.</summary>
     [Fact]
+    [Raises("client-failed")]
     public async Task Ports_that_cannot_be_closed_keep_no_word_from_a_client_and_end_no_node()
     {
         await using TwoManagers pair = new();

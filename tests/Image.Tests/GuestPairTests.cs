@@ -26,7 +26,7 @@ public sealed class GuestPairTests(Guests guests) : IClassFixture<Guests>, IDisp
         {
             string console = guests.Console(name);
             int connected = console.IndexOf("handshake: AwaitConfirmed", StringComparison.Ordinal);
-            int loading = console.IndexOf("boot[0] 2/4", StringComparison.Ordinal);
+            int loading = console.IndexOf("boot[boot-step] 2/4", StringComparison.Ordinal);
             Assert.True(connected >= 0, $"{name} never connected: {console}");
             Assert.True(loading > connected, $"{name} loaded plugins first: {console}");
         }

@@ -178,6 +178,7 @@ public sealed class InstalledPluginTests : IDisposable
     }
 
     [Fact]
+    [Raises("plugin-malfunctioned")]
     public async Task A_plugin_that_fails_three_times_in_five_minutes_is_left_alone_until_enabled()
     {
         PluginBuilder.Put(Folder.File("sources"), Id, PluginBuilder.ClientPlugin(

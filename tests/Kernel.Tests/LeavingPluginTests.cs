@@ -22,6 +22,7 @@ public sealed class LeavingPluginTests : IDisposable
     public void Dispose() => bench.Dispose();
 
     [Fact]
+    [Raises("plugin-step-left")]
     public async Task What_is_taken_back_too_late_is_not_given_to_the_next_version()
     {
         bench.Install(bench.Bundle("1.0.0"));

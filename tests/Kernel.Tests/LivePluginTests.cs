@@ -175,6 +175,7 @@ public sealed class LivePluginTests : IDisposable
     }
 
     [Fact]
+    [Raises("plugin-thread-left")]
     public async Task What_hangs_in_its_stop_keeps_its_place()
     {
         Install(Bundle("1.0.0", PluginBuilder.ClientPlugin(Id).Replace(
@@ -200,6 +201,7 @@ public sealed class LivePluginTests : IDisposable
     }
 
     [Fact]
+    [Raises("plugin-lingers")]
     public async Task Code_that_something_still_refers_to_is_shown_until_a_restart()
     {
         Install(Bundle("1.0.0", PluginBuilder.ClientPlugin(

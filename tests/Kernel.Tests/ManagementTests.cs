@@ -44,6 +44,7 @@ public sealed class ManagementTests : IAsyncDisposable
     }
 
     [Fact]
+    [Raises("management-refused")]
     public async Task A_line_over_the_limit_ends_its_connection_and_no_other()
     {
         using NetworkStream other = Connect();

@@ -25,6 +25,7 @@ public sealed class PluginHostTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Fact]
+    [Raises("boot-step", "node-stopping", "node-stopped", "plugin-runs")]
     public async Task A_good_client_is_admitted_started_and_stopped_before_the_session_ends()
     {
         PluginBuilder.Put(Plugins, "good", PluginBuilder.ClientPlugin("good"));
@@ -66,6 +67,7 @@ public sealed class PluginHostTests : IDisposable
     [InlineData(
         "public class Entry(int n) : IPlugin { public int N => n; "
         + "public void Register(IPluginRegistry r) { } }", "constructor without parameters")]
+    [Raises("plugin-refused")]
     public async Task A_plugin_whose_entry_is_wrong_is_refused(string source, string reason)
     {
         PluginBuilder.Put(Plugins, "bad", source);
@@ -322,6 +324,7 @@ public sealed class PluginHostTests : IDisposable
     }
 
     [Fact]
+    [Raises("plugin-failed")]
     public async Task A_client_whose_callback_throws_is_ended_by_name_and_its_neighbour_lives()
     {
         PluginBuilder.Put(Plugins, "bad", PluginBuilder.ClientPlugin(

@@ -33,6 +33,7 @@ public sealed class PluginLogsTests
     }
 
     [Fact]
+    [Raises("plugin-log-cut")]
     public void What_was_left_out_is_said_as_soon_as_there_is_room()
     {
         using ILoggerFactory logs = LoggerFactory.Create(

@@ -39,6 +39,7 @@ public sealed class WatchdogTests
     }
 
     [Fact]
+    [Raises("watchdog-armed")]
     public void It_is_fed_as_it_is_opened_for_it_may_have_been_left_armed_long_ago()
     {
         using TestFolder folder = new();

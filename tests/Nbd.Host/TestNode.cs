@@ -13,14 +13,14 @@ internal sealed class TestNode : IDisposable
     /// <summary>Starts it.</summary>
     public TestNode(
         string name, string partner, ushort port, string directory, TestVolume volume,
-        ILogger<NbdExportClient> logger)
+        ILogger<NbdExportClient> logger, string? networkInterface = null)
     {
         Volume = volume;
         Volumes = new(volume);
         var node = new NodeInfo(name, partner, Id(name), Id(partner), 1, directory, directory,
             PersistenceLevel.Process)
         { MachineBootId = "test" };
-        Client = new(Settings(port, directory), node, Reactor, Volumes, Ownership, logger);
+        Client = new(Settings(port, directory, networkInterface), node, Reactor, Volumes, Ownership, logger);
         Reactor.Invoke(() => Client.StartAsync(null!, default).AsTask()).GetAwaiter().GetResult();
     }
 
@@ -59,11 +59,13 @@ internal sealed class TestNode : IDisposable
 
     private static ulong Id(string name) => name[0];
 
-    private static ConfigurationSectionOf Settings(ushort port, string directory) => new()
+    private static ConfigurationSectionOf Settings(
+        ushort port, string directory, string? networkInterface) => new()
     {
         ["addresses:0:group"] = "0",
         ["addresses:0:host"] = "127.0.0.1",
         ["addresses:0:port"] = port.ToString(CultureInfo.InvariantCulture),
         ["addresses:0:socket"] = directory,
+        ["addresses:0:interface"] = networkInterface,
     };
 }

@@ -10,6 +10,7 @@ public sealed class ForceTests
     [Theory]
     [InlineData("file")]
     [InlineData("none")]
+    [Raises("takeover-forced")]
     public async Task A_stale_partner_serves_only_by_force_and_the_former_owner_is_copied_to(
         string witness)
     {
@@ -46,6 +47,7 @@ public sealed class ForceTests
         Assert.True(code == 0, output + error);
         Assert.Contains("may be lost: ", output);
         Assert.Contains("after LSN", output);
+        pair.NoteEvents();
         await PairRun.UntilAsync(() => $"{pair.Volume("b")["state"]}" == "alone", "b by force");
         string file = pair.WriteBytes(3 << 20, "after-the-force");
         pair.Boot("a");

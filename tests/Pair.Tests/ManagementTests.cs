@@ -18,6 +18,7 @@ public sealed class ManagementTests
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
 
     [Fact]
+    [Raises("api-listens", "operator-acted", "operator-denied", "operator-refused")]
     public async Task An_operator_moves_a_group_and_a_viewer_only_looks()
     {
         await using PairRun pair = await StartedAsync();
@@ -39,6 +40,9 @@ public sealed class ManagementTests
         JsonNode no = await PostAsync(
             a, "giveback", """{"group":1}""", HttpStatusCode.Conflict);
         Assert.Equal("ask the partner", $"{no["refusal"]!["remedy"]}");
+        await PostAsync(
+            a, "takeover", """{"group":0,"override":["no/name"]}""", HttpStatusCode.Conflict);
+        pair.NoteEvents();
         await pair.InSyncAsync();
         using HttpClient operatorOfB = Ask(pair, "b", AddUser(pair, "operator", "bob"));
         await PostAsync(operatorOfB, "giveback", """{"group":1}""");
@@ -46,6 +50,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
+    [Raises("tokens-unread", "token-refused")]
     public async Task Nobody_comes_in_without_a_token_and_who_is_taken_out_is_out_at_once()
     {
         await using PairRun pair = await StartedAsync();
@@ -92,6 +97,13 @@ public sealed class ManagementTests
         Assert.Equal(HttpStatusCode.OK, await CodeAsync(known, "api/v1/status"));
         File.WriteAllText(file + ".1", "");
         Assert.NotEqual(HttpStatusCode.OK, await CodeAsync(known, "api/v1/status"));
+
+        // Both a wrong line and a file that is gone let nobody in, and are told of.
+        File.WriteAllText(file + ".1", "operator alice\n");
+        Assert.NotEqual(HttpStatusCode.OK, await CodeAsync(known, "api/v1/status"));
+        File.Delete(file + ".1");
+        Assert.NotEqual(HttpStatusCode.OK, await CodeAsync(known, "api/v1/status"));
+        pair.NoteEvents();
     }
 
     [Fact]

@@ -139,6 +139,21 @@ internal sealed class PairRun : IAsyncDisposable
 
     public int Pid(string node) => Node(node)["pid"]!.GetValue<int>();
 
+    /// <summary>What both nodes raised, for <see cref="RaisesAttribute"/>.</summary>
+    public IReadOnlyList<string> NoteEvents()
+    {
+        var (_, output, error) = Ask("events", "-o", "json");
+        string[] ids = [.. (JsonNode.Parse(output)?["events"] as JsonArray ?? [])
+            .Select(static one => $"{one!["name"]}")];
+        Assert.True(ids.Length > 0, output + error);
+        foreach (string id in ids)
+        {
+            RaisesAttribute.Note(id);
+        }
+
+        return ids;
+    }
+
     public string Log(string node)
     {
         string file = Path.Combine(Folder, node, "log.txt");

@@ -65,6 +65,7 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
     }
 
     [Fact]
+    [Raises("takeover-refused", "veto-overridden")]
     public async Task A_veto_of_either_node_stops_a_planned_move_until_overridden_by_name()
     {
         await using PairRun pair = new();
@@ -99,6 +100,7 @@ public sealed class PlannedMoveTests(ITestOutputHelper output)
             "takeover", "--node", "b", "--group", "0", "--override", "backup");
         Assert.True(done == 0, why);
         Assert.Contains("the veto of backup is overridden", pair.Log("b"));
+        pair.NoteEvents();
 
         // It never stops a takeover from a node that is lost.
         await pair.InSyncAsync();

@@ -14,6 +14,7 @@ public sealed class FullAndFailingDiskTests
     private const ulong Capacity = 1024;
 
     [Fact]
+    [Raises("log-stalled", "log-flows")]
     public void L4_AFullLogPushesBackAndDropsNothing()
     {
         using TestPair pair = TestPair.InSync();

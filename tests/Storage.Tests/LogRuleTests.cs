@@ -252,6 +252,7 @@ public sealed class LogRuleTests
     }
 
     [Fact]
+    [Raises("log-forgot", "mirror-lost")]
     public void L3_AHeadBeyondWhatIsOnThisDiskIsDamage()
     {
         using TestPair pair = TestPair.InSync();

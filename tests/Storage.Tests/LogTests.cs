@@ -108,6 +108,7 @@ public sealed class LogTests
 
     /// <summary>Memory that a card does not take now costs the offer, not the module.</summary>
     [Fact]
+    [Raises("log-not-offered")]
     public void ACopyThatCannotBeOfferedNowIsOfferedLater()
     {
         using TestPair pair = TestPair.InSync();

@@ -68,6 +68,7 @@ public sealed class ResyncTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    [Raises("resync-decided", "copy-differs")]
     public void S11_AByteFlippedOrDroppedAtThePartnerIsFoundAndRepaired(bool dropped)
     {
         using TestPair pair = Stale();
@@ -113,6 +114,7 @@ public sealed class ResyncTests
     }
 
     [Fact]
+    [Raises("resync-failed")]
     public void S11_ADiskThatSpoilsEachTimeIsNeverCalledGood()
     {
         using TestPair pair = Stale();
@@ -198,6 +200,7 @@ public sealed class ResyncTests
     }
 
     [Fact]
+    [Raises("resync-started", "resync-done", "change-record")]
     public void S9_OnlyWhatALoneOwnerChangedIsCopied()
     {
         using TestPair pair = Stale();

@@ -14,6 +14,7 @@ public sealed class ScrubTests
     private static readonly GroupId Group = new(0);
 
     [Fact]
+    [Raises("scrub-repaired")]
     public void ADifferenceIsRepairedWhenItIsKnownWhatBothWere()
     {
         using TestPair pair = Written();
@@ -32,6 +33,7 @@ public sealed class ScrubTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    [Raises("scrub-unresolved")]
     public void ADifferenceIsReportedAndLeftAloneWhenItCannotBeTold(bool ours)
     {
         using TestPair pair = Written();
@@ -61,6 +63,7 @@ public sealed class ScrubTests
     }
 
     [Fact]
+    [Raises("scrub-unreadable", "scrub-passed")]
     public void WhatTheOwnerCannotReadIsReportedAndTheRestCompared()
     {
         using TestPair pair = Written();

@@ -11,21 +11,22 @@ internal static class StorySources
 
     /// <summary>Asks both nodes at once.</summary>
     public static async Task<IReadOnlyList<StorySource>> AskAsync(
-        PairLayout pair, CancellationToken cancellation)
+        PairLayout pair, CancellationToken cancellation, TimeSpan? limit = null)
     {
         (JsonNode? Document, string Reason)[] answers = await Task.WhenAll(
-            PairLayout.Names.Select(name => AskAsync(pair.Socket(name), cancellation)));
+            PairLayout.Names.Select(name => AskAsync(
+                pair.Socket(name), limit ?? AnswerTimeMax, cancellation)));
         return [.. PairLayout.Names.Select((name, index) => StorySource.Of(
             name, answers[index].Reason, answers[index].Document, answers[1 - index].Document))];
     }
 
     private static async Task<(JsonNode? Document, string Reason)> AskAsync(
-        string socket, CancellationToken cancellation)
+        string socket, TimeSpan limit, CancellationToken cancellation)
     {
         try
         {
             return (
-                await NodeClient.AskAsync(socket, "events", null, AnswerTimeMax, cancellation), "");
+                await NodeClient.AskAsync(socket, "events", null, limit, cancellation), "");
         }
         catch (RefusedException refused)
         {

@@ -12,19 +12,8 @@ internal static class TimelineCommand
     internal static Command Make()
     {
         Option<string?> directory = PairCommand.Directory();
-        Option<string?> since = new("--since")
-        {
-            Description = "only what happened in the last 30s, 10m, 2h or 1d",
-        };
-        Option<string?> node = new("--node") { Description = "only what this node did" };
-        node.AcceptOnlyFromAmong([.. PairLayout.Names]);
-        since.Validators.Add(result =>
-        {
-            if (result.Tokens is [var token] && Age(token.Value) is null)
-            {
-                result.AddError($"--since takes a number with s, m, h or d, not {token.Value}.");
-            }
-        });
+        Option<string?> since = Since();
+        Option<string?> node = Node();
         Command command = new("timeline", "Tells what both nodes did, in one order.")
         {
             directory, since, node,
@@ -38,6 +27,31 @@ internal static class TimelineCommand
                 cancellation);
         });
         return command;
+    }
+
+    /// <summary>The option that says how old what is told may be.</summary>
+    internal static Option<string?> Since()
+    {
+        Option<string?> since = new("--since")
+        {
+            Description = "only what happened in the last 30s, 10m, 2h or 1d",
+        };
+        since.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && Age(token.Value) is null)
+            {
+                result.AddError($"--since takes a number with s, m, h or d, not {token.Value}.");
+            }
+        });
+        return since;
+    }
+
+    /// <summary>The option that says whose it is.</summary>
+    internal static Option<string?> Node()
+    {
+        Option<string?> node = new("--node") { Description = "only what this node did" };
+        node.AcceptOnlyFromAmong([.. PairLayout.Names]);
+        return node;
     }
 
     /// <summary>Reads an age; null when it is none.</summary>
@@ -64,6 +78,21 @@ internal static class TimelineCommand
     internal static DateTimeOffset Back(DateTimeOffset from, TimeSpan age) =>
         from - DateTimeOffset.UnixEpoch > age ? from - age : DateTimeOffset.UnixEpoch;
 
+    /// <summary>
+    /// Back from now by the clock that the times are of, which may not be this machine's.
+    /// </summary>
+    internal static DateTimeOffset From(
+        Story story, IReadOnlyList<StorySource> sources, TimeSpan? since) => since is { } age
+        ? sources.Where(source => source.Now is not null)
+            .Select(source => story.Clock.Place(source.Name, source.Now!).Time)
+            .Select(time => Back(time, age)).DefaultIfEmpty(DateTimeOffset.UnixEpoch).Max()
+        : DateTimeOffset.UnixEpoch;
+
+    /// <summary>Whether both nodes were heard.</summary>
+    internal static int CodeOf(IReadOnlyList<StorySource> sources) =>
+        sources.All(source => !source.Answers) ? ExitCode.Failed
+        : sources.Any(source => !source.Answers) ? ExitCode.Degraded : ExitCode.Good;
+
     private static async Task<int> RunAsync(
         Output output, PairLayout pair, TimeSpan? since, string? node,
         CancellationToken cancellation)
@@ -72,12 +101,7 @@ internal static class TimelineCommand
         Story story = Story.Of(
             sources[0].Name, sources[0].Events, sources[1].Name, sources[1].Events);
 
-        // Back from now by the clock that the times are of, which may not be this machine's.
-        DateTimeOffset from = since is { } age
-            ? sources.Where(source => source.Now is not null)
-                .Select(source => story.Clock.Place(source.Name, source.Now!).Time)
-                .Select(time => Back(time, age)).DefaultIfEmpty(DateTimeOffset.UnixEpoch).Max()
-            : DateTimeOffset.UnixEpoch;
+        DateTimeOffset from = From(story, sources, since);
         TimelineView view = new(
             story, sources, of => of.Time >= from && (node is null || of.Node == node));
         if (output.Json)
@@ -89,7 +113,6 @@ internal static class TimelineCommand
             view.Write(Output.Tables());
         }
 
-        return sources.All(source => !source.Answers) ? ExitCode.Failed
-            : sources.Any(source => !source.Answers) ? ExitCode.Degraded : ExitCode.Good;
+        return CodeOf(sources);
     }
 }

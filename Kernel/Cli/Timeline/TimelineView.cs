@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Microsoft.Extensions.Logging;
 using Spectre.Console;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
@@ -55,7 +54,14 @@ internal sealed class TimelineView(
             }
         }
 
-        foreach (string note in Notes())
+        WriteNotes(console, story, sources);
+    }
+
+    /// <summary>Writes what a reader of a story must know of where it comes from.</summary>
+    internal static void WriteNotes(
+        IAnsiConsole console, Story story, IReadOnlyList<StorySource> sources)
+    {
+        foreach (string note in new TimelineView(story, sources, static _ => true).Notes())
         {
             console.Write(StatusTable.Note(note));
             console.WriteLine();
@@ -119,12 +125,44 @@ internal sealed class TimelineView(
         return $"register, {change.Group}: owner {change.Owner}, {change.Sync}{by}";
     }
 
-    private static Color Coloured(RecordedEvent what) => what.Level switch
+    private static Color Coloured(RecordedEvent what) => what.Severity switch
     {
-        >= LogLevel.Error => Color.Red,
-        LogLevel.Warning => Color.Yellow,
-        _ => what.Name == EventNames.SessionReady ? Color.Green : Color.Default,
+        >= EventSeverity.Error => Color.Red,
+        EventSeverity.Warning => Color.Yellow,
+        EventSeverity.Notice => Color.Green,
+        _ => Color.Default,
     };
+
+    private static string Short(EventSeverity severity) => severity switch
+    {
+        EventSeverity.Critical => "CRIT",
+        EventSeverity.Error => "ERR",
+        EventSeverity.Warning => "warn",
+        EventSeverity.Notice => "note",
+        _ => "",
+    };
+
+    /// <summary>What it says, with its id behind it.</summary>
+    internal static string Shown(RecordedEvent what, string? text = null)
+    {
+        string said = (text ?? what.Text).TrimEnd(' ', ';');
+        return what.Name.Length == 0 ? said : $"{said} [{what.Name}]";
+    }
+
+    /// <summary>One event: what is before its severity, and its text, broken at the edge.</summary>
+    internal static void WriteLine(
+        IAnsiConsole console, string before, RecordedEvent what, string text,
+        Color? colour = null)
+    {
+        string head = $"{before}{Short(what.Severity),-4} ";
+        int width = Math.Max(TextColumnsMin, console.Profile.Width - head.Length - 1);
+        foreach (string line in Wrapped(text, width))
+        {
+            console.Write(head);
+            console.WriteLine(line, new Style(colour ?? Coloured(what)));
+            head = new string(' ', head.Length);
+        }
+    }
 
     private void Write(
         IAnsiConsole console, StoryEvent of, int names, string? text = null, Color? colour = null)
@@ -133,13 +171,7 @@ internal sealed class TimelineView(
         string term = of.What.Term > 0 ? $"t{of.What.Term}" : "";
         string head = Invariant($"{of.Time:HH:mm:ss.fff} ")
             + $"{of.Node.PadRight(names)} {session,-3} {term,-4} ";
-        int width = Math.Max(TextColumnsMin, console.Profile.Width - head.Length - 1);
-        foreach (string line in Wrapped((text ?? of.What.Text).TrimEnd(' ', ';'), width))
-        {
-            console.Write(head);
-            console.WriteLine(line, new Style(colour ?? Coloured(of.What)));
-            head = new string(' ', head.Length);
-        }
+        WriteLine(console, head, of.What, Shown(of.What, text), colour);
     }
 
     /// <summary>Breaks a text at blanks, or within a word that is too long for a line.</summary>

@@ -105,6 +105,9 @@ internal static class Limits
     /// <summary>How often a missing listener or link is tried for.</summary>
     public static readonly TimeSpan RetryPeriod = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How long an address that cannot be listened at is told of after.</summary>
+    public static readonly TimeSpan UnboundTold = TimeSpan.FromSeconds(2);
+
     /// <summary>
     /// How long a node accepts nobody after its partner said that it took the address over: time
     /// enough to hear of it from the register.

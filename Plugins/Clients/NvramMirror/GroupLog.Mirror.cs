@@ -166,6 +166,11 @@ internal sealed partial class GroupLog
         FailedWhy = why;
         if (served)
         {
+            MirrorEvents.MirrorLost.Raise(logger, Group, why);
+        }
+
+        if (served)
+        {
             // S1: mirrored rules bind until the register says otherwise. When it says already that
             // the partner is stale, this copy is enough.
             if (Role == LogRole.Mirrored)

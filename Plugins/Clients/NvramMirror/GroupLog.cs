@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
@@ -17,6 +18,7 @@ internal sealed partial class GroupLog : IGroupLog
 {
     private readonly IMirrorHost host;
     private readonly NodeInfo node;
+    private readonly ILogger logger;
     private readonly string factsPath;
     private readonly string regionName;
     private LogFacts? facts;
@@ -35,8 +37,9 @@ internal sealed partial class GroupLog : IGroupLog
     private FenceReport? fenced;
 
     /// <summary>Makes a log that holds nothing until <see cref="Attach"/>.</summary>
-    public GroupLog(GroupId group, NodeInfo node, IMirrorHost host)
+    public GroupLog(GroupId group, NodeInfo node, IMirrorHost host, ILogger logger)
     {
+        this.logger = logger;
         Group = group;
         this.node = node;
         this.host = host;
@@ -238,6 +241,7 @@ internal sealed partial class GroupLog : IGroupLog
         if (!facts!.Forgot || !facts.Lost)
         {
             facts.ForgotWhy = why;
+            MirrorEvents.LogForgot.Raise(logger, Group, why);
         }
 
         facts.Forgot = facts.Lost = true;
@@ -283,7 +287,13 @@ internal sealed partial class GroupLog : IGroupLog
 
     private void NoteOfferFault(Refusal why)
     {
-        offerFault = why.ToString();
+        string text = why.ToString();
+        if (text != offerFault)
+        {
+            MirrorEvents.LogNotOffered.Raise(logger, Group, why);
+        }
+
+        offerFault = text;
         offerDue = null;
     }
 

@@ -34,6 +34,9 @@ internal static class Limits
     /// </summary>
     public static readonly TimeSpan PartnerHoldOff = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long a full log that nothing leaves is told of after.</summary>
+    public static readonly TimeSpan StallTold = TimeSpan.FromSeconds(2);
+
     /// <summary>
     /// Between two tries to offer a copy: a card that hangs holds up the reactor for two seconds
     /// each time.

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
@@ -34,19 +36,21 @@ internal sealed class MirrorClient
     private int idleTicks;
 
     /// <summary>Made by the host's container.</summary>
-    public MirrorClient(NodeInfo node, IConfiguration settings, IReactor reactor)
-        : this(node, settings, reactor, StableFile.Open)
+    public MirrorClient(
+        NodeInfo node, IConfiguration settings, IReactor reactor, ILogger<MirrorClient> logger)
+        : this(node, settings, reactor, StableFile.Open, logger)
     {
     }
 
     /// <summary>With files of the caller's.</summary>
     internal MirrorClient(
         NodeInfo node, IConfiguration settings, IReactor reactor,
-        Func<string, IStableFile> openFile)
+        Func<string, IStableFile> openFile, ILogger? logger = null)
     {
         this.openFile = openFile;
         this.reactor = reactor;
-        logs = [.. GroupId.All.Select(group => new GroupLog(group, node, this))];
+        logs = [.. GroupId.All.Select(group => new GroupLog(
+            group, node, this, logger ?? NullLogger.Instance))];
         pageRead = PageRead;
         int bytes = MirrorSettings.From(settings).LogBytes;
         Needs = new ClientNeeds(
@@ -281,6 +285,7 @@ internal sealed class MirrorClient
             moved |= log.Look();
             log.PublishAcknowledged();
             log.WatchPartner(reactor.Now);
+            log.WatchRoom(reactor.Now);
             waits |= log.WaitsForPartner;
         }
 

@@ -136,7 +136,8 @@ internal sealed partial class GroupStore
         if (row != decided)
         {
             decided = row;
-            LogDecided(Group, row.Relation, row.Kind, WhyDecided(row));
+            VolumeEvents.ResyncDecided.Raise(
+                logger, Group, row.Relation, row.Kind, WhyDecided(row));
         }
 
         if (row.Kind == ResyncKind.Stop)
@@ -155,7 +156,8 @@ internal sealed partial class GroupStore
         plan = new CopyPlan(
             record, row.Kind == ResyncKind.Union,
             new VerifySample(seed, record.Granules.Count, settings.SamplePercent), pieceBytes);
-        LogPlanned(Group, plan.CopyTotal, plan.CompareTotal, record.Granules.TotalBytes);
+        VolumeEvents.ResyncStarted.Raise(
+            logger, Group, plan.CopyTotal, plan.CompareTotal, record.Granules.TotalBytes);
         Report();
         return true;
     }
@@ -313,9 +315,9 @@ internal sealed partial class GroupStore
             if (plan.Surprises > before)
             {
                 MismatchesFound++;
-                LogDiffers(
-                    Group, volumes[one.Extent.Volume].Name, one.Extent.Offset, one.Extent.Length,
-                    plan.Widened && !widened
+                VolumeEvents.CopyDiffers.Raise(
+                    logger, Group, volumes[one.Extent.Volume].Name, one.Extent.Offset,
+                    one.Extent.Length, plan.Widened && !widened
                         ? "nothing there was recorded as changed: everything is compared now"
                         : good ? "copied again" : "it differs however often it is copied");
             }
@@ -353,7 +355,8 @@ internal sealed partial class GroupStore
             Report();
             if (plan is not null)
             {
-                LogEnded(Group, good, plan.CopyDone, plan.CompareDone, plan.Surprises);
+                (good ? VolumeEvents.ResyncDone : VolumeEvents.ResyncFailed).Raise(
+                    logger, Group, plan.CopyDone, plan.CompareDone, plan.Surprises);
             }
 
             copy = null;
@@ -364,30 +367,6 @@ internal sealed partial class GroupStore
             waiting.SetResult(good);
         }
     }
-
-    [LoggerMessage(
-        Level = LogLevel.Information,
-        Message = "{Group}: the partner's disk is {Relation}; to do: {Kind}; {Why}")]
-    private partial void LogDecided(
-        GroupId group, Relation relation, ResyncKind kind, string why);
-
-    [LoggerMessage(
-        Level = LogLevel.Information,
-        Message = "{Group}: resync copies {Copy} bytes and compares {Compare} of {Total}")]
-    private partial void LogPlanned(GroupId group, long copy, long compare, long total);
-
-    [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "{Group}: the partner's {Volume} differs at {Offset}, {Length} bytes; {Done}")]
-    private partial void LogDiffers(
-        GroupId group, string volume, long offset, long length, string done);
-
-    [LoggerMessage(
-        Level = LogLevel.Information,
-        Message = "{Group}: resync ended, good {Good}: {Copied} bytes copied, {Compared} compared,"
-            + " {Mismatches} differed")]
-    private partial void LogEnded(
-        GroupId group, bool good, long copied, long compared, long mismatches);
 
     /// <summary>An extent in the log: where its record ends.</summary>
     private readonly record struct Sent(Lsn End, Extent Extent);

@@ -51,7 +51,7 @@ internal sealed partial class GroupStore
             NewDiskId());
         if (record.Why.Length > 0)
         {
-            LogRecordWhy(Group, record.Why);
+            VolumeEvents.RecordTold.Raise(logger, Group, record.Why);
         }
 
         TellDisk();
@@ -160,7 +160,4 @@ internal sealed partial class GroupStore
 
     private void TellDisk() => log.TellDisk(new DiskFacts(
         record.DiskId, record.PairedWith, new Term(record.IsOpen ? record.Term : 0)));
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Group}: {Why}")]
-    private partial void LogRecordWhy(GroupId group, string why);
 }

@@ -150,7 +150,8 @@ internal sealed partial class GroupStore
         {
             scrubbing = false;
             CopiesDiffer = scrubFound > 0;
-            LogScrubbed(Group, scrubRepaired, scrubUnresolved);
+            VolumeEvents.ScrubPassed.Raise(
+                logger, Group, scrubRepaired, scrubUnresolved);
             return;
         }
 
@@ -177,8 +178,8 @@ internal sealed partial class GroupStore
         {
             scrub!.Skip();
             NoteUnresolved();
-            LogUnreadable(
-                Group, read.Volume.Name, scrubCurrent.Offset, scrubCurrent.Length);
+            VolumeEvents.ScrubUnreadable.Raise(
+                logger, Group, read.Volume.Name, scrubCurrent.Offset, scrubCurrent.Length);
             return;
         }
 
@@ -253,13 +254,11 @@ internal sealed partial class GroupStore
                 scrubFound++;
                 CopiesDiffer = true;
                 NoteUnresolved();
-                LogScrub(
-                    Group, volumes[scrubCurrent.Volume].Name, scrubCurrent.Offset,
+                VolumeEvents.ScrubUnresolved.Raise(
+                    logger, Group, volumes[scrubCurrent.Volume].Name, scrubCurrent.Offset,
                     scrubCurrent.Length, verdict == ScrubVerdict.OursChanged
-                        ? "this node's has changed without having been written: nothing was"
-                            + " repaired, see docs/OPERATIONS.md"
-                        : "nobody knows which is right: nothing was repaired, see"
-                            + " docs/OPERATIONS.md");
+                        ? "this node's has changed without having been written"
+                        : "nobody knows which is right");
                 break;
         }
 
@@ -288,27 +287,9 @@ internal sealed partial class GroupStore
         {
             log.Commit();
             scrubRepaired++;
-            LogScrub(
-                Group, volumes[scrubCurrent.Volume].Name, scrubCurrent.Offset,
-                scrubCurrent.Length, "repaired from this node's, which is as both were");
+            VolumeEvents.ScrubRepaired.Raise(
+                logger, Group, volumes[scrubCurrent.Volume].Name, scrubCurrent.Offset,
+                scrubCurrent.Length);
         }
     }
-
-    [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "{Group}: scrub: {Volume} differs at {Offset}, {Length} bytes; {Done}")]
-    private partial void LogScrub(
-        GroupId group, string volume, long offset, long length, string done);
-
-    [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "{Group}: scrub: {Volume} cannot be read here at {Offset}, {Length} bytes: not"
-            + " compared; look at this node's disk")]
-    private partial void LogUnreadable(GroupId group, string volume, long offset, long length);
-
-    [LoggerMessage(
-        Level = LogLevel.Information,
-        Message = "{Group}: scrub: a pass has ended; since the boot {Repaired} extents were"
-            + " repaired and {Unresolved} could not be")]
-    private partial void LogScrubbed(GroupId group, long repaired, long unresolved);
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
@@ -107,7 +108,8 @@ internal sealed class TestNode : IDisposable, IClientServices
         {
             MachineBootId = MachineBootId,
         };
-        Mirror = new MirrorClient(info, settings, Reactor);
+        Mirror = new MirrorClient(
+            info, settings, Reactor, NullLogger<MirrorClient>.Instance);
         regions = Mirror.Needs.Regions.ToDictionary(need => need.Name, MakeRegion);
         ulong boot = boots;
         Store = new VolumesClient(

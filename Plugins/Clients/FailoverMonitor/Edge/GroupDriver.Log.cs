@@ -14,34 +14,73 @@ internal sealed partial class GroupDriver
 
     private void Mark(TakeoverStep step)
     {
-        if (Times.Mark(step) is { } after)
+        if (Times.Mark(step) is not { } after)
         {
-            LogStep(Group, step, after.TotalMilliseconds);
+            return;
+        }
+
+        MonitorEvents.TakeoverStep.Raise(logger, Group, step, after.TotalMilliseconds);
+        if (step == TakeoverStep.Serving && wonIntent == SwapIntent.Takeover)
+        {
+            MonitorEvents.TakeoverDone.Raise(
+                logger, Group, node.PartnerName, after.TotalMilliseconds);
+            wonIntent = SwapIntent.None;
         }
     }
 
-    [LoggerMessage(
-        EventName = EventNames.RegisterSeen, Level = LogLevel.Information,
-        Message = "{Group}: the register says at term {Term}: owner {Owner}, {Sync}")]
-    private partial void LogRegister(GroupId group, Term term, string owner, SyncState sync);
+    /// <summary>A new state says what it is; waiting for something else is less.</summary>
+    private void TellState(bool isNew)
+    {
+        NodeEvent<GroupId, string, ulong, string> which = !isNew ? MonitorEvents.GroupState
+            : lastState switch
+            {
+                "alone" => MonitorEvents.GroupAlone,
+                "mirrored" => MonitorEvents.GroupMirrored,
+                "frozen" => MonitorEvents.GroupFrozen,
+                "registerRefused" => MonitorEvents.RegisterRefused,
+                _ => MonitorEvents.GroupState,
+            };
+        which.Raise(logger, Group, lastState, core.Known?.Term.Value ?? 0, lastWhy);
+    }
 
-    [LoggerMessage(
-        EventName = EventNames.RegisterSwapped, Level = LogLevel.Information,
-        Message = "{Group}: swapped term {Term}: owner {Owner}, {Sync}; for {Intent}")]
-    private partial void LogSwapped(
-        GroupId group, Term term, string owner, SyncState sync, SwapIntent intent);
+    /// <summary>A witness that has never answered is told of once, too.</summary>
+    private void TellWitness(WitnessReading reading)
+    {
+        bool lost = reading.Outcome == ReadOutcome.Unavailable;
+        if (lost && !witnessLost)
+        {
+            MonitorEvents.WitnessLost.Raise(logger, Group, reading.Detail);
+        }
+        else if (!lost && witnessLost)
+        {
+            MonitorEvents.WitnessBack.Raise(logger, Group);
+        }
 
-    [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "{Group}: the swap of term {Term} for {Intent} is {Result}; {Why}")]
-    private partial void LogNotSwapped(
-        GroupId group, Term term, SwapIntent intent, SwapResult result, string why);
+        witnessLost = lost;
+    }
 
-    [LoggerMessage(
-        EventName = EventNames.TakeoverStep, Level = LogLevel.Information,
-        Message = "{Group}: {Step} {Milliseconds:F1} ms after the partner was lost")]
-    private partial void LogStep(GroupId group, TakeoverStep step, double milliseconds);
+    private void TellDisk(Refusal? fault)
+    {
+        if (fault is not null)
+        {
+            MonitorEvents.DiskFailed.Raise(logger, Group, fault.ToString());
+        }
+        else
+        {
+            MonitorEvents.DiskGood.Raise(logger, Group);
+        }
+    }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Group}: this node's disk: {Fault}")]
-    private partial void LogDisk(GroupId group, string fault);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Group}: a push, copy or drain failed")]
+    private partial void LogFailed(GroupId group, Exception failure);
+
+    private void TellOwnershipLost()
+    {
+        bool served = log.Role is LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone
+            or LogRole.Frozen;
+        if (served && core.Known is { } entry && entry.Owner != options.Self)
+        {
+            MonitorEvents.OwnershipLost.Raise(logger, Group, NameOf(entry.Owner), entry.Term);
+        }
+    }
 }

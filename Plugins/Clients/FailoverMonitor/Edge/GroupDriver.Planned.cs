@@ -17,6 +17,7 @@ internal sealed partial class GroupDriver
     private readonly Giveback giveback;
     private IReadOnlyList<HandoverVeto>? allVetoes;
     private bool nearlyFull;
+    private GivebackState toldGiveback;
     private Instant askedHomeAt = new(long.MinValue / 2);
 
     /// <summary>Whether the group is at home on this node.</summary>
@@ -69,7 +70,7 @@ internal sealed partial class GroupDriver
         {
             if (GroupCore.IsOverridden(veto.Who, overrides))
             {
-                LogOverridden(Group, veto.Who, veto.Why);
+                MonitorEvents.VetoOverridden.Raise(logger, Group, veto.Who, veto.Why);
             }
         }
 
@@ -94,6 +95,7 @@ internal sealed partial class GroupDriver
                 core.Known, core.Role == LogRole.Mirrored, core.PartnerMayTake,
                 core.HasVetoes),
             reactor.Now);
+        TellGiveback();
         if (core.Request != 0)
         {
             askedHomeAt = reactor.Now; // However long it takes: the next one begins after its end.
@@ -103,7 +105,7 @@ internal sealed partial class GroupDriver
             && reactor.Now - askedHomeAt >= AskAgain)
         {
             askedHomeAt = reactor.Now;
-            LogComesHome(Group);
+            MonitorEvents.GivebackAsked.Raise(logger, Group);
             Ask("");
         }
     }
@@ -116,13 +118,32 @@ internal sealed partial class GroupDriver
         }
     }
 
-    [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "{Group}: the veto of {Who} is overridden by an operator: {Why}")]
-    private partial void LogOverridden(GroupId group, string who, string why);
+    private void TellGiveback()
+    {
+        GivebackState state = giveback.State;
+        if (state == toldGiveback)
+        {
+            return;
+        }
 
-    [LoggerMessage(
-        Level = LogLevel.Information,
-        Message = "{Group}: it is offered back by its owner; this node, its home, asks for it")]
-    private partial void LogComesHome(GroupId group);
+        toldGiveback = state;
+        switch (state)
+        {
+            case GivebackState.Waiting:
+                MonitorEvents.GivebackWaits.Raise(logger, Group, giveback.Delay);
+                break;
+            case GivebackState.Offered:
+                MonitorEvents.GivebackOffered.Raise(logger, Group);
+                break;
+            case GivebackState.Latched:
+                MonitorEvents.GivebackLatched.Raise(logger, Group, giveback.Rounds);
+                break;
+            case GivebackState.Held or GivebackState.NotInSync or GivebackState.Vetoed
+                or GivebackState.HomeHindered:
+                MonitorEvents.GivebackDeferred.Raise(logger, Group, state.ToString());
+                break;
+            default:
+                break; // At home, or nothing is given back by itself.
+        }
+    }
 }

@@ -33,6 +33,9 @@ internal sealed partial class GroupDriver : IDisposable
     private bool diskFailed;
     private RegisterEntry? told;
     private Guid lastWon;
+    private SwapIntent wonIntent;
+    private bool witnessLost;
+    private bool memoryFails;
     private string lastState = "";
     private string lastWhy = "";
 
@@ -138,7 +141,7 @@ internal sealed partial class GroupDriver : IDisposable
         {
             if (failed != diskFailed)
             {
-                LogDisk(Group, volumes.DiskFault(Group)?.ToString() ?? "good again");
+                TellDisk(volumes.DiskFault(Group));
             }
 
             diskFailed = failed;
@@ -160,7 +163,8 @@ internal sealed partial class GroupDriver : IDisposable
             volumes.TakeEntry(entry);
             if (entry.SwapId != lastWon)
             {
-                LogRegister(Group, entry.Term, NameOf(entry.Owner), entry.Sync);
+                MonitorEvents.RegisterSeen.Raise(
+                    logger, Group, entry.Term, NameOf(entry.Owner), entry.Sync);
             }
         }
     }
@@ -169,17 +173,14 @@ internal sealed partial class GroupDriver : IDisposable
     {
         if (core.State != lastState || core.Why != lastWhy)
         {
+            bool isNew = core.State != lastState;
             lastState = core.State;
             lastWhy = core.Why;
-            LogState(Group, lastState, lastWhy, core.Known?.Term.Value ?? 0);
+            TellState(isNew);
         }
 
         changed();
     }
-
-    [LoggerMessage(
-        Level = LogLevel.Information, Message = "{Group}: {State} at term {Term}; {Why}")]
-    private partial void LogState(GroupId group, string state, string why, ulong term);
 
     private void CarryOut(GroupEffect effect)
     {
@@ -234,7 +235,11 @@ internal sealed partial class GroupDriver : IDisposable
                 break;
             case ServeWithPartner serve:
                 log.ServeWithPartner(serve.Term, serve.AcknowledgeOnBoth);
-                Planned.Mark(PlannedStep.Serving);
+                if (Planned.Mark(PlannedStep.Serving))
+                {
+                    MonitorEvents.GroupMoved.Raise(logger, Group, node.PartnerName, serve.Term);
+                }
+
                 break;
             case Freeze when log.Role is LogRole.Mirrored or LogRole.Idle:
                 log.Freeze();
@@ -242,6 +247,7 @@ internal sealed partial class GroupDriver : IDisposable
             case StepDown:
                 // S2: whoever holds the service address hears of it before anything else.
                 changed();
+                TellOwnershipLost();
                 log.StepDown();
                 break;
             case ClearForgot:
@@ -286,10 +292,17 @@ internal sealed partial class GroupDriver : IDisposable
             }
 
             memory.Write(wanted);
+            memoryFails = false;
             return true;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
+            if (!memoryFails)
+            {
+                memoryFails = true; // It is tried again and again; told once.
+                MonitorEvents.MemoryUnwritten.Raise(logger, Group, failure.Message);
+            }
+
             failed("this node's memory of the register cannot be written: " + failure.Message);
             return false;
         }
@@ -316,6 +329,7 @@ internal sealed partial class GroupDriver : IDisposable
             WitnessTook = Stopwatch.GetElapsedTime(from);
         }
 
+        TellWitness(reading);
         Mark(TakeoverStep.Read);
         Feed(new ReadDone(operation, reading));
     }
@@ -354,14 +368,16 @@ internal sealed partial class GroupDriver : IDisposable
         if (outcome.Result == SwapResult.Won)
         {
             lastWon = swap.Next.SwapId;
-            LogSwapped(
-                Group, swap.Next.Term, NameOf(swap.Next.Owner), swap.Next.Sync,
+            wonIntent = swap.Memory.Intent;
+            MonitorEvents.RegisterSwapped.Raise(
+                logger, Group, swap.Next.Term, NameOf(swap.Next.Owner), swap.Next.Sync,
                 swap.Memory.Intent);
         }
         else
         {
-            LogNotSwapped(
-                Group, swap.Next.Term, swap.Memory.Intent, outcome.Result, outcome.Detail);
+            MonitorEvents.SwapFailed.Raise(
+                logger, Group, swap.Next.Term, swap.Memory.Intent, outcome.Result,
+                outcome.Detail);
         }
 
         Feed(new SwapDone(swap.Operation, outcome));
@@ -412,9 +428,6 @@ internal sealed partial class GroupDriver : IDisposable
 
         Feed(new LogDone(operation, ok, why));
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Group}: a push, copy or drain failed")]
-    private partial void LogFailed(GroupId group, Exception failure);
 
     private sealed class DirectProgress(GroupDriver driver) : IProgress<CopyProgress>
     {

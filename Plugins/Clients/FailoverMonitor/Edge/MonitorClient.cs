@@ -63,6 +63,9 @@ internal sealed class MonitorClient(
     /// <summary>This node.</summary>
     public NodeInfo Node => node;
 
+    /// <summary>Where it tells what it does.</summary>
+    public ILogger Logger => logger;
+
     /// <summary>Where the register is; null without a witness.</summary>
     public MovableWitness? Witness => witness;
 
@@ -130,6 +133,10 @@ internal sealed class MonitorClient(
             && Drivers.Any(d => d.Core.Role == LogRole.Alone && d.Times.Report() is not null))
         {
             FalseTakeovers++;
+            foreach (GroupDriver driver in Drivers.Where(d => d.Core.Role == LogRole.Alone))
+            {
+                MonitorEvents.TakeoverFalse.Raise(logger, driver.Group);
+            }
         }
 
         lostEpoch = grant.PartnerEpoch;

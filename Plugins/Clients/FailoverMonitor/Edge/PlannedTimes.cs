@@ -42,15 +42,18 @@ internal sealed class PlannedTimes
     /// <summary>The session was lost: what comes now belongs to no planned takeover.</summary>
     public void Abandon() => reached = Ended ? reached : -1;
 
-    /// <summary>A step was done, if it is the next one.</summary>
-    public void Mark(PlannedStep step)
+    /// <summary>A step was done, if it is the next one; whether it is.</summary>
+    public bool Mark(PlannedStep step)
     {
-        if (!Ended && (int)step == reached + 1)
+        if (Ended || (int)step != reached + 1)
         {
-            reached = (int)step;
-            stamps[reached] = Stopwatch.GetTimestamp();
-            Ended = step == PlannedStep.Serving;
+            return false;
         }
+
+        reached = (int)step;
+        stamps[reached] = Stopwatch.GetTimestamp();
+        Ended = step == PlannedStep.Serving;
+        return true;
     }
 
     /// <summary>From the step before to this one.</summary>

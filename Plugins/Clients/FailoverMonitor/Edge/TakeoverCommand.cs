@@ -54,13 +54,27 @@ internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : 
         {
             if (!driver.Core.Serves)
             {
-                results.Add(await TakeAsync(driver, force, term, overrides, cancellation));
+                results.Add(await TellAsync(
+                    driver, TakeAsync(driver, force, term, overrides, cancellation)));
             }
 
             driver.Hold(); // Whoever wants it here does not want it given back by itself.
         }
 
         return new JsonObject { ["groups"] = results };
+    }
+
+    private async Task<JsonObject> TellAsync(GroupDriver driver, Task<JsonObject> taking)
+    {
+        try
+        {
+            return await taking;
+        }
+        catch (RefusedException refused)
+        {
+            MonitorEvents.TakeoverRefused.Raise(client.Logger, driver.Group, refused.Refusal);
+            throw;
+        }
     }
 
     private async Task<JsonObject> TakeAsync(
@@ -149,6 +163,7 @@ internal sealed class TakeoverCommand(MonitorClient client, IReactor reactor) : 
                 "use a planned takeover, or stop the partner first");
         }
 
+        MonitorEvents.TakeoverForced.Raise(client.Logger, driver.Group, entry.Term);
         driver.Feed(new ForceAsked(entry.Term));
         LogSummary log = driver.Summary;
         return entry.Sync == SyncState.Stale && entry.StaleNode == client.Node.SystemId

@@ -23,8 +23,6 @@ internal sealed record GivebackBody(int Group, string[]? Override = null);
 /// </summary>
 internal sealed class Actions(NodeView view, ILogger log)
 {
-    // Named, so that no number of others keeps it out of the story.
-    private static readonly EventId Acted = new(1, "operator-acted");
     private static readonly TimeSpan MoveTimeMax = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(20);
 
@@ -73,7 +71,7 @@ internal sealed class Actions(NodeView view, ILogger log)
         Caller caller = Caller.Of(context);
         if (caller.Role != Role.Operator)
         {
-            log.LogWarning("{Caller} asked for {What} and may not", caller, what);
+            ManagementEvents.Denied.Raise(log, caller, what);
             return Answers.Refused(StatusCodes.Status403Forbidden, new(
                 what, "an operator's token", $"one of {caller.Name}, who is a viewer"));
         }
@@ -83,23 +81,21 @@ internal sealed class Actions(NodeView view, ILogger log)
             // Whoever asked may go: what they asked for goes on.
             JsonNode? result = await view.AskAsync(
                 command, arguments, limit, CancellationToken.None);
-            log.LogInformation(Acted, "{Caller} asked for {What}: done", caller, what);
+            ManagementEvents.Acted.Raise(log, caller, what);
             return Results.Json(new DoneBody(result));
         }
         catch (RefusedException refused)
         {
-            log.LogWarning(
-                Acted, "{Caller} asked for {What}: refused, {Refusal}", caller, what,
-                refused.Refusal);
+            ManagementEvents.Refused.Raise(log, caller, what, refused.Refusal);
             return Answers.Refused(StatusCodes.Status409Conflict, refused.Refusal);
         }
         catch (TimeoutException)
         {
-            log.LogWarning(
-                Acted, "{Caller} asked for {What}: no answer in {Limit}", caller, what, limit);
-            return Answers.Refused(StatusCodes.Status503ServiceUnavailable, new(
+            Refusal late = new(
                 what, $"an answer within {limit.TotalSeconds} s", "none",
-                "see the status for what the node does"));
+                "see the status for what the node does");
+            ManagementEvents.Refused.Raise(log, caller, what, late);
+            return Answers.Refused(StatusCodes.Status503ServiceUnavailable, late);
         }
     }
 }

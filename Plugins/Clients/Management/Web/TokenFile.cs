@@ -58,7 +58,7 @@ internal sealed class TokenFile(string path, ILogger log)
             // Nobody is let in by a file that cannot be read. Told once, not to each who asks.
             if (failure.Message != trouble)
             {
-                log.LogWarning("tokens: expected {Path}, found: {Failure}", path, failure.Message);
+                ManagementEvents.TokensUnread.Raise(log, path, failure.Message);
             }
 
             (read, known, trouble) = ("", [], failure.Message);
@@ -81,9 +81,7 @@ internal sealed class TokenFile(string path, ILogger log)
             }
             else if (words.Length > 0)
             {
-                log.LogWarning(
-                    "tokens: expected ROLE NAME SHA256 in {Path}, line {Number}, found something"
-                    + " else; it lets nobody in", path, number);
+                ManagementEvents.TokenRefused.Raise(log, path, number);
             }
         }
 

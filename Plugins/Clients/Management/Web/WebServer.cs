@@ -59,8 +59,8 @@ internal sealed class WebServer : IAsyncDisposable
             RemoveStale(settings.Socket);
             await app.StartAsync(stopping);
             server.isBound = true;
-            log.LogInformation(
-                "the API is at {Where}",
+            ManagementEvents.Listens.Raise(
+                log,
                 string.Join(" and ", new[] { settings.Url, settings.Socket }.OfType<string>()));
             return server;
         }

@@ -187,8 +187,7 @@ internal sealed class LinkReceiver(
     {
         if (refusal is not null)
         {
-            logger.LogWarning("link of the partner for port {Port} refused: {Refusal}",
-                settings.Port, refusal);
+            ExportEvents.LinkRefused.Raise(logger, settings.Port, refusal);
         }
 
         linkWatch?.Dispose();

@@ -36,7 +36,7 @@ internal sealed class LinkSender(
 
         link = new(socket);
         watch = reactor.Watch(socket, DescriptorInterest.Readable, _ => OnReadable());
-        logger.LogInformation("link to {Partner} for port {Port} is up", partner, settings.Port);
+        ExportEvents.LinkUp.Raise(logger, partner, settings.Port);
         return Send(new(LinkKind.Hello, 0), null);
     }
 
@@ -80,8 +80,7 @@ internal sealed class LinkSender(
 
     private void Drop(string why)
     {
-        logger.LogWarning("link to {Partner} for port {Port} is down: {Why}; accepted connections "
-            + "are not handed over until it is up", partner, settings.Port, why);
+        ExportEvents.LinkDown.Raise(logger, partner, settings.Port, why);
         Dispose();
     }
 }

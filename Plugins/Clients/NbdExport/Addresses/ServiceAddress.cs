@@ -27,6 +27,8 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
     private IDescriptorWatch? acceptWatch;
     private IDisposable? ticks;
     private ulong connectionsMade;
+    private Instant? unboundSince;
+    private bool toldUnbound;
     private Instant? acceptsAgainAt;
     private string unbound = "";
     private string unmoved = "";
@@ -114,14 +116,13 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
             sender.Send(new(LinkKind.Taken, 0), null);
             announcementsLeft = Limits.Announcements;
             Announce();
-            logger.LogInformation("service address {Uri} is here; ended {Count} connections of "
-                + "its former holder", Settings.Uri(""), ended);
+            ExportEvents.AddressHere.Raise(logger, Settings.Uri(""), ended);
         }
         else if (!holds && held)
         {
             announcementsLeft = 0;
             Move(address => address.Drop());
-            logger.LogInformation("service address {Uri} is gone", Settings.Uri(""));
+            ExportEvents.AddressGone.Raise(logger, Settings.Uri(""));
         }
 
         held = holds;
@@ -156,8 +157,7 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
     {
         if (refusal is not null)
         {
-            logger.LogWarning("dropped connection {Id} to {Uri}: {Refusal}",
-                connection.Id, Settings.Uri(""), refusal);
+            ExportEvents.Dropped.Raise(logger, connection.Id, Settings.Uri(""), refusal);
         }
 
         connections.Remove(connection.Id);
@@ -173,7 +173,7 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
         Refusal? refusal = ListenerBinding.Check(arrived, Settings);
         if (refusal is not null)
         {
-            logger.LogWarning("refused what the partner handed over: {Refusal}", refusal);
+            ExportEvents.NotTaken.Raise(logger, refusal);
         }
 
         if (refusal is not null || listener is not null)
@@ -182,7 +182,7 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
             return;
         }
 
-        (listener, unbound) = (arrived, "");
+        (listener, unbound, unboundSince) = (arrived, "", null);
         UpdateAccepting();
     }
 
@@ -233,7 +233,11 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
         }
         catch (RefusedException refused)
         {
-            logger.LogError("{Refusal}", refused.Refusal);
+            if (unmoved != refused.Refusal.Actual)
+            {
+                ExportEvents.AddressNotMoved.Raise(logger, refused.Refusal); // Once for each.
+            }
+
             unmoved = refused.Refusal.Actual;
         }
     }
@@ -267,10 +271,19 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
     private void Bind()
     {
         listener = ListenerBinding.TryBind(Settings, out string why);
-        if (why.Length > 0 && why != unbound)
+        if (listener is not null)
         {
-            logger.LogWarning(
-                "can't listen at {Uri}: {Why}; trying again", Settings.Uri(""), why);
+            unboundSince = null;
+        }
+        else
+        {
+            // Of two nodes on one machine the second finds it taken until the first hands it over.
+            unboundSince ??= Reactor.Now;
+            if (!toldUnbound && Reactor.Now - unboundSince.Value >= Limits.UnboundTold)
+            {
+                toldUnbound = true;
+                ExportEvents.NotListening.Raise(logger, Settings.Uri(""), why);
+            }
         }
 
         unbound = why;
@@ -337,8 +350,7 @@ internal sealed class ServiceAddress : IConnectionOwner, ILinkEvents, IDisposabl
         {
             if (!overfull)
             {
-                logger.LogWarning("refused a connection to {Uri}: expected at most {Max}, found "
-                    + "one more", Settings.Uri(""), Limits.ConnectionsMax);
+                ExportEvents.Full.Raise(logger, Settings.Uri(""), Limits.ConnectionsMax);
             }
 
             overfull = true;
