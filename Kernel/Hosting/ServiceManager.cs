@@ -88,7 +88,8 @@ internal sealed class ServiceManager : IDisposable
     /// </summary>
     internal void Stopping(string why) => Tell(string.Create(
         CultureInfo.InvariantCulture,
-        $"STOPPING=1\nWATCHDOG_USEC={Limits.StopTimeMax.TotalMicroseconds:F0}\nSTATUS={why.ReplaceLineEndings(" ")}"));
+        $"STOPPING=1\nWATCHDOG_USEC={Limits.StopTimeMax.TotalMicroseconds:F0}\n")
+        + $"STATUS={why.ReplaceLineEndings(" ")}");
 
     /// <inheritdoc/>
     public void Dispose() => socket.Dispose();

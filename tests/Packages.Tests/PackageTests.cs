@@ -86,7 +86,8 @@ public sealed class PackageTests : IDisposable
         Assert.EndsWith(before[1..], root.Must("cat", Config), StringComparison.Ordinal);
         _ = root.Must("test", "-d", Data);
         Assert.NotEqual(0, root.Run("test", "-e", "/usr/lib/storageos").Code);
-        await UntilAsync("b serves alone", () => Volume("/srv/b/manage.sock", "state") == "alone");
+        await UntilAsync("b serves alone", 
+            () => $"{VolumeOf(Status("/srv/b/manage.sock"))?["state"]}" == "alone");
         Compare(file);
         _ = root.Must("sh", "-c", $"kill {Status("/srv/b/manage.sock")!["pid"]}");
         _ = root.Must("dpkg", "-P", "storageos");
@@ -110,6 +111,8 @@ public sealed class PackageTests : IDisposable
         Assert.Contains("9.0.0 is unpacked but not in use, and what runs goes on", said);
         Assert.Equal(pid, root.Must("cat", "/run/node.pid"));
         Assert.Equal(Built.First.Version, Running());
+        Assert.StartsWith(
+            $"versions/{Built.First.Version}-", root.Must("readlink", "/usr/lib/storageos/current"));
         Compare(file);
         _ = root.Must("sed", "-i", "s/\"persistance\"/\"persistence\"/", Config);
     }
@@ -197,19 +200,20 @@ public sealed class PackageTests : IDisposable
         return ours.ToJsonString();
     }
 
-    private bool InSync() => Volume(Socket, "sync") == "InSync"
-        && Volume("/srv/b/manage.sock", "sync") == "InSync"
-        && Served(Socket) != Served("/srv/b/manage.sock");
+    private bool InSync()
+    {
+        JsonNode?[] both =
+            [VolumeOf(Status(Socket)), VolumeOf(Status("/srv/b/manage.sock"))];
+        return both.All(static volume => $"{volume?["sync"]}" == "InSync")
+            && both.Count(static volume => $"{volume!["served"]}" == "true") == 1;
+    }
 
     private JsonNode? Status(string socket) => JsonNode.Parse(root.Run(
         $"/opt/{Built.First.Folder}/bin/storageos", "status", "--socket", socket, "-o", "json")
         .Said)!["nodes"]![0];
 
-    private string Volume(string socket, string key) =>
-        $"{(Status(socket)?["volumes"] as JsonArray)?.FirstOrDefault()?[key]}";
-
-    private bool Served(string socket) =>
-        Volume(socket, "served") == "true" && Volume(socket, "waits") == "";
+    private static JsonNode? VolumeOf(JsonNode? node) =>
+        (node?["volumes"] as JsonArray)?.FirstOrDefault();
 
     private string Pid() => root.Must("cat", "/run/node.pid");
 

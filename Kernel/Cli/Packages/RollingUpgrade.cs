@@ -4,10 +4,10 @@ using StorageOs.Contracts.Runtime;
 
 namespace StorageOs.Kernel.Cli.Packages;
 
-// One node at a time leaves the pair, and only while its partner serves everything from a good copy.
-// What can be known beforehand is looked at before the first one is touched; a node that does not
-// come up with the new version is put back to the old one. So the pair serves at every point at which
-// this can end, and running it again goes on from there.
+// One node at a time leaves the pair, and only while its partner serves everything from a good
+// copy. What can be known beforehand is looked at before the first one is touched; a node that does
+// not come up with the new version is put back to the old one. So the pair serves at every point at
+// which this can end, and running it again goes on from there.
 
 /// <summary>Brings both nodes of a pair that runs to another version.</summary>
 /// <param name="pair">The pair.</param>
@@ -21,6 +21,7 @@ internal sealed class RollingUpgrade(
     private const string Again = "then run the same again: it goes on from here";
 
     private readonly Dictionary<string, NodeUpgrade> nodes = [];
+    private int[] groups = [];
 
     /// <summary>Upgrades what does not run it yet, and brings every group home.</summary>
     /// <exception cref="RefusedException">It stopped; the pair serves.</exception>
@@ -44,7 +45,7 @@ internal sealed class RollingUpgrade(
 
         foreach (string name in PairLayout.Names)
         {
-            await MoveAsync(name, [PairLayout.HomeGroup(name)], cancellation);
+            await MoveAsync(name, HomeOf(name), cancellation);
         }
 
         await SettleAsync("both", () => true, cancellation);
@@ -61,13 +62,22 @@ internal sealed class RollingUpgrade(
                 $"pair in {pair.Directory}", "both nodes well and in sync", trouble,
                 "storageos status says more; correct that first"));
         }
+
+        groups =
+        [
+            .. status.Nodes.SelectMany(static node => node["volumes"] as JsonArray ?? [])
+                .Select(static volume => volume!["group"]!.GetValue<int>()).Distinct(),
+        ];
     }
+
+    /// <summary>What is at home on a node; a group without volumes is nowhere.</summary>
+    private int[] HomeOf(string name) =>
+        [.. groups.Where(group => group == PairLayout.HomeGroup(name))];
 
     private async Task UpgradeAsync(string name, CancellationToken cancellation)
     {
         string partner = PairLayout.Other(name);
-        int[] all = [.. PairLayout.Names.Select(PairLayout.HomeGroup)];
-        await MoveAsync(partner, all, cancellation);
+        await MoveAsync(partner, groups, cancellation);
         await SettleAsync(name, () => true, cancellation);
         await RequireServesAllAsync(partner, cancellation);
 
@@ -79,20 +89,20 @@ internal sealed class RollingUpgrade(
             node.Switch();
             await StartAsync(node, cancellation);
         }
-        catch (RefusedException refused)
+        catch (Exception failure) when (CommandFailure.Of(failure) is { } why)
         {
-            await BackAsync(node, refused);
+            await BackAsync(node, why);
         }
 
         say(name, $"{name} is back with {target.Version} and in sync");
-        await MoveAsync(name, [PairLayout.HomeGroup(name)], cancellation);
+        await MoveAsync(name, HomeOf(name), cancellation);
         await SettleAsync(name, () => true, cancellation);
     }
 
     /// <summary>Has a node serve groups that it does not serve yet.</summary>
-    private async Task MoveAsync(string to, int[] groups, CancellationToken cancellation)
+    private async Task MoveAsync(string to, int[] those, CancellationToken cancellation)
     {
-        foreach (int group in groups)
+        foreach (int group in those)
         {
             if (await ServesAsync(to, group, cancellation))
             {
@@ -210,9 +220,9 @@ internal sealed class RollingUpgrade(
     }
 
     /// <summary>Puts a node back to what it ran before, and says why.</summary>
-    private async Task BackAsync(NodeUpgrade node, RefusedException refused)
+    private async Task BackAsync(NodeUpgrade node, Refusal why)
     {
-        say(node.Name, $"{node.Name} did not come up with {target.Version}: {refused.Refusal}");
+        say(node.Name, $"{node.Name} did not come up with {target.Version}: {why}");
         string becomes;
         try
         {
@@ -220,14 +230,14 @@ internal sealed class RollingUpgrade(
             await StartAsync(node, CancellationToken.None);
             becomes = $"{node.Name} runs {node.Before.Version} again, and both serve";
         }
-        catch (RefusedException worse)
+        catch (Exception failure) when (CommandFailure.Of(failure) is { } worse)
         {
             becomes = $"{PairLayout.Other(node.Name)} serves alone, for {node.Name} does not come"
-                + $" up with {node.Before.Version} either: {worse.Refusal}";
+                + $" up with {node.Before.Version} either: {worse}";
         }
 
         throw new RefusedException(
-            refused.Refusal with { Remedy = $"see {pair.Log(node.Name)}; {becomes}" }, refused);
+            why with { Remedy = $"see {pair.Log(node.Name)}; {becomes}" });
     }
 
     private async Task<bool> ServesAsync(
@@ -244,7 +254,7 @@ internal sealed class RollingUpgrade(
             && volumes.All(static volume => volume!["served"]?.GetValue<bool>() == true);
     }
 
-    /// <summary>What keeps the pair from being able to lose a node; null when nothing does.</summary>
+    /// <summary>What keeps the pair from being able to lose a node; null for nothing.</summary>
     private static string? TroubleOf(PairStatus status) => status.Lacks
         .Concat(status.Exposed)
         .Concat(status.Nodes.SelectMany(static node => node["volumes"] as JsonArray ?? [])
