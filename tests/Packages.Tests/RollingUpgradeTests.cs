@@ -17,6 +17,7 @@ public sealed class RollingUpgradeTests(ITestOutputHelper output)
         SteadyWriter writer = new(pair.Port);
         using CancellationTokenSource stop = new();
         Task load = writer.RunAsync(stop.Token);
+        Task<int> fewest = FewestAsync(pair, stop.Token);
         Upgrade(pair, Built.Second.Tarball);
         string folder = Path.Combine(pair.Folder, "releases", Built.Second.Folder);
         Assert.Equal([folder, folder], Releases(pair));
@@ -24,7 +25,7 @@ public sealed class RollingUpgradeTests(ITestOutputHelper output)
         Assert.Equal(0, pair.Ask("status").Code);
 
         // Whoever starts it later starts what it was upgraded to; twice is no harm.
-        await pair.KillAsync("b");
+        Assert.Equal(0, pair.Ask("stop", "b").Code);
         Assert.Equal(0, pair.Ask("start", "b").Code);
         await pair.InSyncAsync();
         Assert.Equal([folder, folder], Releases(pair));
@@ -32,6 +33,7 @@ public sealed class RollingUpgradeTests(ITestOutputHelper output)
         Upgrade(pair, Path.Combine(PairRun.Root, "artifacts"));
         stop.Cancel();
         await load;
+        Assert.Equal(1, await fewest);
         output.WriteLine(
             $"{writer.Answers} writes answered, longest pause {writer.LongestPause}");
         Assert.Empty(writer.Errors);
@@ -91,6 +93,35 @@ public sealed class RollingUpgradeTests(ITestOutputHelper output)
         var (code, said, error) = pair.Ask("upgrade", "--to", to);
         Assert.True(code == 0, said + error);
         return said;
+    }
+
+    /// <summary>The fewest nodes of a pair that were seen at once.</summary>
+    private static async Task<int> FewestAsync(PairRun pair, CancellationToken stop)
+    {
+        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(20));
+        int fewest = int.MaxValue;
+        while (!stop.IsCancellationRequested)
+        {
+            fewest = Math.Min(fewest, Directory.EnumerateDirectories("/proc")
+                .Count(process => IsNode(process, pair.Folder)));
+            _ = await timer.WaitForNextTickAsync(CancellationToken.None);
+        }
+
+        return fewest;
+    }
+
+    private static bool IsNode(string process, string folder)
+    {
+        try
+        {
+            string[] words = File.ReadAllText(Path.Combine(process, "cmdline")).Split('\0');
+            return words.Contains("boot")
+                && words.Any(word => word.StartsWith(folder, StringComparison.Ordinal));
+        }
+        catch (Exception none) when (none is IOException or UnauthorizedAccessException)
+        {
+            return false; // It is no process, or ended while it was looked at.
+        }
     }
 
     private static string[] Releases(PairRun pair) =>
