@@ -130,7 +130,7 @@ internal static class ConfigCommand
     {
         string whole = file + ".migrated";
         WholeFile.Write(whole, text);
-        if (!Statx.TryLiken(whole, like))
+        if (!Statx.TryOwnLike(whole, like))
         {
             File.Delete(whole);
             throw new RefusedException(new Refusal(
@@ -138,6 +138,7 @@ internal static class ConfigCommand
                 "another user", "run this as root, or as its owner"));
         }
 
+        File.SetUnixFileMode(whole, File.GetUnixFileMode(like));
         File.Move(whole, file, overwrite: true);
         StableFile.FlushName(file);
     }

@@ -25,20 +25,12 @@ internal static partial class Statx
         return result == 0 ? buffer.Uid : null;
     }
 
-    /// <summary>
-    /// Gives a file the owner, the group and the rights of another; false when it may not.
-    /// </summary>
-    internal static bool TryLiken(string path, string other)
+    /// <summary>Gives a file the owner and group of another; false when it may not.</summary>
+    internal static bool TryOwnLike(string path, string other)
     {
         StatxBuffer buffer = default;
-        if (statx(AT_FDCWD, other, 0, STATX_UID | STATX_GID, ref buffer) != 0
-            || chown(path, buffer.Uid, buffer.Gid) != 0)
-        {
-            return false;
-        }
-
-        File.SetUnixFileMode(path, File.GetUnixFileMode(other));
-        return true;
+        return statx(AT_FDCWD, other, 0, STATX_UID | STATX_GID, ref buffer) == 0
+            && chown(path, buffer.Uid, buffer.Gid) == 0;
     }
 
     /// <summary>
@@ -52,7 +44,7 @@ internal static partial class Statx
         return result == 0 && (buffer.Mode & TypeMask) == RegularFile;
     }
 
-    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int chown(string path, uint owner, uint group);
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
