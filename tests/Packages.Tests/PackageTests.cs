@@ -86,7 +86,7 @@ public sealed class PackageTests : IDisposable
         Assert.EndsWith(before[1..], root.Must("cat", Config), StringComparison.Ordinal);
         _ = root.Must("test", "-d", Data);
         Assert.NotEqual(0, root.Run("test", "-e", "/usr/lib/storageos").Code);
-        await UntilAsync("b serves alone", 
+        await UntilAsync("b serves alone",
             () => $"{VolumeOf(Status("/srv/b/manage.sock"))?["state"]}" == "alone");
         Compare(file);
         _ = root.Must("sh", "-c", $"kill {Status("/srv/b/manage.sock")!["pid"]}");
