@@ -148,6 +148,9 @@ public static class Limits
     /// <summary>How often a watchdog is fed; its own limit must be several times as long.</summary>
     public static readonly TimeSpan WatchdogPeriod = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long a node that stops may take, to a service manager.</summary>
+    public static readonly TimeSpan StopTimeMax = TimeSpan.FromSeconds(90);
+
     /// <summary>How often the console's view of the node is looked at again.</summary>
     public static readonly TimeSpan ConsolePeriod = TimeSpan.FromSeconds(1);
 

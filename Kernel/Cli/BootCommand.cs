@@ -22,16 +22,19 @@ internal static class BootCommand
             Description = "the node's configuration, a JSON file",
             Required = true,
         };
-        Option<string[]> overrides = new("--set")
-        {
-            Description = "overrides one key: --set node:name=a",
-            DefaultValueFactory = _ => [],
-        };
+        Option<string[]> overrides = Set();
         Command command = new("boot", "Boots one node in this process.") { file, overrides };
         command.SetAction((parsed, _) => RunAsync(
             Output.Of(parsed), parsed.GetValue(file)!, parsed.GetValue(overrides)!, core));
         return command;
     }
+
+    /// <summary>The option that goes over the file.</summary>
+    internal static Option<string[]> Set() => new("--set")
+    {
+        Description = "overrides one key: --set node:name=a",
+        DefaultValueFactory = _ => [],
+    };
 
     private static async Task<int> RunAsync(
         Output output, string file, string[] overrides, Func<IPlugin> core)
@@ -52,10 +55,13 @@ internal static class BootCommand
                 "no priority over other programs; busy ones may delay the node (CAP_SYS_NICE)");
         }
 
+        using ServiceManager? service = ServiceManager.Find(logs.CreateLogger("service"));
         await using Node node = await Node.BootAsync(settings, core(), logs);
+        service?.Ready(node);
         using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, node);
         using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, node);
         string why = await node.StopAsked;
+        service?.Stopping(why);
         await node.StopAsync(why);
         if (output.Json)
         {

@@ -37,6 +37,9 @@ internal static class CommandLine
             Plugins.PluginCommand.Make(),
             Transport.TransportCommand.Make(),
             Image.ImageCommand.Make(),
+            Packages.PackageCommand.Make(),
+            Packages.UpgradeCommand.Make(),
+            ConfigCommand.Make(),
             PluginProcessCommand.Make(),
             CompletionCommand.Make(),
         };

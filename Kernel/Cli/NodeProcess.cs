@@ -9,7 +9,6 @@ namespace StorageOs.Kernel.Cli;
 /// <summary>A node of a pair as a process of its own, detached from this terminal.</summary>
 internal static class NodeProcess
 {
-    private const string Program = "StorageOs.Kernel";
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(10);
 
     // The shell gives the node a session of its own and its log file, and tells its process id.
@@ -27,17 +26,21 @@ internal static class NodeProcess
         }
 
         return await DetachAsync(
-            pair.Log(name), ["boot", "--config", pair.Config(name)], cancellation);
+            pair.ReleaseOf(name).Program, pair.Log(name),
+            ["boot", "--config", pair.Config(name)], cancellation);
     }
 
     /// <summary>
     /// Starts this program anew in the folder of its log; it goes on when this process ends.
     /// </summary>
     /// <returns>Its process id.</returns>
-    internal static async Task<int> DetachAsync(
-        string log, IEnumerable<string> command, CancellationToken cancellation)
+    internal static Task<int> DetachAsync(
+        string log, IEnumerable<string> command, CancellationToken cancellation) =>
+        DetachAsync(Packages.Release.Own.Program, log, command, cancellation);
+
+    private static async Task<int> DetachAsync(
+        string self, string log, IEnumerable<string> command, CancellationToken cancellation)
     {
-        string self = Path.Combine(AppContext.BaseDirectory, Program);
         ProcessStartInfo start = new("/bin/sh")
         {
             RedirectStandardOutput = true,

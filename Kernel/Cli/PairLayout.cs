@@ -62,6 +62,17 @@ internal sealed class PairLayout
     /// <summary>A node's configuration file.</summary>
     internal string Config(string name) => Path.Combine(Directory, name, "config.json");
 
+    /// <summary>
+    /// File that names the folder of the release which a node was upgraded to; there is none when
+    /// it runs this program's own.
+    /// </summary>
+    internal string ReleaseMark(string name) => Path.Combine(Directory, name, "release");
+
+    /// <summary>What a node is started by.</summary>
+    internal Packages.Release ReleaseOf(string name) => File.Exists(ReleaseMark(name))
+        ? Packages.Release.At(File.ReadAllText(ReleaseMark(name)).Trim())
+        : Packages.Release.Own;
+
     /// <summary>Where a node's output goes.</summary>
     internal string Log(string name) =>
         Path.Combine(Directory, name, Guests is null ? "log.txt" : "console.log");
@@ -119,6 +130,7 @@ internal sealed class PairLayout
             System.IO.Directory.CreateDirectory(Path.Combine(Directory, name), OwnerOnly);
             string text = Configuration(name, id, fast, options).ToJsonString(Indented);
             File.WriteAllText(Config(name), text + "\n");
+            File.Delete(ReleaseMark(name)); // What it is configured with is this program's.
         }
     }
 

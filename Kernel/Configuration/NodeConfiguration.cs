@@ -1,5 +1,6 @@
 using System.Net;
 using System.Reflection;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Plugins;
@@ -33,7 +34,9 @@ public static class NodeConfiguration
 
         try
         {
-            using FileStream text = File.OpenRead(path);
+            // What an older version wrote is read as this one would have written it.
+            using MemoryStream text = new(Encoding.UTF8.GetBytes(
+                ConfigurationVersion.Migrate(File.ReadAllText(path)).Text));
             IReadOnlyList<Refusal> refusals = Parse(text, path, overrides, out settings);
             settings = settings is null ? null : settings with
             {
@@ -107,6 +110,7 @@ public static class NodeConfiguration
     private static IReadOnlyList<Refusal> Read(
         SettingsReader reader, string source, out NodeSettings? settings)
     {
+        ConfigurationVersion.Check(reader);
         NodeSettings read = Read(reader, source);
         reader.RefuseUnknown();
         settings = reader.Refusals.Count == 0 ? read : null;
@@ -247,7 +251,7 @@ public static class NodeConfiguration
     private static string ReadSocket(SettingsReader reader)
     {
         string socket = reader.Folders("management:socket");
-        int bytes = System.Text.Encoding.UTF8.GetByteCount(socket);
+        int bytes = Encoding.UTF8.GetByteCount(socket);
         if (bytes > Limits.SocketPathBytesMax)
         {
             reader.Refuse(

@@ -81,6 +81,9 @@ public sealed class Node : IAsyncDisposable
 
     internal NodeSettings Settings => settings;
 
+    /// <summary>The connection manager's: what the node stands still without.</summary>
+    internal IReactor Reactor { get; private set; } = null!;
+
     /// <summary>
     /// This node's events and its partner's, as the management socket tells them.
     /// </summary>
@@ -240,6 +243,7 @@ public sealed class Node : IAsyncDisposable
         Module transport = await LoadTransportAsync(found);
         Module ccm = await LoadCoreAsync(core, transport);
         manager = ccm.Services!.GetRequiredService<IConnectionManager>();
+        Reactor = ccm.View!;
         ProcessRestarts restarts = new(
             FollowStoreAsync, TimeProvider.System, log, loadingEnds.Token);
         host = new PluginHost(factory, manager, logs)
@@ -466,8 +470,7 @@ public sealed class Node : IAsyncDisposable
             }
             else if (found.All(candidate => candidate.Name != id))
             {
-                host.AddRefused(PluginKind.Client, id, null, new Refusal(
-                    $"plugin {id}", "a plugin of that id in plugins:directories", "none"));
+                host.AddRefused(PluginKind.Client, id, null, UnnamedPlugins.Missing(id));
             }
         }
 
@@ -484,17 +487,11 @@ public sealed class Node : IAsyncDisposable
         _ = host.WatchAsync(settings.Plugins.CallbackTimeMax, loadingEnds.Token);
     }
 
-    /// <summary>
-    /// What the configuration names, what is installed, which has a switch of its own, and what the
-    /// node was handed; all when it names none; but for spare witnesses and what is for those alone
-    /// who give it settings.
-    /// </summary>
+    /// <summary>What is to be loaded; what is left alone is noted.</summary>
     private IEnumerable<string> Wanted(Dictionary<string, PluginManifest> good)
     {
-        IReadOnlyList<string>? named = settings.Plugins.Clients;
-        IReadOnlyList<PluginManifest> spare = UnnamedPlugins.NotMeant(
-            good.Values,
-            id => settings.Plugins.Settings.GetSection(id).GetChildren().Any(), named);
+        (IEnumerable<string> wanted, IReadOnlyList<PluginManifest> spare) =
+            UnnamedPlugins.WantedOf(good, settings.Plugins);
         foreach (PluginManifest manifest in spare)
         {
             Module module = new(manifest.Id, manifest.Kind, manifest);
@@ -502,11 +499,7 @@ public sealed class Node : IAsyncDisposable
             host.Add(module);
         }
 
-        IEnumerable<string> installed = good.Values
-            .Where(static manifest => manifest.Origin is PluginOrigin.Store or PluginOrigin.Host)
-            .Select(static manifest => manifest.Id);
-        return (named?.Union(installed) ?? good.Keys)
-            .Except(spare.Select(static manifest => manifest.Id));
+        return wanted;
     }
 
     private async Task FollowAsync(Task admitted, Task started)

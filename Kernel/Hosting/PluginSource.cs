@@ -51,6 +51,11 @@ internal sealed class PluginSource
     /// </summary>
     internal PluginSource With(PluginSettings fresh) => Make(embedded, fresh, log);
 
+    /// <summary>The same to look at alone: a node may be running from it.</summary>
+    internal static PluginSource Look(
+        IReadOnlyList<EmbeddedPlugin> embedded, PluginSettings settings, ILogger log) =>
+        Make(embedded, settings, log);
+
     private static PluginSource Make(
         IReadOnlyList<EmbeddedPlugin> embedded, PluginSettings settings, ILogger log)
     {

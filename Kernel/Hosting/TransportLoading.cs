@@ -22,21 +22,8 @@ internal static class TransportLoading
         ModuleFactory factory,
         Action<Module, Exception> fault)
     {
-        PluginCandidate? chosen =
-            found.FirstOrDefault(candidate => candidate.Good?.Id == name)
-            ?? found.FirstOrDefault(candidate => candidate.Name == name); // Says what is wrong.
-        if (chosen?.Good is not { Kind: PluginKind.Transport } manifest)
-        {
-            string others = string.Join(", ", found.Where(
-                other => other.Good?.Kind == PluginKind.Transport).Select(other => other.Name));
-            string places = string.Join(" or ", directories);
-            throw new RefusedException(chosen?.Error?.Refusal ?? new Refusal(
-                $"transport {name}",
-                $"a transport plugin of that id below {places}",
-                others.Length == 0 ? "none at all" : others,
-                "correct transport:name or plugins:directories"));
-        }
-
+        PluginManifest manifest = Choose(name, found, directories, out Refusal? none)
+            ?? throw new RefusedException(none!);
         Module transport = new(manifest.Id, PluginKind.Transport, manifest);
         if (await factory.MakeAsync(transport, fault) is { } refusal)
         {
@@ -48,5 +35,30 @@ internal static class TransportLoading
             transport.Services!.GetService<ITransportProvider>()
                 ?? throw new RefusedException(new Refusal(
                     $"plugin {name}", "an ITransportProvider among its services", "none")));
+    }
+
+    /// <summary>The manifest of the one of that id; null, and why, when it is no good.</summary>
+    internal static PluginManifest? Choose(
+        string name, IReadOnlyList<PluginCandidate> found, IReadOnlyList<string> directories,
+        out Refusal? none)
+    {
+        PluginCandidate? chosen =
+            found.FirstOrDefault(candidate => candidate.Good?.Id == name)
+            ?? found.FirstOrDefault(candidate => candidate.Name == name); // Says what is wrong.
+        if (chosen?.Good is { Kind: PluginKind.Transport } manifest)
+        {
+            none = null;
+            return manifest;
+        }
+
+        string others = string.Join(", ", found.Where(
+            other => other.Good?.Kind == PluginKind.Transport).Select(other => other.Name));
+        string places = string.Join(" or ", directories);
+        none = chosen?.Error?.Refusal ?? new Refusal(
+            $"transport {name}",
+            $"a transport plugin of that id below {places}",
+            others.Length == 0 ? "none at all" : others,
+            "correct transport:name or plugins:directories");
+        return null;
     }
 }

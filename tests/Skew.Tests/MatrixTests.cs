@@ -86,6 +86,33 @@ public sealed class MatrixTests(ITestOutputHelper output)
         Assert.Equal(0, pair.Ask("status").Code);
     }
 
+    [Fact]
+    public async Task One_command_upgrades_a_pair_of_the_previous_version()
+    {
+        await using PairRun pair = new();
+        pair.Make();
+        Boot(pair, "a", "previous", "previous");
+        Boot(pair, "b", "previous", "previous");
+        await pair.InSyncAsync();
+        SteadyWriter writer = new(pair.Port);
+        using CancellationTokenSource stop = new();
+        Task load = writer.RunAsync(stop.Token);
+        (int code, string said, string error) = pair.Ask(
+            "upgrade", "--to", Path.Combine(PairRun.Root, "artifacts"));
+        Assert.True(code == 0, said + error);
+        Assert.Equal(Release.Today.Version, Version(pair, "a"));
+        Assert.Equal(Release.Today.Version, Version(pair, "b"));
+        Assert.Equal("a b", pair.Owners("a"));
+        stop.Cancel();
+        await load;
+        output.WriteLine(
+            $"{writer.Answers} writes answered, longest pause {writer.LongestPause}");
+        Assert.Empty(writer.Errors);
+        Assert.True(writer.Answers > 100, $"{writer.Answers} answered");
+        Assert.Empty(await writer.WrongAsync());
+        Assert.Equal(0, pair.Ask("status").Code);
+    }
+
     [Theory]
     [InlineData("today")]
     [InlineData("previous")]

@@ -7,23 +7,7 @@ namespace StorageOs.Kernel.Cli.Image;
 internal static class ImageFiles
 {
     /// <summary>Folder of what <c>image build</c> makes.</summary>
-    internal static string Folder => Path.Combine(Root, "artifacts", "image");
-
-    // The program is somewhere below the source tree, wherever the build put it.
-    private static string Root { get; } = FindRoot();
-
-    private static string FindRoot()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "image", "build")))
-        {
-            folder = Path.GetDirectoryName(folder);
-        }
-
-        return folder ?? throw new RefusedException(new Refusal(
-            "image", "the source tree of StorageOs around this program",
-            $"none above {AppContext.BaseDirectory}"));
-    }
+    internal static string Folder => Path.Combine(SourceTree.Root, "artifacts", "image");
 
     /// <summary>Says that the image must have been built.</summary>
     internal static void Require()
@@ -39,7 +23,7 @@ internal static class ImageFiles
     internal static async Task<int> RunAsync(
         string script, IEnumerable<string> arguments, CancellationToken cancellation)
     {
-        ProcessStartInfo start = new(Path.Combine(Root, "image", script), arguments);
+        ProcessStartInfo start = new(Path.Combine(SourceTree.Root, "image", script), arguments);
         using Process process = Process.Start(start)!;
         await process.WaitForExitAsync(cancellation);
         return process.ExitCode;

@@ -10,6 +10,7 @@ internal static partial class Statx
     private const int AT_EMPTY_PATH = 0x1000;
     private const uint STATX_TYPE = 0x1;
     private const uint STATX_UID = 0x8;
+    private const uint STATX_GID = 0x10;
     private const ushort TypeMask = 0xF000; // S_IFMT, inode(7)
     private const ushort RegularFile = 0x8000; // S_IFREG
 
@@ -24,6 +25,14 @@ internal static partial class Statx
         return result == 0 ? buffer.Uid : null;
     }
 
+    /// <summary>Gives a file the owner and group of another; false when it may not.</summary>
+    internal static bool TryOwnLike(string path, string other)
+    {
+        StatxBuffer buffer = default;
+        return statx(AT_FDCWD, other, 0, STATX_UID | STATX_GID, ref buffer) == 0
+            && chown(path, buffer.Uid, buffer.Gid) == 0;
+    }
+
     /// <summary>
     /// Whether a path leads to a file, and not to a pipe or device: opening or reading those may
     /// never end.
@@ -34,6 +43,9 @@ internal static partial class Statx
         int result = statx(AT_FDCWD, path, 0, STATX_TYPE, ref buffer);
         return result == 0 && (buffer.Mode & TypeMask) == RegularFile;
     }
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int chown(string path, uint owner, uint group);
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int statx(
@@ -50,6 +62,9 @@ internal static partial class Statx
     {
         [FieldOffset(20)]
         internal uint Uid;
+
+        [FieldOffset(24)]
+        internal uint Gid;
 
         [FieldOffset(28)]
         internal ushort Mode;
