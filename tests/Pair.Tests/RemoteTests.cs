@@ -42,6 +42,7 @@ public sealed class RemoteTests
         Assert.Equal(0, Ask(away, "giveback").Code);
         Assert.Equal("a b", pair.Owners("a"));
 
+        Assert.Contains("session-ready", Ask(away, "events").Out);
         Assert.Contains("nodes on other machines", Ask(away, "stop", "a").Error);
         Assert.Contains("nodes on other machines", Ask(away, "start", "a").Error);
         Assert.Contains("one that it has not", Ask(away, "witness", "move").Error);

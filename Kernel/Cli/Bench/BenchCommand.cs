@@ -32,7 +32,7 @@ internal static class BenchCommand
         only.AcceptOnlyFromAmong([.. Parts, Soak, .. GuestBench.Parts]);
         Option<int> rounds = Number("--rounds", "rounds in which both sides take turns", 5);
         Option<int> times = Number("--times", "takeovers of each kind", 50);
-        Option<int> seconds = Number("--seconds", "seconds of one run of fio", 2);
+        Option<double> seconds = Seconds();
         Option<int> minutes = Number("--minutes", "minutes of the soak", 30);
         Option<bool> guests = new("--guests")
         {
@@ -55,7 +55,7 @@ internal static class BenchCommand
                 parsed.GetValue(rounds),
                 parsed.GetResult(times) is { Implicit: false } ? parsed.GetValue(times)
                     : GuestBench.TimesUsual,
-                parsed.GetValue(seconds), cancellation)
+                (int)Math.Ceiling(parsed.GetValue(seconds)), cancellation)
             : RunAsync(
                 Output.Of(parsed),
                 parsed.GetValue(only)!,
@@ -64,6 +64,23 @@ internal static class BenchCommand
                     parsed.GetValue(etcd)?.Split(',', StringSplitOptions.TrimEntries) ?? []),
                 cancellation));
         return command;
+    }
+
+    private static Option<double> Seconds()
+    {
+        Option<double> option = new("--seconds")
+        {
+            Description = "seconds of one run of fio",
+            DefaultValueFactory = static _ => 2,
+        };
+        option.Validators.Add(static result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (>= 0.1 and <= 1000))
+            {
+                result.AddError("--seconds takes 0.1 to 1000.");
+            }
+        });
+        return option;
     }
 
     private static Option<int> Number(string name, string description, int usual)
@@ -84,7 +101,7 @@ internal static class BenchCommand
     }
 
     private readonly record struct Extent(
-        int Rounds, int Times, int Seconds, int Minutes, IReadOnlyList<string> Etcd);
+        int Rounds, int Times, double Seconds, int Minutes, IReadOnlyList<string> Etcd);
 
     private static async Task<int> RunAsync(
         Output output, string[] only, Extent extent, CancellationToken cancellation)

@@ -8,7 +8,7 @@ namespace StorageOs.Kernel.Cli.Bench;
 /// <summary>
 /// The mirrored export beside servers that mirror nothing, each driven by fio over TCP in turns.
 /// </summary>
-internal sealed class ExportBench(BenchView view, int rounds, int seconds)
+internal sealed class ExportBench(BenchView view, int rounds, double seconds)
 {
     private const string Ours = "storageos";
     private const string Memory = "nbdkit memory";
@@ -108,7 +108,8 @@ internal sealed class ExportBench(BenchView view, int rounds, int seconds)
     {
         string output = await Tool.RunAsync("fio",
             $"--name=bench --ioengine=nbd --uri={uri} --rw={job.Kind} --bs={job.Block} "
-            + $"--iodepth={job.Depth} --time_based --runtime={seconds} --ramp_time={seconds * 500}ms "
+            + $"--iodepth={job.Depth} --time_based --runtime={(int)(seconds * 1000)}ms "
+            + $"--ramp_time={(int)(seconds * 500)}ms "
             + $"--size={BenchPair.VolumeBytes} --output-format=json", cancellation);
         JsonNode side = JsonNode.Parse(output[output.IndexOf('{')..])!["jobs"]![0]![
             job.Kind.EndsWith("read", StringComparison.Ordinal) ? "read" : "write"]!;

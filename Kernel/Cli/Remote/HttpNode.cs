@@ -33,6 +33,7 @@ internal static class HttpNode
             return command switch
             {
                 "status" => Good((await GetAsync(http, "status", cancellation))?["node"]),
+                "events" => Good(await GetAsync(http, "recorder", cancellation)),
                 "scrub" => await PostAsync(http, "scrub", [], cancellation),
                 "takeover" => await TakeoverAsync(http, arguments, cancellation),
                 _ => throw new RefusedException(new Refusal(

@@ -69,6 +69,11 @@ internal static class Api
                         "since", "a number with s, m, h or d, such as 10m", $"\"{since}\""))))
             .WithSummary("What both nodes did, in one order; with ?since=10m, lately.")
             .Produces<EventsBody>().Produces<RefusedBody>(StatusCodes.Status400BadRequest);
+        api.MapGet("/recorder", (CancellationToken cancellation) => LookAsync(
+                async () => Results.Json(
+                    await view.AskAsync("events", [], LookTimeMax, cancellation))))
+            .WithSummary("The node's flight recorder, and what it has of its partner's.")
+            .Produces<JsonObject>();
     }
 
     private static void MapStream(
