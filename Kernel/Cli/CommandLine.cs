@@ -12,38 +12,7 @@ internal static class CommandLine
     /// <returns>The process's exit code.</returns>
     internal static async Task<int> RunAsync(string[] args, Func<IPlugin> core)
     {
-        RootCommand root = new("A small storage-OS kernel for a pair of nodes.")
-        {
-            Output.Option,
-            BootCommand.Make(core),
-            PairCommand.Make(),
-            StartCommand.Make(),
-            StopCommand.Make(),
-            StatusCommand.Make(),
-            TakeoverCommand.Make(),
-            GivebackCommand.Make(),
-            ScrubCommand.Make(),
-            Events.EventsCommand.Make(),
-            Events.ExplainCommand.Make(),
-            Timeline.TimelineCommand.Make(),
-            WitnessCommand.Make(),
-            Remote.RemoteCommand.Make(),
-            Doctor.DoctorCommand.Make(),
-            Support.SupportBundleCommand.Make(),
-            Drill.DrillCommand.Make(),
-            Chaos.ChaosCommand.Make(),
-            Bench.BenchCommand.Make(),
-            SimulateCommand.Make(),
-            Plugins.PluginCommand.Make(),
-            Transport.TransportCommand.Make(),
-            Image.ImageCommand.Make(),
-            Packages.PackageCommand.Make(),
-            Packages.UpgradeCommand.Make(),
-            ConfigCommand.Make(),
-            PluginProcessCommand.Make(),
-            CompletionCommand.Make(),
-        };
-        root.Add(ManCommand.Make(root));
+        RootCommand root = Root(core);
         if (args is [var first, ..] && first.StartsWith("[suggest", StringComparison.Ordinal))
         {
             Unchecked(root); // What somebody is still typing is not wrong yet.
@@ -84,6 +53,43 @@ internal static class CommandLine
         {
             return Output.Of(parsed).Fail(refusal);
         }
+    }
+
+    private static RootCommand Root(Func<IPlugin> core)
+    {
+        RootCommand root = new("A small storage-OS kernel for a pair of nodes.")
+        {
+            Output.Option,
+            BootCommand.Make(core),
+            PairCommand.Make(),
+            StartCommand.Make(),
+            StopCommand.Make(),
+            StatusCommand.Make(),
+            TakeoverCommand.Make(),
+            GivebackCommand.Make(),
+            ScrubCommand.Make(),
+            Events.EventsCommand.Make(),
+            Events.ExplainCommand.Make(),
+            Timeline.TimelineCommand.Make(),
+            WitnessCommand.Make(),
+            Remote.RemoteCommand.Make(),
+            Doctor.DoctorCommand.Make(),
+            Support.SupportBundleCommand.Make(),
+            Drill.DrillCommand.Make(),
+            Chaos.ChaosCommand.Make(),
+            Bench.BenchCommand.Make(),
+            SimulateCommand.Make(),
+            Plugins.PluginCommand.Make(),
+            Transport.TransportCommand.Make(),
+            Image.ImageCommand.Make(),
+            Packages.PackageCommand.Make(),
+            Packages.UpgradeCommand.Make(),
+            ConfigCommand.Make(),
+            PluginProcessCommand.Make(),
+            CompletionCommand.Make(),
+        };
+        root.Add(ManCommand.Make(root));
+        return root;
     }
 
     private static void Unchecked(Command command)

@@ -8,7 +8,7 @@ using StorageOs.Kernel.Management;
 namespace StorageOs.Kernel.Cli;
 
 /// <summary>
-/// Asks a running node through its management socket, or through its HTTP API where it is elsewhere.
+/// Asks a running node through its management socket, or where it is elsewhere by its HTTP API.
 /// </summary>
 internal static class NodeClient
 {

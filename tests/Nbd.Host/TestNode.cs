@@ -61,11 +61,11 @@ internal sealed class TestNode : IDisposable
 
     private static ConfigurationSectionOf Settings(
         ushort port, string directory, string? networkInterface) => new()
-    {
-        ["addresses:0:group"] = "0",
-        ["addresses:0:host"] = "127.0.0.1",
-        ["addresses:0:port"] = port.ToString(CultureInfo.InvariantCulture),
-        ["addresses:0:socket"] = directory,
-        ["addresses:0:interface"] = networkInterface,
-    };
+        {
+            ["addresses:0:group"] = "0",
+            ["addresses:0:host"] = "127.0.0.1",
+            ["addresses:0:port"] = port.ToString(CultureInfo.InvariantCulture),
+            ["addresses:0:socket"] = directory,
+            ["addresses:0:interface"] = networkInterface,
+        };
 }

@@ -25,7 +25,7 @@ internal enum Verdict
 /// <param name="Remedy">What to change; empty when there is nothing to.</param>
 internal sealed record Diagnosis(string Check, Verdict Verdict, string Found, string Remedy = "")
 {
-    /// <summary>One that is good if <paramref name="good"/>, and else <paramref name="not"/>.</summary>
+    /// <summary>One that is good, or else <paramref name="not"/>.</summary>
     internal static Diagnosis Of(
         string check, bool good, Verdict not, string found, string remedy) =>
         good ? new(check, Verdict.Good, found) : new(check, not, found, remedy);

@@ -7,7 +7,7 @@ using StorageOs.Kernel.Configuration;
 
 namespace StorageOs.Kernel.Cli.Doctor;
 
-/// <summary>Where a node keeps what must survive it: disk, memory, and what their flushes say.</summary>
+/// <summary>Where a node keeps what must survive it: disk, memory, and their flushes.</summary>
 internal static class DiskDoctor
 {
     private const int Flushes = 64;

@@ -29,7 +29,8 @@ internal static class MachineDoctor
             "LimitMEMLOCK=infinity in the unit: verbs lock the memory that the partner writes to");
         yield return Diagnosis.Of(
             "open files", limits.OpenFiles >= OpenFilesMin, Verdict.Advice,
-            $"{who} may open {limits.OpenFiles}", $"LimitNOFILE={OpenFilesMin} or more in the unit");
+            $"{who} may open {limits.OpenFiles}",
+            $"LimitNOFILE={OpenFilesMin} or more in the unit");
         yield return Memory(File.ReadLines("/proc/meminfo"));
         yield return Swap(File.ReadLines("/proc/swaps"));
         yield return Clock(Adjtimex.IsSynchronized());

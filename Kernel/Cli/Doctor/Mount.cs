@@ -4,23 +4,17 @@ namespace StorageOs.Kernel.Cli.Doctor;
 /// <param name="Device">Major and minor number, such as <c>8:1</c>.</param>
 /// <param name="Point">Where it is mounted.</param>
 /// <param name="Kind">Its type, such as <c>ext4</c>.</param>
-/// <param name="Options">Options of the mount and of the file system.</param>
-internal sealed record Mount(string Device, string Point, string Kind, IReadOnlyList<string> Options)
+internal sealed record Mount(string Device, string Point, string Kind)
 {
     private const int PointField = 4;
-    private const int OptionsField = 5;
 
     /// <summary>Whether it is gone with the power.</summary>
     internal bool IsMemory => Kind is "tmpfs" or "ramfs" or "hugetlbfs";
 
-    /// <summary>Whether files on it are persistent memory that programs write to directly.</summary>
-    internal bool IsDirect => Options.Any(
-        static option => option is "dax" or "dax=always" or "dax=inode");
-
     /// <summary>The one that a path is on, whether or not the path exists yet.</summary>
     internal static Mount Of(string path) => Of(path, File.ReadLines("/proc/self/mountinfo"));
 
-    /// <summary>The same, of lines of mountinfo. The last of several on one point is seen.</summary>
+    /// <summary>The same, of lines of mountinfo; of several on a point the last.</summary>
     internal static Mount Of(string path, IEnumerable<string> lines) => lines
         .Select(Parse)
         .Where(mount => IsBelow(path, mount.Point))
@@ -36,7 +30,6 @@ internal sealed record Mount(string Device, string Point, string Kind, IReadOnly
         string[] mount = halves[0].Split(' ');
         string[] system = halves[1].Split(' ');
         return new(
-            mount[2], mount[PointField].Replace(@"\040", " ", StringComparison.Ordinal), system[0],
-            [.. mount[OptionsField].Split(','), .. system[^1].Split(',')]);
+            mount[2], mount[PointField].Replace(@"\040", " ", StringComparison.Ordinal), system[0]);
     }
 }

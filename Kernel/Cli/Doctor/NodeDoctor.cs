@@ -37,7 +37,8 @@ internal static class NodeDoctor
         foreach (JsonNode? one in status["takeover"]?["hindrances"] as JsonArray ?? [])
         {
             yield return new(
-                $"takeover of {one?["group"]}", Verdict.Bad, $"{one?["what"]}", $"{one?["remedy"]}");
+                $"takeover of {one?["group"]}", Verdict.Bad, $"{one?["what"]}",
+                $"{one?["remedy"]}");
         }
     }
 

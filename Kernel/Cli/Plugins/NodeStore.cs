@@ -50,7 +50,7 @@ internal sealed class NodeStore
         if (!pair.IsLocal)
         {
             throw new RefusedException(new Refusal(
-                $"plugin store of {name}", "a node of this machine", "a guest, or on another machine",
+                $"plugin store of {name}", "a node of this machine", "a node elsewhere",
                 "run storageos plugin where its disk is"));
         }
 

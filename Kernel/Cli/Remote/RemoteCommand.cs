@@ -50,8 +50,8 @@ internal static class RemoteCommand
         if (pair.Exists && pair.Remote is null)
         {
             throw new RefusedException(new Refusal(
-                $"pair in {pair.Directory}", "none, or one on other machines", "one of this machine",
-                "choose another --dir"));
+                $"pair in {pair.Directory}", "none, or one on other machines",
+                "one of this machine", "choose another --dir"));
         }
 
         PairStatus status = await PairStatus.AskAsync(

@@ -17,7 +17,7 @@ internal sealed partial class Secrets
     private const int BytesMin = 8; // Less is found by chance.
     private readonly HashSet<string> known = [];
 
-    /// <summary>Takes a file's content for a secret, in each way that it could be written.</summary>
+    /// <summary>Takes a file's content for a secret, in each way that it is written.</summary>
     internal void AddFile(string path)
     {
         byte[] bytes = File.ReadAllBytes(path);

@@ -75,7 +75,8 @@ internal static class SupportBundleCommand
         await AddStoryAsync(bundle, pair, cancellation);
         bundle.Add("missing.txt", string.Concat(missing.Select(static line => $"{line}\n")));
         bundle.Write(path, now);
-        output.Say($"{path}, {new FileInfo(path).Length / Size.KiB} KiB, {bundle.Names.Count} files");
+        output.Say(
+            $"{path}, {new FileInfo(path).Length / Size.KiB} KiB, {bundle.Names.Count} files");
         missing.ForEach(line => output.Say($"not in it: {line}"));
         if (output.Json)
         {

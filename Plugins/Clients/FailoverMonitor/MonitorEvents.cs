@@ -64,21 +64,21 @@ internal static class MonitorEvents
         RegisterSwapped = new(
         EventNames.RegisterSwapped, EventSeverity.Notice,
         "{Group}: swapped term {Term}: owner {Owner}, {Sync}; for {Intent}")
-    {
-        Cause = "this node changed the register: Create, Mark its partner stale, InSync, Takeover"
+        {
+            Cause = "this node changed the register: Create, Mark its partner stale, InSync, Takeover"
             + " or Handover, as it says",
-        Remedy = "none",
-    };
+            Remedy = "none",
+        };
 
     public static readonly NodeEvent<GroupId, Term, SwapIntent, SwapResult, string>
         SwapFailed = new(
         "swap-failed", EventSeverity.Warning,
         "{Group}: the swap of term {Term} for {Intent} is {Result}; {Why}")
-    {
-        Cause = "the partner was faster (Lost), or the witness did not answer (Undecided): the"
+        {
+            Cause = "the partner was faster (Lost), or the witness did not answer (Undecided): the"
             + " register is read again",
-        Remedy = "none when Lost; when Undecided again and again, see the witness",
-    };
+            Remedy = "none when Lost; when Undecided again and again, see the witness",
+        };
 
     public static readonly NodeEvent<GroupId, TakeoverStep, double> TakeoverStep = new(
         EventNames.TakeoverStep, EventSeverity.Information,
