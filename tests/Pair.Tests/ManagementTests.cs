@@ -149,8 +149,8 @@ public sealed class ManagementTests
         JsonNode document = JsonNode.Parse(await client.GetStringAsync("openapi/v1.json"))!;
         Assert.Equal(
             [
-                "/api/v1/events", "/api/v1/giveback", "/api/v1/scrub", "/api/v1/status",
-                "/api/v1/stream", "/api/v1/takeover", "/api/v1/whoami", "/livez", "/readyz",
+                "/api/v1/events", "/api/v1/giveback", "/api/v1/recorder", "/api/v1/scrub",
+                "/api/v1/status", "/api/v1/stream", "/api/v1/takeover", "/api/v1/whoami", "/livez", "/readyz",
             ],
             document["paths"]!.AsObject().Select(path => path.Key).Order());
     }

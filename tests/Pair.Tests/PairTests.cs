@@ -60,21 +60,26 @@ public sealed class PairTests
     }
 
     [Fact]
-    public async Task A_takeover_without_a_group_moves_home_what_is_at_home_there_and_no_more()
+    public async Task A_takeover_without_a_group_takes_all_and_a_giveback_moves_home_what_is_at_home_there()
     {
         await using PairRun pair = new();
         pair.Start();
         await pair.InSyncAsync();
-        Assert.Equal(0, pair.Ask("takeover", "--node", "b", "--group", "all").Code);
+        Assert.Equal(0, pair.Ask("takeover", "--node", "b").Code);
         await PairRun.UntilAsync(
             () => pair.Owners("a") == "b b" && pair.Owners("b") == "b b", "b has both");
         await pair.InSyncAsync();
-        var (code, output, error) = pair.Ask("takeover");
+        var (code, output, error) = pair.Ask("takeover", "--node", "a", "--group", "0");
         Assert.True(code == 0, output + error);
         Assert.Contains("a serves group 0 in term", output);
         await PairRun.UntilAsync(
             () => pair.Owners("a") == "a b" && pair.Owners("b") == "a b", "home, and no more");
-        Assert.Contains("a serves group 0 already", pair.Ask("takeover").Out);
+        Assert.Contains("a serves group 0 already", pair.Ask(
+            "takeover", "--node", "a", "--group", "0").Out);
+        Assert.Equal(0, pair.Ask("takeover", "--node", "b").Code);
+        await pair.InSyncAsync();
+        Assert.Equal(0, pair.Ask("giveback").Code);
+        await PairRun.UntilAsync(() => pair.Owners("a") == "a b", "home again");
     }
 
     [Fact]
