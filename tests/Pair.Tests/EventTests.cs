@@ -90,7 +90,8 @@ public sealed class EventTests
 
         public async Task<int> EndAsync()
         {
-            PairRun.Signal(process.Id, "INT");
+            // As Ctrl-C, which is ignored by whatever was started in the background of a script.
+            PairRun.Signal(process.Id, "TERM");
             await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(10));
             return process.ExitCode;
         }
