@@ -68,6 +68,7 @@ internal static class CommandLine
             TakeoverCommand.Make(),
             GivebackCommand.Make(),
             ScrubCommand.Make(),
+            Top.TopCommand.Make(),
             Events.EventsCommand.Make(),
             Events.ExplainCommand.Make(),
             Timeline.TimelineCommand.Make(),
@@ -84,7 +85,7 @@ internal static class CommandLine
             Image.ImageCommand.Make(),
             Packages.PackageCommand.Make(),
             Packages.UpgradeCommand.Make(),
-            ConfigCommand.Make(),
+            Configure.ConfigCommand.Make(),
             PluginProcessCommand.Make(),
             CompletionCommand.Make(),
         };

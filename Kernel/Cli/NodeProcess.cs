@@ -35,8 +35,15 @@ internal static class NodeProcess
     /// </summary>
     /// <returns>Its process id.</returns>
     internal static Task<int> DetachAsync(
-        string log, IEnumerable<string> command, CancellationToken cancellation) =>
-        DetachAsync(Packages.Release.Own.Program, log, command, cancellation);
+        string log, IEnumerable<string> command, CancellationToken cancellation)
+    {
+        // In another program that has the kernel for a part, it is beside that.
+        string program = Packages.Release.Own.Program;
+        return DetachAsync(
+            File.Exists(program)
+                ? program : Path.Combine(AppContext.BaseDirectory, Path.GetFileName(program)),
+            log, command, cancellation);
+    }
 
     private static async Task<int> DetachAsync(
         string self, string log, IEnumerable<string> command, CancellationToken cancellation)

@@ -29,6 +29,7 @@ internal sealed class PairLayout
     private const string Tcp = "tcp";
     private const string Loopback = "loopback";
     private const string Web = "management";
+    private const string ApiSocket = "api.sock";
     private const string MemoryAddress = "0x5000000000";
 
     private PairLayout(string directory) => (Directory, Guests, Remote) =
@@ -87,6 +88,12 @@ internal sealed class PairLayout
         : NodeEndpoint.Text(
             new IPEndPoint(IPAddress.Loopback, Guests.ManagementPort + HomeGroup(name)),
             Path.Combine(Directory, "manage.key"));
+
+    /// <summary>
+    /// Where a node's HTTP API is asked: its Unix socket, or what <see cref="RemoteNode"/> takes.
+    /// </summary>
+    internal string Api(string name) =>
+        Remote is null ? Path.Combine(Directory, name, ApiSocket) : Socket(name);
 
     /// <summary>Who may ask the nodes over HTTP.</summary>
     internal PairTokens Tokens => new(Directory);
@@ -222,7 +229,7 @@ internal sealed class PairLayout
     /// </summary>
     internal void Delete()
     {
-        if (Guests is null)
+        if (IsLocal)
         {
             System.IO.Directory.Delete(FastFolder(), recursive: true);
         }
@@ -397,7 +404,7 @@ internal sealed class PairLayout
 
     private JsonObject Management(string name, int port) => new()
     {
-        ["socket"] = Path.Combine(Directory, name, "api.sock"),
+        ["socket"] = Path.Combine(Directory, name, ApiSocket),
         ["listen"] = $"127.0.0.1:{port + HomeGroup(name)}",
         ["tokens"] = Tokens.Known,
     };

@@ -8,6 +8,7 @@ using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
 using StorageOs.Kernel.Ccm;
 using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Configuration.Interop;
 using StorageOs.Kernel.Hosting.Store;
 using StorageOs.Kernel.Isolation;
 using StorageOs.Kernel.Loop;
@@ -221,9 +222,32 @@ public sealed class Node : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await StopAsync("the node is disposed");
 
+    /// <summary>
+    /// Whoever else can write there could lay files in the node's way that they read and change.
+    /// </summary>
+    private static void MakeNvram(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        uint? owner = Statx.OwnerOf(folder);
+        UnixFileMode mode = File.GetUnixFileMode(folder);
+        if (owner is { } other && other != 0 && other != Statx.geteuid())
+        {
+            throw new RefusedException(new Refusal(
+                $"folder {folder}", "to be owned by the user of this process", $"owner {other}",
+                "remove it, or correct node:nvramDirectory"));
+        }
+
+        if (mode.HasFlag(UnixFileMode.OtherWrite) && !mode.HasFlag(UnixFileMode.StickyBit))
+        {
+            throw new RefusedException(new Refusal(
+                $"folder {folder}", "to be written by its owner alone", "rights for everybody",
+                $"chmod o-w {folder}"));
+        }
+    }
+
     private async Task ConnectAsync(IPlugin core)
     {
-        Directory.CreateDirectory(settings.Node.NvramDirectory);
+        MakeNvram(settings.Node.NvramDirectory);
         if (DataLock.TryTake(settings.Node.DataDirectory, out dataLock) is { } inUse)
         {
             throw new RefusedException(inUse);

@@ -43,6 +43,7 @@ public sealed class SecretsTests : IDisposable
               "pair": { "keyFile": "etcd.password" },
               "plugins": { "settings": { "x": {
                 "password": "hunter2-hunter2", "list": [ { "apiToken": "short" } ],
+                "secrets": { "x": "deep+down&under" }, "tokens": [ "first-of-all" ],
                 "greeting": "hunter2-hunter2 and correct horse battery", "port": 5 } } }
             }
             """,
@@ -52,6 +53,10 @@ public sealed class SecretsTests : IDisposable
         Assert.Contains("\"greeting\": \"(removed) and (removed)\"", said, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", said, StringComparison.Ordinal);
         Assert.DoesNotContain("short", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("down", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("first-of", said, StringComparison.Ordinal);
+        Assert.Equal( // As JSON writes it.
+            "\"(removed)\"", secrets.Without("\"deep\\u002Bdown\\u0026under\""));
         Assert.Equal("(removed)", secrets.Without("hunter2-hunter2")); // In logs as well.
         Assert.DoesNotContain("{", secrets.Configuration("{ \"password\": ", folder.Path));
     }

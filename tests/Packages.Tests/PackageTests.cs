@@ -151,12 +151,12 @@ public sealed class PackageTests : IDisposable
             .Replace("            \"interface\": \"eth0\",\n", "", StringComparison.Ordinal)
             .Replace("/run/storageos/address", "/srv/address", StringComparison.Ordinal)
             .Replace("/mnt/witness", "/srv/witness", StringComparison.Ordinal) + "\n";
-        foreach ((string host, int at) in (ReadOnlySpan<(string, int)>)
-            [("192.0.2.10", port), ("192.0.2.11", port + 1)])
+        foreach (int group in new[] { 0, 1 })
         {
             example = example.Replace(
-                $"\"{host}\",\n            \"port\": 10809",
-                $"\"127.0.0.1\",\n            \"port\": {at}", StringComparison.Ordinal);
+                $"\"192.0.2.1{group}\",\n            \"port\": {10809 + group}",
+                $"\"127.0.0.1\",\n            \"port\": {port + group}",
+                StringComparison.Ordinal);
         }
 
         string key = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));

@@ -70,7 +70,8 @@ internal static class DiskDoctor
         try
         {
             using FileStream stream = new(
-                file, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
+                file, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0,
+                FileOptions.DeleteOnClose);
             byte[] block = new byte[BlockBytes];
             for (int i = 0; i < Flushes; i++)
             {
@@ -86,10 +87,6 @@ internal static class DiskDoctor
             return new(
                 "flush", Verdict.Unknown, failure.Message,
                 "run this as the node's user, or as root");
-        }
-        finally
-        {
-            File.Delete(file);
         }
 
         return Flush(times, mount, CacheOf(mount));

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Net.NetworkInformation;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using StorageOs.Contracts.Runtime;
@@ -54,21 +55,43 @@ internal static class DoctorCommand
         JsonObject status = await NodeClient.StatusAsync(
             settings.Node.Name, settings.ManagementSocket, cancellation);
         List<Diagnosis> found = [new("configuration", Verdict.Good, file)];
-        found.AddRange(MachineDoctor.Examine(status["pid"] is { } pid ? $"{pid}" : "self"));
+        string process = status["pid"] is { } pid ? $"{pid}" : "self";
+        await TryAsync("machine", () => Task.FromResult(MachineDoctor.Examine(process)));
         if (MachineDoctor.Watchdog(settings.Machine.Watchdog) is { } watchdog)
         {
             found.Add(watchdog);
         }
 
-        found.AddRange(DiskDoctor.Examine(settings.Node));
-        found.AddRange(await PartnerDoctor.TransportAsync(settings));
-        if (await PartnerDoctor.LatencyAsync(settings.Partner, cancellation) is { } latency)
-        {
-            found.Add(latency);
-        }
-
+        await TryAsync("data", () => Task.FromResult(DiskDoctor.Examine(settings.Node)));
+        await TryAsync("transport", () => PartnerDoctor.TransportAsync(settings));
+        await TryAsync("partner", () =>
+            PartnerDoctor.LatencyAsync(settings.Partner, cancellation));
         found.AddRange(NodeDoctor.Examine(status));
         return (settings.Node.Name, found);
+
+        async Task TryAsync(string check, Func<Task<IEnumerable<Diagnosis>>> look) =>
+            found.AddRange(await LookAsync(check, look));
+    }
+
+    /// <summary>One look that cannot be had is no reason to leave out the others.</summary>
+    private static async Task<IReadOnlyList<Diagnosis>> LookAsync(
+        string check, Func<Task<IEnumerable<Diagnosis>>> look)
+    {
+        try
+        {
+            return [.. await look()];
+        }
+        catch (Exception failure) when (CommandFailure.Of(failure) is not null
+            || failure is PingException or PlatformNotSupportedException)
+        {
+            string why = (failure.InnerException ?? failure).Message;
+            return
+            [
+                failure is RefusedException refused
+                    ? new(check, Verdict.Bad, $"{refused.Refusal}", refused.Refusal.Remedy)
+                    : new(check, Verdict.Unknown, why, "run this as the node's user, or as root"),
+            ];
+        }
     }
 
     private static async Task<int> RunAsync(

@@ -5,6 +5,7 @@ using System.Net.NetworkInformation;
 using StorageOs.Kernel.Cli.Bench;
 using StorageOs.Kernel.Cli.Transport;
 using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Configuration.Interop;
 
 namespace StorageOs.Kernel.Cli.Doctor;
 
@@ -18,7 +19,7 @@ internal static class PartnerDoctor
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
     /// <summary>What the transport itself finds: devices, ports, modules, limits.</summary>
-    internal static async Task<IReadOnlyList<Diagnosis>> TransportAsync(NodeSettings settings)
+    internal static async Task<IEnumerable<Diagnosis>> TransportAsync(NodeSettings settings)
     {
         await using LoadedTransport loaded = await LoadedTransport.LoadAsync(
             settings.Transport.Name, settings.Plugins.Directories);
@@ -33,17 +34,19 @@ internal static class PartnerDoctor
     }
 
     /// <summary>
-    /// How long the partner's machine takes to answer an echo, and how that spreads. Null when
+    /// How long the partner's machine takes to answer an echo, and how that spreads. Nothing when
     /// its address is no IP address, as that of a partner on this machine.
     /// </summary>
-    internal static async Task<Diagnosis?> LatencyAsync(
+    internal static async Task<IEnumerable<Diagnosis>> LatencyAsync(
         PartnerSettings partner, CancellationToken cancellation)
     {
         if (!IPAddress.TryParse(partner.Address, out IPAddress? address))
         {
-            return null;
+            return [];
         }
 
+        // Without rights to a raw socket each echo is the start of a program: that is not timed.
+        bool own = Statx.geteuid() == 0;
         Samples times = new();
         int lost = 0;
         using Ping ping = new();
@@ -54,7 +57,8 @@ internal static class PartnerDoctor
                 address, EchoTimeMax, null, null, cancellation);
             if (reply.Status == IPStatus.Success)
             {
-                times.Add(Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+                times.Add(own
+                    ? Stopwatch.GetElapsedTime(begin).TotalMilliseconds : reply.RoundtripTime);
             }
             else
             {
@@ -64,7 +68,7 @@ internal static class PartnerDoctor
             await Task.Delay(Pause, cancellation);
         }
 
-        return Latency(partner.Address, times, lost);
+        return [Latency(partner.Address, times, lost)];
     }
 
     /// <summary>What the times of echoes, in milliseconds, say.</summary>

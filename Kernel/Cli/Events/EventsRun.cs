@@ -71,6 +71,7 @@ internal sealed class EventsRun(Output output, PairLayout pair, EventsWanted wan
         IAnsiConsole console = Output.Tables();
         using PeriodicTimer timer = new(LookPeriod);
         bool first = true;
+        DateTimeOffset from = default;
         try
         {
             do
@@ -78,11 +79,17 @@ internal sealed class EventsRun(Output output, PairLayout pair, EventsWanted wan
                 IReadOnlyList<StorySource> sources =
                     await StorySources.AskAsync(pair, cancellation, AnswerTimeMax);
                 Story story = StoryOf(sources);
-                DateTimeOffset from = first
-                    ? TimelineCommand.From(story, sources, wanted.Since) : default;
-                StoryEvent[] news = News(story, from);
-                bool lastAlone = first && wanted.Since is null;
-                Write(console, lastAlone ? [.. news.TakeLast(LastShown)] : news);
+                from = first ? TimelineCommand.From(story, sources, wanted.Since) : from;
+                StoryEvent[] news = News(
+                    story, from, forgets: sources.All(static source => source.Answers));
+                if (first && wanted.Since is null)
+                {
+                    // What a node that answers later tells of before is not asked for, either.
+                    news = [.. news.TakeLast(LastShown)];
+                    from = news.Length > 0 ? news[0].Time : from;
+                }
+
+                Write(console, news);
                 TellAnswers(console, sources);
                 first = false;
             }
@@ -99,10 +106,10 @@ internal sealed class EventsRun(Output output, PairLayout pair, EventsWanted wan
     private static Story StoryOf(IReadOnlyList<StorySource> sources) => Story.Of(
         sources[0].Name, sources[0].Events, sources[1].Name, sources[1].Events);
 
-    private StoryEvent[] News(Story story, DateTimeOffset from)
+    private StoryEvent[] News(Story story, DateTimeOffset from, bool forgets)
     {
         StoryEvent[] fresh = [.. story.Events.Where(of => told.Add(Key(of)))];
-        if (told.Count > ToldMax)
+        if (told.Count > ToldMax && forgets)
         {
             told.IntersectWith(story.Events.Select(Key));
         }

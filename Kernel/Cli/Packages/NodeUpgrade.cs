@@ -81,8 +81,16 @@ internal sealed class NodeUpgrade
     /// <summary>Stops it in good order.</summary>
     internal async Task StopAsync(CancellationToken cancellation)
     {
-        _ = await NodeClient.AskAsync(
-            pair.Socket(Name), "stop", null, NodeClient.StatusTimeMax, cancellation);
+        try
+        {
+            _ = await NodeClient.AskAsync(
+                pair.Socket(Name), "stop", null, NodeClient.StatusTimeMax, cancellation);
+        }
+        catch (RefusedException refused) when (NodeClient.IsUnreachable(refused))
+        {
+            // Asked it was, though it had no time to answer: that it ends is what counts.
+        }
+
         if (!await NodeProcess.HasEndedAsync(pid, EndTimeMax, cancellation))
         {
             throw new RefusedException(new Refusal(

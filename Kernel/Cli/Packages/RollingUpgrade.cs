@@ -82,10 +82,10 @@ internal sealed class RollingUpgrade(
         await RequireServesAllAsync(partner, cancellation);
 
         NodeUpgrade node = nodes[name];
-        await node.StopAsync(cancellation);
-        say(name, $"{name} is stopped; {partner} serves");
         try
         {
+            await node.StopAsync(cancellation);
+            say(name, $"{name} is stopped; {partner} serves");
             node.Switch();
             await StartAsync(node, cancellation);
         }

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
@@ -47,6 +49,22 @@ internal static class HttpNode
         }
     }
 
+    /// <summary>Asks the API at a Unix socket, or at what <see cref="RemoteNode"/> takes.</summary>
+    internal static HttpClient Client(string api)
+    {
+        if (Is(api))
+        {
+            return Client(RemoteNode.Parse(api));
+        }
+
+        SocketsHttpHandler handler = new()
+        {
+            ConnectCallback = async (_, cancellation) => new NetworkStream(
+                await NodeEndpoint.Parse(api).ConnectAsync(cancellation), ownsSocket: true),
+        };
+        return new HttpClient(handler) { BaseAddress = new Uri("http://node") };
+    }
+
     private static HttpClient Client(RemoteNode remote)
     {
         SocketsHttpHandler handler = new() { AllowAutoRedirect = false, UseProxy = false };
@@ -57,7 +75,7 @@ internal static class HttpNode
                 TrustMode = X509ChainTrustMode.CustomRootTrust,
                 RevocationMode = X509RevocationMode.NoCheck,
             };
-            policy.CustomTrustStore.ImportFromPemFile(file);
+            Trust(policy, file);
             handler.SslOptions.CertificateChainPolicy = policy;
         }
 
@@ -70,6 +88,19 @@ internal static class HttpNode
         http.DefaultRequestHeaders.Authorization =
             new AuthenticationHeaderValue("Bearer", remote.Token());
         return http;
+    }
+
+    private static void Trust(X509ChainPolicy policy, string file)
+    {
+        try
+        {
+            policy.CustomTrustStore.ImportFromPemFile(file);
+        }
+        catch (CryptographicException failure)
+        {
+            throw new RefusedException(new Refusal(
+                file, "certificates in PEM", failure.Message, "give the authority's"), failure);
+        }
     }
 
     /// <summary>Each group by itself: the API moves one at a time.</summary>

@@ -34,8 +34,9 @@ internal static class RemoteCommand
         {
             string[] nodes = [.. new[] { a, b }.Select(option => new RemoteNode(
                 RemoteNode.CheckAddress(parsed.GetValue(option)!),
-                Path.GetFullPath(parsed.GetValue(token)!),
-                parsed.GetValue(trust) is { } file ? Path.GetFullPath(file) : null).ToString())];
+                RemoteNode.CheckFile(parsed.GetValue(token)!),
+                parsed.GetValue(trust) is { } file ? RemoteNode.CheckFile(file) : null)
+                .ToString())];
             return RunAsync(
                 Output.Of(parsed), PairLayout.At(parsed.GetValue(directory)),
                 new RemoteSettings(nodes[0], nodes[1]), cancellation);
@@ -64,6 +65,15 @@ internal static class RemoteCommand
         if (refusals.Length > 0)
         {
             return output.Fail(refusals);
+        }
+
+        if (status.Nodes.Select(static node => $"{node["homeGroup"]}").ToArray() is not ["0", "1"])
+        {
+            return output.Fail(new Refusal(
+                "--a and --b", "a the node at which group 0 is at home, b that of group 1",
+                string.Join(" and ", status.Nodes.Select(static node =>
+                    $"{node["name"]}, home of group {node["homeGroup"]}")),
+                "exchange the addresses, or give both nodes'"));
         }
 
         settings.Save(pair.Directory);

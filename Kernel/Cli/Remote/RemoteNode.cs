@@ -24,6 +24,11 @@ internal sealed record RemoteNode(Uri Address, string TokenFile, string? TrustFi
                 "node", "URL,TOKENFILE or URL,TOKENFILE,TRUSTFILE", text));
     }
 
+    /// <summary>The full path of a file that may be named beside an address.</summary>
+    internal static string CheckFile(string path) => path.Contains(',')
+        ? throw new RefusedException(new Refusal("file", "a path without commas", path))
+        : Path.GetFullPath(path);
+
     /// <summary>Reads an address; one that would show the token to others is refused.</summary>
     internal static Uri CheckAddress(string text)
     {

@@ -26,9 +26,9 @@ internal sealed partial class Secrets
             return;
         }
 
-        _ = known.Add(Convert.ToHexString(bytes));
-        _ = known.Add(Convert.ToHexStringLower(bytes));
-        _ = known.Add(Convert.ToBase64String(bytes));
+        Add(Convert.ToHexString(bytes));
+        Add(Convert.ToHexStringLower(bytes));
+        Add(Convert.ToBase64String(bytes));
         foreach (string line in Encoding.Latin1.GetString(bytes).Split('\n'))
         {
             Add(line.Trim());
@@ -41,13 +41,15 @@ internal sealed partial class Secrets
         if (text.Length >= BytesMin)
         {
             _ = known.Add(text);
+            _ = known.Add(JsonEncodedText.Encode(text).Value);
         }
     }
 
     /// <summary>A text without them.</summary>
     internal string Without(string text)
     {
-        foreach (string secret in known)
+        // The longest first: one may be a part of another.
+        foreach (string secret in known.OrderByDescending(static one => one.Length))
         {
             text = text.Replace(secret, Removed, StringComparison.Ordinal);
         }
@@ -78,32 +80,31 @@ internal sealed partial class Secrets
             return $"no JSON, and so left out: {Removed}";
         }
 
-        Redact(root, folder);
+        Redact(root, folder, isSecret: false);
         return Without(root?.ToJsonString(new() { WriteIndented = true }) ?? "");
     }
 
-    private void Redact(JsonNode? node, string folder)
+    // What a key calls a secret is one with all that is below it.
+    private void Redact(JsonNode? node, string folder, bool isSecret)
     {
         switch (node)
         {
             case JsonObject values:
                 foreach ((string key, JsonNode? value) in values.ToArray())
                 {
-                    if (value is JsonValue && Secret().IsMatch(key))
-                    {
-                        values[key] = Named($"{value}", folder);
-                    }
-
-                    Redact(values[key], folder);
+                    Redact(value, folder, isSecret || Secret().IsMatch(key));
                 }
 
                 break;
             case JsonArray list:
-                foreach (JsonNode? item in list)
+                foreach (JsonNode? item in list.ToArray())
                 {
-                    Redact(item, folder);
+                    Redact(item, folder, isSecret);
                 }
 
+                break;
+            case JsonValue value when isSecret:
+                value.ReplaceWith(Named($"{value}", folder));
                 break;
         }
     }

@@ -117,7 +117,8 @@ internal static class SupportBundleCommand
             $"{node}/log.txt", pair.Log(node), LogBytesMax));
         if (pair.IsLocal)
         {
-            var (name, found) = await DoctorCommand.ExamineAsync(pair.Config(node), cancellation);
+            (string name, IReadOnlyList<Diagnosis> found) =
+                await DoctorCommand.ExamineAsync(pair.Config(node), cancellation);
             bundle.Add($"{node}/doctor.json", DoctorCommand.ToJson(
                 [(name, found)], found.Any(static one => one.Verdict == Verdict.Bad))
                 .ToJsonString(Indented));

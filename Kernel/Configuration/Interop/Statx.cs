@@ -33,6 +33,13 @@ internal static partial class Statx
             && chown(path, buffer.Uid, buffer.Gid) == 0;
     }
 
+    /// <summary>Numeric id of a path's owner; null when the system does not say.</summary>
+    internal static uint? OwnerOf(string path)
+    {
+        StatxBuffer buffer = default;
+        return statx(AT_FDCWD, path, 0, STATX_UID, ref buffer) == 0 ? buffer.Uid : null;
+    }
+
     /// <summary>
     /// Whether a path leads to a file, and not to a pipe or device: opening or reading those may
     /// never end.

@@ -65,8 +65,8 @@ internal static class MonitorEvents
         EventNames.RegisterSwapped, EventSeverity.Notice,
         "{Group}: swapped term {Term}: owner {Owner}, {Sync}; for {Intent}")
         {
-            Cause = "this node changed the register: Create, Mark its partner stale, InSync, Takeover"
-            + " or Handover, as it says",
+            Cause = "this node changed the register: Create, Mark its partner stale, InSync,"
+                + " Takeover or Handover, as it says",
             Remedy = "none",
         };
 

@@ -7,17 +7,17 @@ using StorageOs.Kernel.Configuration.Interop;
 using StorageOs.Kernel.Hosting;
 using StorageOs.Kernel.Logs;
 
-namespace StorageOs.Kernel.Cli;
+namespace StorageOs.Kernel.Cli.Configure;
 
 /// <summary>
-/// <c>config</c>: says whether a node would boot with a configuration, and brings the file of an
-/// older version into today's form. Packages ask it before they restart a node.
+/// <c>config</c>: makes the files of a new pair, says whether a node would boot with one, and
+/// brings one of an older version into today's form. Packages ask it before they restart a node.
 /// </summary>
 internal static class ConfigCommand
 {
     internal static Command Make() => new("config", "A node's configuration file.")
     {
-        Check(), Migrate(),
+        InitCommand.Make(), Check(), Migrate(),
     };
 
     private static Command Check()
