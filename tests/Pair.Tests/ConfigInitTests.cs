@@ -44,8 +44,7 @@ public sealed class ConfigInitTests
 
         await pair.InSyncAsync();
         pair.Compare(pair.WriteBytes(4 << 20));
-        Assert.Contains("tls", pair.Ask("status").Out + pair.Log("a"),
-            StringComparison.OrdinalIgnoreCase);
+        Assert.Equal("tcp", $"{pair.Node("a")["transport"]}");
     }
 
     [Fact]
