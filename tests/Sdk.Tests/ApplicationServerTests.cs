@@ -75,6 +75,7 @@ public sealed class ApplicationServerTests(Workshop workshop)
         for (int round = 0; round < 2; round++)
         {
             await run.WriteUntilKilledAsync(acknowledged, run.KillPlugin);
+            await run.SeesTheLossAsync();
             await run.AcknowledgesAsync();
             await run.WriteAsync(acknowledged, 5);
         }

@@ -120,6 +120,11 @@ internal sealed class SampleRun : IDisposable
         async () => await HealthAsync() is { } health
             && health["acknowledges"]!.GetValue<bool>(), "records are acknowledged");
 
+    /// <summary>The partner's end is gone, and is started again a second or more later.</summary>
+    internal Task SeesTheLossAsync() => UntilAsync(
+        async () => await HealthAsync() is { } health
+            && !health["acknowledges"]!.GetValue<bool>(), "the loss is seen");
+
     /// <summary>Writes some, each of which must be acknowledged.</summary>
     internal async Task WriteAsync(List<string> acknowledged, int count)
     {
