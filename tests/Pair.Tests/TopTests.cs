@@ -14,11 +14,13 @@ public sealed class TopTests
         await using PairRun pair = new() { WebPort = DrillCommand.FreePorts() };
         pair.Start();
         using CancellationTokenSource enough = new();
+        string file = pair.WriteBytes(4 << 20);
         Task writing = Task.Run(() =>
         {
             while (!enough.IsCancellationRequested)
             {
-                _ = pair.WriteBytes(4 << 20);
+                // One that the kill cuts off fails, and is begun anew.
+                _ = PairRun.Run("nbdcopy", file, pair.Uri);
             }
         });
         Assert.True(Seen(pair, "a")["writesPerSecond"]!.GetValue<double>() > 0);

@@ -116,10 +116,9 @@ internal static class TopCommand
     {
         Table table = new() { Border = TableBorder.Simple };
         foreach (string column in (string[])[
-            "Volume", "By", "Read/s", "MiB/s", "p50 µs", "p99 µs", "Write/s", "MiB/s", "p50 µs",
-            "p99 µs"])
+            "Volume", "By", "Read/s", "MiB/s", "p50", "p99", "Write/s", "MiB/s", "p50", "p99"])
         {
-            TableColumn made = new TableColumn(column).NoWrap();
+            TableColumn made = new TableColumn(column).NoWrap().PadLeft(0).PadRight(1);
             _ = table.AddColumn(column is "Volume" or "By" ? made : made.RightAligned());
         }
 
@@ -134,7 +133,7 @@ internal static class TopCommand
         }
 
         return new Rows([
-            table, .. feeds.Where(static feed => feed.Trouble.Length > 0).Select(
+            table, new Text("p50 and p99 in µs"), .. feeds.Where(static feed => feed.Trouble.Length > 0).Select(
                 static feed => new Text($"{feed.Name}: {Printable.Of(feed.Trouble)}"))]);
     }
 
