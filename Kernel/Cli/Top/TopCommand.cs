@@ -133,7 +133,8 @@ internal static class TopCommand
         }
 
         return new Rows([
-            table, new Text("p50 and p99 in µs"), .. feeds.Where(static feed => feed.Trouble.Length > 0).Select(
+            table, new Text("p50 and p99 in µs"),
+            .. feeds.Where(static feed => feed.Trouble.Length > 0).Select(
                 static feed => new Text($"{feed.Name}: {Printable.Of(feed.Trouble)}"))]);
     }
 
