@@ -17,6 +17,7 @@ internal sealed class ServiceManager : IDisposable
     private const string SocketVariable = "NOTIFY_SOCKET";
     private const string PeriodVariable = "WATCHDOG_USEC";
     private const string ProcessVariable = "WATCHDOG_PID";
+    private static readonly TimeSpan ReadyTimeMax = TimeSpan.FromSeconds(5);
     private static readonly byte[] GoesOn = "WATCHDOG=1"u8.ToArray();
 
     private readonly Socket socket;
@@ -73,7 +74,11 @@ internal sealed class ServiceManager : IDisposable
     /// </summary>
     internal void Ready(Node node)
     {
-        Tell("READY=1\nSTATUS=up; clients are loaded");
+        // Nothing is on the reactor yet, and one that is lost has the node ended as never started.
+        socket.Blocking = true;
+        socket.SendTimeout = (int)ReadyTimeMax.TotalMilliseconds;
+        Tell("READY=1\nSTATUS=up; the handshake has begun");
+        socket.Blocking = false;
         if (limit is { } time)
         {
             node.Reactor.Post(

@@ -79,7 +79,8 @@ internal sealed class JournalLogs : ILoggerProvider
                 {
                     _ = Interlocked.Increment(ref lost);
                 }
-                else if (Interlocked.Exchange(ref lost, 0) is > 0 and long count)
+                else if (queue.Reader.Count < EntriesMax / 2 // Else the count would be lost, too.
+                    && Interlocked.Exchange(ref lost, 0) is > 0 and long count)
                 {
                     KernelEvents.LinesLost.Raise(new Logger(this, "journal"), count);
                 }

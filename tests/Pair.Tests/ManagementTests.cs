@@ -238,13 +238,7 @@ public sealed class ManagementTests
     {
         await using PairRun pair = new() { WebPort = DrillCommand.FreePorts() };
         pair.Make();
-        string certificate = Path.Combine(pair.Folder, "cert.pem");
-        string key = Path.Combine(pair.Folder, "key.pem");
-        var (made, _, error) = PairRun.Run(
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-            "-nodes", "-days", "2", "-subj", "/CN=node-a", "-addext", "subjectAltName=IP:127.0.0.1",
-            "-out", certificate, "-keyout", key);
-        Assert.True(made == 0, error);
+        (string certificate, string key) = pair.MakeCertificate("node-a");
         Management(pair, "a", its => its["listen"] = $"0.0.0.0:{pair.WebPort}");
         Management(pair, "b", its =>
         {

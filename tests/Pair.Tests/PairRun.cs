@@ -104,6 +104,19 @@ internal sealed class PairRun : IAsyncDisposable
         return process;
     }
 
+    /// <summary>A certificate for this machine's loopback address, and its key; PEM.</summary>
+    public (string Certificate, string Key) MakeCertificate(string name)
+    {
+        string certificate = Path.Combine(Folder, "cert.pem");
+        string key = Path.Combine(Folder, "key.pem");
+        var (code, _, error) = Run(
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+            "-nodes", "-days", "2", "-subj", $"/CN={name}", "-addext",
+            "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key);
+        Assert.True(code == 0, error);
+        return (certificate, key);
+    }
+
     /// <summary>Changes a node's configuration file.</summary>
     public void Configure(string node, Action<JsonNode> change)
     {

@@ -70,13 +70,7 @@ public sealed class RemoteTests
     private static string WithTls(PairRun pair)
     {
         pair.Make();
-        string certificate = Path.Combine(pair.Folder, "cert.pem");
-        string key = Path.Combine(pair.Folder, "key.pem");
-        var (made, _, error) = PairRun.Run(
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-            "-nodes", "-days", "2", "-subj", "/CN=node", "-addext", "subjectAltName=IP:127.0.0.1",
-            "-out", certificate, "-keyout", key);
-        Assert.True(made == 0, error);
+        (string certificate, string key) = pair.MakeCertificate("node");
         foreach (string node in new[] { "a", "b" })
         {
             pair.Configure(node, settings =>
