@@ -42,8 +42,13 @@ internal static class CommandLine
 
         try
         {
-            return await parsed.InvokeAsync(
-                new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            InvocationConfiguration configuration = new() { EnableDefaultExceptionHandler = false };
+            if (parsed.CommandResult.Command is CommandWithEnd command)
+            {
+                configuration.ProcessTerminationTimeout = command.EndTimeMax;
+            }
+
+            return await parsed.InvokeAsync(configuration);
         }
         catch (OperationCanceledException)
         {
@@ -85,6 +90,7 @@ internal static class CommandLine
             Image.ImageCommand.Make(),
             Packages.PackageCommand.Make(),
             Packages.UpgradeCommand.Make(),
+            Packages.NodeCommand.Make(),
             Configure.ConfigCommand.Make(),
             PluginProcessCommand.Make(),
             CompletionCommand.Make(),

@@ -55,7 +55,8 @@ internal static class StatusCommand
     internal static Task<int> WatchAsync(PairLayout pair, CancellationToken cancellation) =>
         WatchAsync(PairLayout.Names.Select(name => (name, pair.Socket(name))), cancellation);
 
-    private static async Task<int> ShowAsync(
+    /// <summary>Shows nodes once; the exit code says how they are.</summary>
+    internal static async Task<int> ShowAsync(
         Output output,
         IEnumerable<(string Name, string Socket)> nodes,
         CancellationToken cancellation)

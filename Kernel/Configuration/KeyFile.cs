@@ -29,10 +29,13 @@ internal static class KeyFile
                     $"chmod 600 {path}");
             }
 
-            if (Interop.Statx.OwnerOf(file) is { } owner && owner != Interop.Statx.geteuid())
+            // Root may read all keys anyhow, and looks at nodes that run as users of their own.
+            uint user = Interop.Statx.geteuid();
+            if (user != 0 && Interop.Statx.OwnerOf(file) is { } owner && owner != user)
             {
                 return new Refusal(
-                    subject, "to be owned by the user of this process", $"owner {owner}");
+                    subject, "to be owned by the user of this process", $"owner {owner}",
+                    "run this as that user, or as root");
             }
 
             long length = RandomAccess.GetLength(file);

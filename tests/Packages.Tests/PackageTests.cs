@@ -63,6 +63,8 @@ public sealed class PackageTests : IDisposable
         RefusesABadConfiguration(pid, file);
         GoesBackWhenTheNewOneDoesNotStart(pid);
         await UntilAsync("both in sync", InSync);
+        GoesBackWhenAPluginDoesNotLoad();
+        await UntilAsync("both in sync", InSync);
 
         _ = root.Must("dpkg", "--configure", "storageos");
         Assert.Equal(Built.Newer, Running());
@@ -79,11 +81,14 @@ public sealed class PackageTests : IDisposable
         Compare(file);
         await UntilAsync("the watchdog is fed", () => Told().Contains("WATCHDOG=1"));
         Assert.Contains("STATUS=serving", Told());
+        await StaysWhereItIsWithoutAPartnerAsync();
 
         _ = root.Must("dpkg", "-r", "storageos");
         Assert.Contains("STOPPING=1", Told());
         Assert.Equal("ENDED", Told()[^1]);
         Assert.EndsWith(before[1..], root.Must("cat", Config), StringComparison.Ordinal);
+        Assert.EndsWith(
+            before[1..], root.Must("cat", Config + ".previous"), StringComparison.Ordinal);
         _ = root.Must("test", "-d", Data);
         Assert.NotEqual(0, root.Run("test", "-e", "/usr/lib/storageos").Code);
         await UntilAsync("b serves alone",
@@ -130,6 +135,46 @@ public sealed class PackageTests : IDisposable
         _ = root.Must("rm", "/run/refused");
     }
 
+    /// <summary>That it answers is not enough: the version before had its volumes exported.</summary>
+    private void GoesBackWhenAPluginDoesNotLoad()
+    {
+        string before = root.Must("cat", Config);
+        string version = root.Must("sh", "-c", $"ls -d /usr/lib/storageos/versions/{Built.Newer}-*");
+        string plugin = $"{version}/plugins/NbdExport/StorageOs.NbdExport.dll";
+        _ = root.Must("sh", "-c", $"rm {plugin} && echo no code >{plugin}");
+        (int code, string said) = root.Run("dpkg", "--configure", "storageos");
+        Assert.NotEqual(0, code);
+        Assert.Contains("9.0.0 did not start, see journalctl -u storageos; going back", said);
+        Assert.Contains("nbd-export is Refused", said);
+        Assert.Equal(Built.First.Version, Running());
+        Assert.Equal(before, root.Must("cat", Config));
+        _ = root.Must("rm", "-r", version);
+    }
+
+    /// <summary>Its users would have nobody: the other version waits for a restart.</summary>
+    private async Task StaysWhereItIsWithoutAPartnerAsync()
+    {
+        JsonNode partner = Status("/srv/b/manage.sock")!;
+        _ = root.Must("sh", "-c", $"kill {partner["pid"]}");
+        await UntilAsync("a serves alone",
+            () => $"{VolumeOf(Status(Socket))?["state"]}" == "alone");
+        (int code, string said) = root.Run("storageos", "node", "can-stop");
+        Assert.True(code == 3, said);
+        Assert.Contains("vol0 has no other good copy: it is", said);
+        string pid = root.Must("cat", "/run/node.pid");
+        said = root.Must("dpkg", "-i", "/root/first.deb");
+        Assert.Contains("what runs goes on, for users would lose it: vol0 has no other", said);
+        Assert.Equal(pid, Pid());
+        Assert.Equal(Built.Newer, Running());
+        StartPartner();
+        await UntilAsync("both in sync", InSync);
+        Assert.Equal("it can be stopped", root.Must("storageos", "node", "can-stop"));
+        _ = root.Must("systemctl", "restart", "storageos.service");
+        Assert.Equal("it is up", root.Must("storageos", "node", "is-up"));
+        Assert.Equal(Built.First.Version, Running());
+        await UntilAsync("both in sync", InSync);
+    }
+
     private void Install(Built built)
     {
         root.Put(built.Package, "/root/first.deb");
@@ -171,12 +216,15 @@ public sealed class PackageTests : IDisposable
         _ = root.Must("tar", "-xf", "/root/first.tar.gz", "-C", "/opt");
         string program = $"/opt/{Built.First.Folder}/bin/storageos";
         Assert.StartsWith("0.", root.Must(program, "--version"));
-        root.Leave("/srv/b/log.txt", "setpriv", "--reuid=storageos", "--regid=storageos",
-            "--init-groups", program, "boot", "--config", "/srv/b/node.json");
+        StartPartner();
         _ = root.Must("systemctl", "start", "storageos.service");
         await UntilAsync("both in sync", InSync);
         Assert.Equal("storageos", root.Must("stat", "-c", "%U", $"/proc/{Pid()}"));
     }
+
+    private void StartPartner() => root.Leave(
+        "/srv/b/log.txt", "setpriv", "--reuid=storageos", "--regid=storageos", "--init-groups",
+        $"/opt/{Built.First.Folder}/bin/storageos", "boot", "--config", "/srv/b/node.json");
 
     private static string Mirrored(string example)
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using StorageOs.Kernel.Cli;
 using StorageOs.Kernel.Cli.Packages;
 using StorageOs.Pair.Tests;
@@ -68,6 +69,34 @@ public sealed class RollingUpgradeTests(ITestOutputHelper output)
         await load;
         Assert.Empty(writer.Errors);
         Assert.Empty(await writer.WrongAsync());
+    }
+
+    [Fact]
+    public async Task Cut_off_in_its_midst_it_leaves_two_nodes_and_goes_on_when_run_again()
+    {
+        await using PairRun pair = new();
+        pair.Start();
+        string log = Path.Combine(Path.GetDirectoryName(pair.Folder)!, "upgrade.txt");
+        using Process upgrade = Process.Start("/bin/sh", [
+            "-c", "exec \"$0\" upgrade --to \"$1\" --dir \"$2\" >\"$3\" 2>&1", PairRun.Kernel,
+            Built.Second.Tarball, pair.Folder, log]);
+        await PairRun.UntilAsync(
+            () => File.Exists(log) && File.ReadAllText(log).Contains("a is stopped"), "a stops");
+        var (code, said, error) = pair.Ask("upgrade", "--to", Built.Second.Tarball);
+        Assert.True(code == 1, said + error);
+        Assert.Contains("expected to be upgraded by nobody else", error);
+        PairRun.Signal(upgrade.Id, "TERM");
+        await upgrade.WaitForExitAsync();
+        said = File.ReadAllText(log);
+        Assert.Equal(1, upgrade.ExitCode);
+        Assert.Contains("a node that is stopped is started again first", said);
+        Assert.Contains("found a signal to end; both nodes run: run the same again", said);
+        Assert.DoesNotContain("b is stopped", said);
+        await pair.InSyncAsync();
+        string folder = Path.Combine(pair.Folder, "releases", Built.Second.Folder);
+        Assert.Equal([folder, Path.Combine(PairRun.Root, "artifacts")], Releases(pair));
+        Assert.Contains("a runs 9.0.0 already", Upgrade(pair, Built.Second.Tarball));
+        Assert.Equal([folder, folder], Releases(pair));
     }
 
     [Fact]

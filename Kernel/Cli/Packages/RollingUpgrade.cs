@@ -81,10 +81,12 @@ internal sealed class RollingUpgrade(
         await SettleAsync(name, () => true, cancellation);
         await RequireServesAllAsync(partner, cancellation);
 
+        // From here to where the node is up again nothing is cut off: it would stay down.
+        cancellation.ThrowIfCancellationRequested();
         NodeUpgrade node = nodes[name];
         try
         {
-            await node.StopAsync(cancellation);
+            await node.StopAsync(CancellationToken.None);
             say(name, $"{name} is stopped; {partner} serves");
             node.Switch();
             await StartAsync(node, cancellation);
@@ -166,15 +168,16 @@ internal sealed class RollingUpgrade(
         }
     }
 
+    /// <summary>Starts a node; its resync alone can be cut off.</summary>
     private async Task StartAsync(NodeUpgrade node, CancellationToken cancellation)
     {
-        await node.StartAsync(cancellation);
+        await node.StartAsync(CancellationToken.None);
         bool Runs() => node.Runs;
         await UntilAsync(
-            async () => !Runs() || (await PairStatus.AskAsync(pair, cancellation))
+            async () => !Runs() || (await PairStatus.AskAsync(pair, CancellationToken.None))
                 .Lacks.Count == 0,
             PairCommand.ReadyTimeMax,
-            () => node.DidNotBoot("not ready in time"), cancellation);
+            () => node.DidNotBoot("not ready in time"), CancellationToken.None);
         if (!Runs())
         {
             throw new RefusedException(

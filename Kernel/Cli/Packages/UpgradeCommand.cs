@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Kernel.Hosting.Store;
 
 namespace StorageOs.Kernel.Cli.Packages;
 
@@ -11,6 +12,9 @@ namespace StorageOs.Kernel.Cli.Packages;
 /// </summary>
 internal static class UpgradeCommand
 {
+    // A node that is stopped is started again first, and put back where that fails.
+    private static readonly TimeSpan EndTimeMax = TimeSpan.FromMinutes(5);
+
     internal static Command Make()
     {
         Option<string> to = new("--to")
@@ -20,8 +24,11 @@ internal static class UpgradeCommand
             Required = true,
         };
         Option<string?> directory = PairCommand.Directory();
-        Command command = new(
-            "upgrade", "Upgrades a running pair, one node after the other.") { to, directory };
+        CommandWithEnd command = new(
+            "upgrade", "Upgrades a running pair, one node after the other.", EndTimeMax)
+        {
+            to, directory,
+        };
         command.SetAction((parsed, cancellation) => RunAsync(
             Output.Of(parsed), PairLayout.At(parsed.GetValue(directory)),
             Path.GetFullPath(parsed.GetValue(to)!), cancellation));
@@ -49,8 +56,11 @@ internal static class UpgradeCommand
         }
 
         JsonObject done = new() { ["ok"] = true, ["steps"] = steps };
+        using CancellationTokenRegistration told = cancellation.Register(() => output.Say(
+            "               asked to end: a node that is stopped is started again first"));
         try
         {
+            using FileStream alone = TakeLock(pair);
             Release target = Directory.Exists(to) || !IsTarball(to)
                 ? Release.At(to)
                 : await Release.UnpackAsync(
@@ -63,6 +73,12 @@ internal static class UpgradeCommand
         {
             return output.Fail(done, [refusal]);
         }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return output.Fail(done, [new Refusal(
+                "upgrade", "to go on to its end", "a signal to end",
+                "both nodes run: run the same again, and it goes on from here")]);
+        }
 
         if (output.Json)
         {
@@ -70,6 +86,25 @@ internal static class UpgradeCommand
         }
 
         return ExitCode.Good;
+    }
+
+    /// <summary>Two at once would stop a node each.</summary>
+    private static FileStream TakeLock(PairLayout pair)
+    {
+        string path = Path.Combine(pair.Directory, "upgrade.lock");
+        try
+        {
+            return new FileStream(
+                path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException inUse) when (inUse.HResult == StoreLock.InUse)
+        {
+            throw new RefusedException(
+                new Refusal(
+                    $"pair in {pair.Directory}", "to be upgraded by nobody else", inUse.Message,
+                    "wait for the other upgrade to end"),
+                inUse);
+        }
     }
 
     private static bool IsTarball(string path) =>

@@ -8,7 +8,8 @@ namespace StorageOs.Kernel.Hosting.Store;
 /// </summary>
 internal sealed class StoreLock : IDisposable
 {
-    private const int InUse = 11; // EWOULDBLOCK, errno(3): what a held lock is told by.
+    /// <summary>EWOULDBLOCK, errno(3): what a held lock is told by.</summary>
+    internal const int InUse = 11;
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(20);
 
