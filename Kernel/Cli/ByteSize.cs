@@ -34,4 +34,19 @@ internal static class ByteSize
         bytes = count * unit;
         return bytes >= Size.MiB && bytes % Size.Page == 0;
     }
+
+    /// <summary>A size for people: three digits at least, in the largest unit that has them.</summary>
+    internal static string Of(long bytes)
+    {
+        string[] units = ["B", "KiB", "MiB", "GiB", "TiB"];
+        int unit = 0;
+        double size = bytes;
+        for (; size >= 1024 && unit < units.Length - 1; unit++)
+        {
+            size /= 1024;
+        }
+
+        string digits = unit == 0 || size >= 100 ? "F0" : size >= 10 ? "F1" : "F2";
+        return $"{size.ToString(digits, CultureInfo.InvariantCulture)} {units[unit]}";
+    }
 }

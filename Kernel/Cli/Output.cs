@@ -102,6 +102,11 @@ internal sealed class Output
         return console;
     }
 
+    /// <summary>Bars for what takes long: how far it is, and the time that is left.</summary>
+    internal static Progress Progress(IAnsiConsole console) => console.Progress().Columns(
+        new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(),
+        new PercentageColumn(), new RemainingTimeColumn());
+
     private static Option<string> Make()
     {
         Option<string> option = new("--output", "-o")

@@ -24,8 +24,8 @@ internal sealed class PairStatus
             .Select(volume => $"{volume.Name} has one good copy: it is {volume.Sync}"),
     ];
 
-    /// <summary>How far resyncs have come, a line each.</summary>
-    internal IReadOnlyList<string> Resyncs => [.. Nodes.SelectMany(ResyncsOf)];
+    /// <summary>How far resyncs and scrubs have come.</summary>
+    internal IReadOnlyList<Advance> Advances => [.. Nodes.SelectMany(Advance.Of)];
 
     /// <summary>What hinders takeovers, and what becomes of groups away from home.</summary>
     internal IReadOnlyList<string> Takeovers => [.. Nodes.SelectMany(TakeoversOf)];
@@ -98,26 +98,6 @@ internal sealed class PairStatus
             {
                 yield return $"{node["name"]} has group {group["group"]}: {what}";
             }
-        }
-    }
-
-    private static IEnumerable<string> ResyncsOf(JsonObject node)
-    {
-        JsonNode? groups = node["sections"]?["ownership"] is JsonObject ownership
-            ? ownership["groups"] : null;
-        foreach (JsonNode? group in groups as JsonArray ?? [])
-        {
-            if (group?["resync"] is not JsonObject resync)
-            {
-                continue;
-            }
-
-            string left = resync["secondsLeft"] is { } seconds ? $", {seconds} s left" : "";
-            string why = $"{resync["why"]}";
-            yield return $"{node["name"]} resyncs group {group["group"]} ({resync["kind"]}):"
-                + $" {resync["bytesDone"]} of {resync["bytesTotal"]} bytes copied,"
-                + $" {resync["bytesCompared"]} of {resync["bytesToCompare"]} compared{left}"
-                + (why.Length > 0 ? $"; {why}" : "");
         }
     }
 

@@ -18,7 +18,7 @@ internal static class StatusTable
             parts.Add(volumes);
         }
 
-        parts.AddRange(status.Resyncs.Select(Note));
+        parts.AddRange(status.Advances.Select(static one => one.Bar()));
         parts.AddRange(status.Takeovers.Select(Note));
         parts.AddRange(status.Lacks.Select(Note));
         parts.AddRange(status.Exposed.Select(Note));

@@ -13,10 +13,22 @@ internal sealed class BenchView(bool quiet)
     private readonly long begin = Stopwatch.GetTimestamp();
     private TimeSpan lineDue;
     private string last = "";
+    private string counted = "";
+    private long countedSince;
 
-    /// <summary>Says what runs and how far it is.</summary>
-    internal void Progress(string what, int done, int all) =>
-        Progress($"{what}, {done + 1} of {all}");
+    /// <summary>Says what runs and how far it is, and when the like of it tells how long.</summary>
+    internal void Progress(string what, int done, int all)
+    {
+        if (what != counted)
+        {
+            (counted, countedSince) = (what, Stopwatch.GetTimestamp());
+        }
+
+        double seconds = Stopwatch.GetElapsedTime(countedSince).TotalSeconds;
+        string left = done == 0 ? ""
+            : $", {Advance.Span((long)Math.Ceiling(seconds / done * (all - done)))} left";
+        Progress($"{what}, {done + 1} of {all}{left}");
+    }
 
     /// <summary>Says what runs.</summary>
     internal void Progress(string what)

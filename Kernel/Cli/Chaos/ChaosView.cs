@@ -25,7 +25,7 @@ internal sealed class ChaosView
         }
 
         IAnsiConsole console = Output.Tables();
-        return console.Progress().StartAsync(context =>
+        return Output.Progress(console).StartAsync(context =>
             run(new ChaosView(console.WriteLine, context.AddTask("chaos"))));
     }
 

@@ -26,7 +26,7 @@ internal sealed class DrillView
         }
 
         IAnsiConsole console = Output.Tables();
-        return console.Progress().StartAsync(context =>
+        return Output.Progress(console).StartAsync(context =>
             run(new DrillView(console.WriteLine, context.AddTask("acknowledged"))));
     }
 

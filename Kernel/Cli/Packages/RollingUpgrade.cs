@@ -215,7 +215,7 @@ internal sealed class RollingUpgrade(
             if (Stopwatch.GetElapsedTime(said) > SayAgain)
             {
                 said = Stopwatch.GetTimestamp();
-                say(name, $"waiting: {(status.Resyncs is [var first, ..] ? first : trouble)}");
+                say(name, $"waiting: {(status.Advances is [var first, ..] ? $"{first}" : trouble)}");
             }
 
             _ = await timer.WaitForNextTickAsync(cancellation);

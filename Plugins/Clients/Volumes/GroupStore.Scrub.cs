@@ -78,6 +78,8 @@ internal sealed partial class GroupStore
             ["passes"] = scrub?.Passes,
             ["extentsDone"] = scrub?.Done,
             ["extents"] = scrub?.Parts,
+            ["secondsLeft"] = scrub is null || !scrubbing ? null
+                : (scrub.Parts - scrub.Done) * (long)pieceBytes / scrubSettings.Pacing,
             ["oldestUnverifiedSeconds"] =
                 scrub is null ? null : (long)(reactor.Now - scrub.Oldest).TotalSeconds,
             ["repaired"] = scrubRepaired,

@@ -31,9 +31,8 @@ internal sealed record ScrubSettings(long BytesPerSecond, TimeSpan Every)
 
     /// <summary>Its pace, the same with clients and without; never 0, for it may be asked
     /// for.</summary>
-    public CopyPace Pace()
-    {
-        long rate = BytesPerSecond == 0 ? BytesPerSecondDefault : BytesPerSecond;
-        return new CopyPace(rate, rate);
-    }
+    public CopyPace Pace() => new(Pacing, Pacing);
+
+    /// <summary>Bytes a second that a pass has.</summary>
+    public long Pacing => BytesPerSecond == 0 ? BytesPerSecondDefault : BytesPerSecond;
 }

@@ -131,6 +131,7 @@ function scrubOf(scrub) {
   const whole = scrub.passes > 0 ? count(scrub.passes, 'pass', 'passes') : 'no pass yet';
   return scrub.state === 'Running'
     ? `now, ${digits(scrub.extentsDone)} of ${digits(scrub.extents)} extents${found}`
+      + `${scrub.secondsLeft > 0 ? `, ${span(scrub.secondsLeft)} left` : ''}`
     : `${whole}; oldest ${span(scrub.oldestUnverifiedSeconds ?? 0)} ago${found}`;
 }
 
