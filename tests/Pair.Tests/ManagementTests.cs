@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
@@ -223,8 +224,10 @@ public sealed class ManagementTests
         // What dashboards and alerts ask for is there, but for what only trouble has.
         string[] asked = Asked();
         Assert.True(asked.Length > 15);
-        Assert.Equal(["storageos_hindrances"], asked.Where(name => !lines.Any(
-            line => line.StartsWith(name, StringComparison.Ordinal))));
+        Assert.Equal(
+            ["storageos_hindrances", "storageos_certificate_left_seconds"],
+            asked.Where(name => !lines.Any(
+                line => line.StartsWith(name, StringComparison.Ordinal))));
 
         await pair.KillAsync("b");
         await PairRun.UntilAsync(() => pair.Owners("a") == "a a", "a has both");
@@ -234,7 +237,8 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task Other_than_loopback_addresses_speak_TLS_alone()
+    [Raises("certificate-renewed", "certificate-unread")]
+    public async Task Other_than_loopback_addresses_speak_TLS_alone_and_a_renewed_certificate_is_used()
     {
         await using PairRun pair = new() { WebPort = DrillCommand.FreePorts() };
         pair.Make();
@@ -265,6 +269,89 @@ public sealed class ManagementTests
         Assert.Equal("ok\n", await client.GetStringAsync("livez"));
         using HttpClient plain = new() { BaseAddress = new Uri($"http://127.0.0.1:{pair.WebPort + 1}") };
         await Assert.ThrowsAsync<HttpRequestException>(() => plain.GetStringAsync("livez"));
+        await RenewsAsync(pair, certificate, key);
+    }
+
+    /// <summary>Nobody restarts a node each three months for a certificate.</summary>
+    private static async Task RenewsAsync(PairRun pair, string certificate, string key)
+    {
+        Assert.Equal("CN=node-a", await ShownAsync(pair.WebPort + 1));
+        string before = File.ReadAllText(key);
+        pair.MakeCertificate("node-a-renewed");
+        string after = File.ReadAllText(key);
+        File.WriteAllText(key, before); // A certificate without its key, for a while.
+        await PairRun.UntilAsync(
+            () => ShownAsync(pair.WebPort + 1).Result == "CN=node-a"
+                && pair.NoteEvents().Contains("certificate-unread"),
+            "that they do not belong together is told");
+        Assert.Equal("CN=node-a", await ShownAsync(pair.WebPort + 1));
+        File.WriteAllText(key, after);
+        string shown = "";
+        await PairRun.UntilAsync(
+            () => (shown = ShownAsync(pair.WebPort + 1).Result) == "CN=node-a-renewed",
+            "the renewed one is shown");
+        Assert.Contains("certificate-renewed", pair.NoteEvents());
+        long left = pair.Node("b")["sections"]!["management"]!["certificateSecondsLeft"]!
+            .GetValue<long>();
+        Assert.InRange(left, 86_400, 2 * 86_400);
+    }
+
+    /// <summary>Who a server says that it is.</summary>
+    private static async Task<string> ShownAsync(int port)
+    {
+        using TcpClient client = new("127.0.0.1", port);
+        using SslStream stream = new(client.GetStream(), false, static (_, its, _, _) =>
+            its!.Subject.StartsWith("CN=node-a", StringComparison.Ordinal));
+        await stream.AuthenticateAsClientAsync("127.0.0.1");
+        return stream.RemoteCertificate!.Subject;
+    }
+
+    [Fact]
+    public async Task An_address_that_takes_all_connections_it_can_have_leaves_some_for_others()
+    {
+        await using PairRun pair = await StartedAsync();
+        List<TcpClient> held = [];
+        try
+        {
+            while (held.Count < 64 && await StaysAsync(held, pair.WebPort, "127.0.0.1"))
+            {
+            }
+
+            Assert.InRange(held.Count, 50, 64); // A page or a status may have some.
+            Assert.False(await StaysAsync(held, pair.WebPort, "127.0.0.1"));
+            Assert.True(await StaysAsync(held, pair.WebPort, "127.0.0.2"));
+            held[0].Dispose();
+            await PairRun.UntilAsync(
+                () => StaysAsync(held, pair.WebPort, "127.0.0.1").Result, "one place is free");
+        }
+        finally
+        {
+            held.ForEach(static one => one.Dispose());
+        }
+    }
+
+    /// <summary>Whether another connection of that address is answered, and is kept then.</summary>
+    private static async Task<bool> StaysAsync(List<TcpClient> held, int port, string from)
+    {
+        TcpClient client = new(new IPEndPoint(IPAddress.Parse(from), 0));
+        try
+        {
+            await client.ConnectAsync(IPAddress.Loopback, port);
+            await client.GetStream().WriteAsync(
+                Encoding.ASCII.GetBytes("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
+            if (await client.GetStream().ReadAsync(new byte[1]) == 1)
+            {
+                held.Add(client);
+                return true;
+            }
+        }
+        catch (Exception reset) when (reset is IOException or SocketException)
+        {
+            // Ended with a reset rather than in good order: not let in, either way.
+        }
+
+        client.Dispose();
+        return false;
     }
 
     /// <summary>Every metric that a rule or a panel names.</summary>

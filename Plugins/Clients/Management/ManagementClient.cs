@@ -89,6 +89,8 @@ internal sealed class ManagementClient : IClient, IStatusReporter
         ["url"] = settings.Url,
         ["socket"] = settings.Socket,
         ["partnerUrl"] = view.PartnerUrl,
+        ["certificateSecondsLeft"] = settings.Certificate is { } certificate
+            ? (long)(certificate.Ends - DateTimeOffset.UtcNow).TotalSeconds : null,
     };
 
     private void Listen(IPort port)

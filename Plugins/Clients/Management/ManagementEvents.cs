@@ -51,4 +51,20 @@ internal static class ManagementEvents
         Cause = "a line of the file of tokens is wrong",
         Remedy = "correct the line; it is read again by itself",
     };
+
+    public static readonly NodeEvent<string, DateTime> CertificateRenewed = new(
+        "certificate-renewed", EventSeverity.Notice,
+        "the certificate in {Path} is used from now on, until {Ends:u}")
+    {
+        Cause = "the file of the certificate has changed, and the key is its own",
+        Remedy = "none",
+    };
+
+    public static readonly NodeEvent<string, string> CertificateUnread = new(
+        "certificate-unread", EventSeverity.Error,
+        "expected a certificate in {Path} and its key, found: {Failure}; the one before is used")
+    {
+        Cause = "files of certificate or key changed and do not belong together, or cannot be read",
+        Remedy = "put both in place; they are read again by themselves",
+    };
 }

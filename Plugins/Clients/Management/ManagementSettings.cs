@@ -1,10 +1,9 @@
 using System.Globalization;
 using System.Net;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Microsoft.Extensions.Configuration;
 using StorageOs.Contracts.Runtime;
+using StorageOs.Management.Web;
 
 namespace StorageOs.Management;
 
@@ -14,12 +13,11 @@ namespace StorageOs.Management;
 /// <param name="Url">What browsers reach it by; null without TCP.</param>
 /// <param name="Tokens">Full path of the file of tokens; given with TCP.</param>
 /// <param name="Certificate">For TLS; null on a loopback address without it.</param>
-/// <param name="Chain">What comes with it, up to an authority that browsers know.</param>
 /// <param name="Otlp">Where metrics are sent to; null for nowhere.</param>
 /// <param name="RequestsPerSecond">Of each address that asks.</param>
 internal sealed record ManagementSettings(
     string? Socket, IPEndPoint? Listen, string? Url, string? Tokens,
-    X509Certificate2? Certificate, X509Certificate2Collection Chain, Uri? Otlp,
+    ServerCertificate? Certificate, Uri? Otlp,
     int RequestsPerSecond)
 {
     private const int RequestsPerSecondUsual = 50;
@@ -45,8 +43,8 @@ internal sealed record ManagementSettings(
             throw Refused("socket", $"a path of at most {SocketPathBytesMax} bytes", socket);
         }
 
-        X509Certificate2? certificate = ReadCertificate(
-            PathOf("certificate"), PathOf("certificateKey"));
+        ServerCertificate? certificate = PathOf("certificate") is { } file
+            ? new(file, PathOf("certificateKey")) : null;
         string? tokens = PathOf("tokens");
         if (listen is not null)
         {
@@ -55,14 +53,14 @@ internal sealed record ManagementSettings(
 
         return new(
             socket, listen, listen is null ? null : ReadUrl(configuration["url"], listen,
-                certificate is not null), tokens, certificate, ReadChain(PathOf("certificate")),
+                certificate is not null), tokens, certificate,
             ReadOtlp(configuration["otlp"]),
             configuration["requestsPerSecond"] is { } text
                 ? int.Parse(text, CultureInfo.InvariantCulture) : RequestsPerSecondUsual);
     }
 
     private static void CheckListen(
-        IPEndPoint listen, X509Certificate2? certificate, string? tokens)
+        IPEndPoint listen, ServerCertificate? certificate, string? tokens)
     {
         if (tokens is null)
         {
@@ -113,41 +111,9 @@ internal sealed record ManagementSettings(
         : Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"
             ? url : throw Refused("otlp", "the address of a collector over HTTP", text);
 
-    private static X509Certificate2? ReadCertificate(string? file, string? keyFile)
-    {
-        if (file is null)
-        {
-            return null;
-        }
-
-        try
-        {
-            return X509Certificate2.CreateFromPemFile(file, keyFile);
-        }
-        catch (Exception failure) when (failure is IOException or CryptographicException
-            or UnauthorizedAccessException)
-        {
-            throw Refused(
-                "certificate", $"a certificate in {file} and its key in {keyFile ?? "it, too"}",
-                failure.Message, failure);
-        }
-    }
-
-    private static X509Certificate2Collection ReadChain(string? file)
-    {
-        X509Certificate2Collection all = [];
-        if (file is not null)
-        {
-            all.ImportFromPemFile(file);
-            all.RemoveAt(0); // The certificate itself, which was read with its key.
-        }
-
-        return all;
-    }
-
     private static RefusedException Refused(
-        string key, string expected, string actual, Exception? inner = null) => new(
+        string key, string expected, string actual) => new(
         new Refusal(
             $"management: {key}", expected, actual,
-            "correct it in plugins:settings:management"), inner);
+            "correct it in plugins:settings:management"));
 }

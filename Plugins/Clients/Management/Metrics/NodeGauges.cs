@@ -39,6 +39,8 @@ internal sealed class NodeGauges : IDisposable
             node => Number(node["session"]?["count"]));
         One("storageos.takeovers.false", null, "takeovers from a partner that lived",
             node => Number(node["sections"]?["ownership"]?["falseTakeovers"]));
+        One("storageos.certificate.left", "s", "until the certificate of the API ends",
+            node => Number(node["sections"]?["management"]?["certificateSecondsLeft"]));
         Each("storageos.hindrances", null, "what hinders a takeover", "code",
             node => node["takeover"]?["hindrances"], "code", static _ => 1);
         AddGroups();

@@ -48,7 +48,7 @@ internal sealed class Gate(TokenFile? tokens, int requestsPerSecond) : IDisposab
             return;
         }
 
-        IPAddress net = NetOf(address);
+        IPAddress net = ConnectionLimit.NetOf(address);
         using RateLimitLease lease = requests.AttemptAcquire(net);
         if (!lease.IsAcquired)
         {
@@ -83,19 +83,6 @@ internal sealed class Gate(TokenFile? tokens, int requestsPerSecond) : IDisposab
         && (request.Path == "/livez"
             || (request.Path == "/readyz" && !request.Query.ContainsKey("verbose"))
             || Page.Has(request.Path.Value ?? ""));
-
-    /// <summary>Who has one address of IPv6 has 2^64 of them.</summary>
-    private static IPAddress NetOf(IPAddress address)
-    {
-        if (address.IsIPv4MappedToIPv6 || address.AddressFamily != AddressFamily.InterNetworkV6)
-        {
-            return address;
-        }
-
-        byte[] bytes = address.GetAddressBytes();
-        bytes.AsSpan(bytes.Length / 2).Clear();
-        return new IPAddress(bytes);
-    }
 
     private async Task PassTokenAsync(
         HttpContext context, RequestDelegate next, IPAddress address, IPAddress net)

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
@@ -23,6 +24,7 @@ internal sealed class WebServer : IAsyncDisposable
 {
     private const int RequestBytesMax = 64 << 10;
     private const int ConnectionsMax = 256;
+    private const int ConnectionsOfOneMax = 64; // Of each address.
     private static readonly TimeSpan StopTimeMax = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan IdleTimeMax = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan HeadersTimeMax = TimeSpan.FromSeconds(5);
@@ -118,11 +120,13 @@ internal sealed class WebServer : IAsyncDisposable
         builder.Services.Configure<SocketTransportOptions>(
             static options => options.CreateBoundListenSocket = Bind);
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, settings));
+        ILogger log = logs.CreateLogger("management");
+        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, settings, log));
         return builder.Build();
     }
 
-    private static void Configure(KestrelServerOptions kestrel, ManagementSettings settings)
+    private static void Configure(
+        KestrelServerOptions kestrel, ManagementSettings settings, ILogger log)
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = RequestBytesMax;
@@ -136,19 +140,25 @@ internal sealed class WebServer : IAsyncDisposable
 
         if (settings.Listen is { } address)
         {
+            ConnectionLimit limit = new(ConnectionsOfOneMax);
             kestrel.Listen(address, listen =>
             {
+                listen.Use(next => connection => limit.PassAsync(connection, next));
                 if (settings.Certificate is { } certificate)
                 {
-                    listen.UseHttps(new HttpsConnectionAdapterOptions
-                    {
-                        ServerCertificate = certificate,
-                        ServerCertificateChain = settings.Chain,
-                    });
+                    listen.UseHttps((_, _, _, _) => ValueTask.FromResult(Prove(certificate, log)),
+                        null!);
                 }
             });
         }
     }
+
+    private static SslServerAuthenticationOptions Prove(
+        ServerCertificate certificate, ILogger log) => new()
+        {
+            ServerCertificateContext = certificate.Now(log),
+            ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+        };
 
     private void Compose(NodeView view, ILogger log)
     {
