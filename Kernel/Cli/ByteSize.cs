@@ -35,7 +35,7 @@ internal static class ByteSize
         return bytes >= Size.MiB && bytes % Size.Page == 0;
     }
 
-    /// <summary>A size for people: three digits at least, in the largest unit that has them.</summary>
+    /// <summary>A size for people: three digits at least, in the largest unit for it.</summary>
     internal static string Of(long bytes)
     {
         string[] units = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -16,7 +16,7 @@ public sealed class FailoverTests(WebPair web, Browser browser)
     {
         await web.AtHomeAsync();
         await using Window window = await browser.OpenAsync(web.Page());
-        await Expect(window.Headline).ToContainTextAsync("Yes.");
+        await window.IsWellAsync();
         await web.Pair.KillAsync("a");
         ILocator notices = window.Page.Locator("#notices");
         const string Moved =
@@ -46,7 +46,7 @@ public sealed class FailoverTests(WebPair web, Browser browser)
         string before = await resync.InnerTextAsync();
         await Expect(resync).Not.ToHaveTextAsync(before);
         await window.ShootAsync("resync", whole: true);
-        await Expect(window.Headline).ToHaveTextAsync("Yes. Either node can be lost now.");
+        await window.IsWellAsync();
         await Expect(window.Node("a")).ToContainTextAsync("Serving");
         Assert.Empty(window.Complaints);
     }
@@ -56,7 +56,7 @@ public sealed class FailoverTests(WebPair web, Browser browser)
     {
         await web.AtHomeAsync();
         await using Window window = await browser.OpenAsync(web.Page("b"));
-        await Expect(window.Headline).ToContainTextAsync("Yes.");
+        await window.IsWellAsync();
         PairRun.Signal(web.Pair.Pid("a"), "KILL");
         PairRun.Signal(web.Pair.Pid("b"), "KILL");
         await Expect(window.Headline).ToHaveTextAsync("Not known: no node answers this page.");
@@ -66,6 +66,6 @@ public sealed class FailoverTests(WebPair web, Browser browser)
         await window.ShootAsync("nobody", whole: true);
         _ = web.Pair.Boot("a");
         _ = web.Pair.Boot("b");
-        await Expect(window.Headline).ToHaveTextAsync("Yes. Either node can be lost now.");
+        await window.IsWellAsync();
     }
 }

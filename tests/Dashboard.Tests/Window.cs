@@ -14,6 +14,7 @@ namespace StorageOs.Dashboard.Tests;
 internal sealed partial class Window : IAsyncDisposable
 {
     private const int TabsMax = 60;
+    private const float WellTimeMaxMs = 60_000;
     private readonly IBrowserContext context;
     private readonly ConcurrentQueue<string> complaints = [];
     private readonly ConcurrentDictionary<string, byte> asked = [];
@@ -36,6 +37,13 @@ internal sealed partial class Window : IAsyncDisposable
     public IPage Page { get; }
 
     public ILocator Headline => Page.Locator("#headline");
+
+    /// <summary>
+    /// Waits for the verdict that all is well: a session that was lost on a busy machine is followed
+    /// by a resync, which these pairs do slowly.
+    /// </summary>
+    public Task IsWellAsync() => Assertions.Expect(Headline).ToHaveTextAsync(
+        "Yes. Either node can be lost now.", new() { Timeout = WellTimeMaxMs });
 
     public ILocator Dialog => Page.Locator("#action");
 

@@ -139,4 +139,24 @@ public sealed class ReferenceTests
         [.. XDocument.Parse(Repository.Read(project)).Descendants()
             .Where(node => kinds.Contains(node.Name.LocalName))
             .Select(node => (string)node.Attribute("Include")!)];
+
+    [Fact]
+    public void Each_alert_says_to_whoever_is_woken_by_it_what_to_do()
+    {
+        string[] alerts =
+        [
+            .. Repository.Read("Plugins/Clients/Management/Monitoring/alerts.yaml").Split('\n')
+                .Where(static line => line.Contains("- alert: ", StringComparison.Ordinal))
+                .Select(static line => line.Split(':')[1].Trim()),
+        ];
+        Assert.NotEmpty(alerts);
+        string[] told =
+        [
+            .. Repository.Read("docs/OPERATIONS.md").Split("\n## Alerts")[1].Split("\n## ")[0]
+                .Split('\n')
+                .Where(static line => line.StartsWith("| `StorageOs", StringComparison.Ordinal))
+                .Select(static line => line.Split('`')[1]),
+        ];
+        Assert.Equal(alerts, told);
+    }
 }

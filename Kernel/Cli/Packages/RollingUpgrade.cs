@@ -215,7 +215,8 @@ internal sealed class RollingUpgrade(
             if (Stopwatch.GetElapsedTime(said) > SayAgain)
             {
                 said = Stopwatch.GetTimestamp();
-                say(name, $"waiting: {(status.Advances is [var first, ..] ? $"{first}" : trouble)}");
+                string what = status.Advances is [var first, ..] ? $"{first}" : trouble;
+                say(name, $"waiting: {what}");
             }
 
             _ = await timer.WaitForNextTickAsync(cancellation);

@@ -86,7 +86,8 @@ internal sealed class ServerCertificate
 
             (read, context) = Read();
             trouble = "";
-            ManagementEvents.CertificateRenewed.Raise(log, file, context.TargetCertificate.NotAfter);
+            ManagementEvents.CertificateRenewed.Raise(
+                log, file, context.TargetCertificate.NotAfter);
         }
         catch (Exception failure) when (IsBad(failure))
         {
