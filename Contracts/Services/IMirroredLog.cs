@@ -140,6 +140,15 @@ public interface IGroupLog
     void Commit();
 
     /// <summary>
+    /// Adds to a trace what becomes of the record that ends at <paramref name="lsn"/>, until it is
+    /// acknowledged: told right after the append.
+    /// </summary>
+    void Follow(WriteTrace trace, Lsn lsn)
+    {
+        // A log that knows of no traces adds nothing to them.
+    }
+
+    /// <summary>
     /// End of the last acknowledged record; on a passive node, what the owner published as such.
     /// </summary>
     Lsn Acknowledged { get; }

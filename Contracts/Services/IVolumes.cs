@@ -100,6 +100,23 @@ public interface IVolume
     /// without space of its own.
     /// </summary>
     void Extents(long offset, long length, Action<long, bool> extent);
+
+    /// <summary>
+    /// Whether somebody has the ways of writes to this volume traced now. Who stands in front of it
+    /// may then ask <see cref="BeginTrace"/>, and note when what it calls the beginning was.
+    /// </summary>
+    bool Tracing => false;
+
+    /// <summary>
+    /// Begins the trace of a write, which its user puts into <see cref="VolumeRequest.Trace"/>
+    /// before the submit, adds steps of its own to, and ends after the completion. A write that is
+    /// submitted without one is traced from there to its completion, by the volume alone.
+    /// </summary>
+    /// <param name="began">
+    /// When the write began, by <see cref="System.Diagnostics.Stopwatch.GetTimestamp"/>; 0 for now.
+    /// </param>
+    /// <returns>Null when it is not to be traced.</returns>
+    WriteTrace? BeginTrace(long began) => null;
 }
 
 /// <summary>
@@ -142,6 +159,12 @@ public abstract class VolumeRequest
     /// For the volume's use between submit and completion: whatever it keeps with the request.
     /// </summary>
     public object? Attachment { get; set; }
+
+    /// <summary>
+    /// The trace of this write; null, which it nearly always is, when nobody asked for one. Its
+    /// user clears it before the request is used again.
+    /// </summary>
+    public WriteTrace? Trace { get; set; }
 
     /// <summary>Called once per submit, on the reactor.</summary>
     public abstract void Complete(VolumeStatus status);

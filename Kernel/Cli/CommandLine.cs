@@ -74,6 +74,7 @@ internal static class CommandLine
             GivebackCommand.Make(),
             ScrubCommand.Make(),
             Top.TopCommand.Make(),
+            Trace.TraceCommand.Make(),
             Events.EventsCommand.Make(),
             Events.ExplainCommand.Make(),
             Timeline.TimelineCommand.Make(),

@@ -69,8 +69,23 @@ internal sealed class TestVolume : IVolume
     public int Waiting => held.Count;
 
     /// <inheritdoc/>
+    public bool Tracing { get; set; }
+
+    /// <summary>Traces that were begun.</summary>
+    public List<WriteTrace> Traces { get; } = [];
+
+    /// <inheritdoc/>
+    public WriteTrace? BeginTrace(long began)
+    {
+        Traces.Add(new WriteTrace(Traces.Count, TimeProvider.System));
+        Traces[^1].Begin(began);
+        return Traces[^1];
+    }
+
+    /// <inheritdoc/>
     public void Submit(VolumeRequest request)
     {
+        request.Trace?.Mark("volume");
         Requests++;
         Forced += request.ForceUnitAccess ? 1 : 0;
         if (Frozen)

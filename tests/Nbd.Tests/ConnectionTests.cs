@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using StorageOs.Contracts.Services;
+using StorageOs.Nbd.Host;
 using StorageOs.NbdExport;
 
 namespace StorageOs.Nbd.Tests;
@@ -63,6 +65,42 @@ public sealed class ConnectionTests
         rig.Node.Reactor.Invoke(() => rig.Node.Volume.Status = VolumeStatus.NotOwner);
         client.Send([.. RawClient.Request(0, 1, 0, 512), .. RawClient.Request(0, 2, 0, 512)]);
         Assert.Equal(0, client.UntilEnd());
+    }
+
+    [Fact]
+    public async Task A_traced_write_is_told_when_it_came_and_when_its_reply_went()
+    {
+        using var rig = new Rig();
+        using RawClient client = RawClient.Transmitting(rig.Port);
+        TestVolume volume = rig.Node.Volume;
+        client.Send([.. RawClient.Request(1, 1, 0, 512), .. new byte[512]]);
+        client.Receive(16);
+        long before = Stopwatch.GetTimestamp();
+        rig.Node.Reactor.Invoke(() => volume.Tracing = true);
+        byte[] large = new byte[1 << 20];
+        client.Send([
+            .. RawClient.Request(1, 2, 0, 512), .. new byte[512], .. RawClient.Request(0, 3, 0, 512),
+            .. RawClient.Request(1, 4, 0, (uint)large.Length), .. large]);
+        client.Receive((3 * 16) + 512);
+        WriteTrace[] traces = rig.Node.Reactor.Invoke(() => volume.Traces.ToArray());
+        Assert.Equal(2, traces.Length); // Of writes alone, and of none before.
+        foreach (WriteTrace trace in traces)
+        {
+            Assert.True(trace.Ended && !trace.Dropped);
+            Assert.Equal(
+                ["request read", "payload received", "volume", "reply written"],
+                trace.Steps.ToArray().Select(static step => step.Name));
+            Assert.InRange(trace.Began, before, trace.Steps[0].Ended);
+        }
+
+        // Whose client goes is not answered, and its request serves the next untraced.
+        rig.Node.Reactor.Invoke(() => volume.Frozen = true);
+        client.Send([.. RawClient.Request(1, 5, 0, 512), .. new byte[512]]);
+        await Rig.Until(() => rig.Node.Reactor.Invoke(() => volume.Waiting) == 1, "one waits");
+        client.Dispose();
+        rig.Node.Reactor.Invoke(() => volume.AnswerAll(VolumeStatus.Ok));
+        await Rig.Until(
+            () => rig.Node.Reactor.Invoke(() => volume.Traces[2].Dropped), "not answered");
     }
 
     [Theory]

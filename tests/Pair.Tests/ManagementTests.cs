@@ -151,7 +151,8 @@ public sealed class ManagementTests
         Assert.Equal(
             [
                 "/api/v1/events", "/api/v1/giveback", "/api/v1/recorder", "/api/v1/scrub",
-                "/api/v1/status", "/api/v1/stream", "/api/v1/takeover", "/api/v1/whoami", "/livez", "/readyz",
+                "/api/v1/status", "/api/v1/stream", "/api/v1/takeover", "/api/v1/trace",
+                "/api/v1/trace/stop", "/api/v1/whoami", "/livez", "/readyz",
             ],
             document["paths"]!.AsObject().Select(path => path.Key).Order());
     }

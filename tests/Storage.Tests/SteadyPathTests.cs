@@ -1,6 +1,7 @@
 using StorageOs.Contracts.Services;
 using StorageOs.Contracts.Transports;
 using StorageOs.Storage.Tests.Harness;
+using StorageOs.Volumes.Traces;
 
 namespace StorageOs.Storage.Tests;
 
@@ -13,10 +14,11 @@ public sealed class SteadyPathAlone;
 public sealed class SteadyPathTests
 {
     private const int Batch = 32;
-    private const int Appends = 1_000_000;
 
-    [Fact]
-    public void AMillionMirroredWritesAllocateNothing()
+    [Theory]
+    [InlineData(1_000_000, false)]
+    [InlineData(100_000, true)]
+    public void AMillionMirroredWritesAllocateNothing(int appends, bool traced)
     {
         using TestPair pair = new();
         pair.A.Boot();
@@ -35,9 +37,15 @@ public sealed class SteadyPathTests
             };
         }
 
+        if (traced)
+        {
+            pair.A.Store.BeginTracing(
+                new TraceOrder(null, 1, TimeSpan.FromHours(1), TimeSpan.FromHours(1)), new());
+        }
+
         long allocated = 0;
         int done = 0;
-        for (int round = 0; done < Appends; round++)
+        for (int round = 0; done < appends; round++)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
             foreach (SteadyWrite write in writes)
@@ -58,7 +66,11 @@ public sealed class SteadyPathTests
 
         pair.Reactor.Run(500);
         Assert.Equal(0, allocated);
-        Assert.All(writes, write => Assert.True(write.Answers >= Appends / Batch));
+        Assert.All(writes, write => Assert.True(write.Answers >= appends / Batch));
+        if (traced)
+        {
+            Assert.True(pair.A.Store.EndTracing().Seen >= appends);
+        }
     }
 
     private sealed class SteadyWrite : VolumeRequest

@@ -37,6 +37,9 @@ internal static class HttpNode
                 "status" => Good((await GetAsync(http, "status", cancellation))?["node"]),
                 "events" => Good(await GetAsync(http, "recorder", cancellation)),
                 "scrub" => await PostAsync(http, "scrub", [], cancellation),
+                "trace" when arguments["stop"] is not null =>
+                    await PostAsync(http, "trace/stop", [], cancellation),
+                "trace" => await PostAsync(http, "trace", arguments, cancellation),
                 "takeover" => await TakeoverAsync(http, arguments, cancellation),
                 _ => throw new RefusedException(new Refusal(
                     command, "a command that the HTTP API has", "one that it has not",

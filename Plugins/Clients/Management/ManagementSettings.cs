@@ -14,12 +14,13 @@ namespace StorageOs.Management;
 /// <param name="Tokens">Full path of the file of tokens; given with TCP.</param>
 /// <param name="Certificate">For TLS; null on a loopback address without it.</param>
 /// <param name="Otlp">Where metrics are sent to; null for nowhere.</param>
+/// <param name="OtlpTraces">Where traced writes are sent to; null for nowhere.</param>
 /// <param name="RequestsPerSecond">Of each address that asks.</param>
 internal sealed record ManagementSettings(
     string? Socket, IPEndPoint? Listen, string? Url, string? Tokens,
-    ServerCertificate? Certificate, Uri? Otlp,
-    int RequestsPerSecond)
+    ServerCertificate? Certificate, Uri? Otlp, Uri? OtlpTraces, int RequestsPerSecond)
 {
+    private const string MetricsPath = "/v1/metrics", TracesPath = "/v1/traces";
     private const int RequestsPerSecondUsual = 50;
     private const int SocketPathBytesMax = 107; // sun_path of unix(7), with its zero.
 
@@ -54,7 +55,9 @@ internal sealed record ManagementSettings(
         return new(
             socket, listen, listen is null ? null : ReadUrl(configuration["url"], listen,
                 certificate is not null), tokens, certificate,
-            ReadOtlp(configuration["otlp"]),
+            ReadOtlp("otlp", configuration["otlp"]),
+            ReadOtlp("otlpTraces", configuration["otlpTraces"])
+                ?? TracesOf(configuration["otlp"]),
             configuration["requestsPerSecond"] is { } text
                 ? int.Parse(text, CultureInfo.InvariantCulture) : RequestsPerSecondUsual);
     }
@@ -107,9 +110,15 @@ internal sealed record ManagementSettings(
             : throw Refused("url", "http or https, a name and a port alone", text);
     }
 
-    private static Uri? ReadOtlp(string? text) => text is null ? null
+    private static Uri? ReadOtlp(string key, string? text) => text is null ? null
         : Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"
-            ? url : throw Refused("otlp", "the address of a collector over HTTP", text);
+            ? url
+            : throw Refused(key, "the address of a collector over HTTP", text);
+
+    /// <summary>Who takes metrics where the standard says takes traces beside it.</summary>
+    private static Uri? TracesOf(string? metrics) =>
+        metrics?.EndsWith(MetricsPath, StringComparison.Ordinal) == true
+            ? new Uri(metrics[..^MetricsPath.Length] + TracesPath) : null;
 
     private static RefusedException Refused(
         string key, string expected, string actual) => new(

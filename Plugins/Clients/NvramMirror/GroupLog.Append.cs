@@ -7,6 +7,7 @@ namespace StorageOs.NvramMirror;
 internal sealed partial class GroupLog
 {
     private readonly Queue<Proof> proofs = new(64);
+    private readonly FollowedWrites followed = new();
     private ulong committed; // Published in the own copy.
     private ulong freedHead; // Space before it may be used again (L3).
     private ulong marked; // Every record before it is in the record of changes.
@@ -109,6 +110,9 @@ internal sealed partial class GroupLog
 
         Notify();
     }
+
+    /// <inheritdoc/>
+    public void Follow(WriteTrace trace, Lsn lsn) => followed.Add(trace, lsn.Value);
 
     /// <inheritdoc/>
     public bool TryRead(Lsn position, out LogRecord record, out Lsn next)
@@ -247,6 +251,10 @@ internal sealed partial class GroupLog
     {
         committed = cursor.End;
         LogLayout.WriteWord(Copy, LogLayout.TailWord, committed);
+        if (followed.Any)
+        {
+            followed.Published(committed);
+        }
     }
 
     /// <summary>How far may be acknowledged: both copies under mirrored rules, else the own
@@ -265,6 +273,10 @@ internal sealed partial class GroupLog
             acked = upTo;
             LogLayout.WriteWord(Copy, LogLayout.AckedWord, acked);
             pending |= Notice.Advanced;
+            if (followed.Any)
+            {
+                followed.Acknowledged(acked);
+            }
         }
     }
 

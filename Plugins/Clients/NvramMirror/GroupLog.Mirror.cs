@@ -224,6 +224,11 @@ internal sealed partial class GroupLog
         bool held = PartnerHoldsAll;
         tailsInFlight--;
         mirrored = tail;
+        if (followed.Any)
+        {
+            followed.AtPartner(tail);
+        }
+
         Acknowledge(AcknowledgeLimit());
         if (!held && PartnerHoldsAll)
         {
@@ -292,6 +297,10 @@ internal sealed partial class GroupLog
             port.Port.Hold();
             Pump(port);
             port.Port.Ring();
+            if (followed.Any)
+            {
+                followed.Posted(tailPosted);
+            }
         }
     }
 
@@ -504,6 +513,11 @@ internal sealed partial class GroupLog
     private void StopMirroring()
     {
         epoch++;
+        if (followed.Any && mirroring)
+        {
+            followed.PartnerLost();
+        }
+
         mirroring = false;
         freedHead = region is null ? 0 : head; // What the partner still has matters no more.
         beatInFlight = false; // Its proof never came: who waited for it needs a later one.

@@ -152,6 +152,7 @@ internal sealed partial class GroupLog : IGroupLog
         }
 
         StopMirroring();
+        followed.Clear();
         Reclaim(); // S4: revoke, probe, then work from what is held after that.
         Recover();
         generationStarted = false;
@@ -172,6 +173,7 @@ internal sealed partial class GroupLog : IGroupLog
         EnsureFormatted();
         this.term = term;
         StartGeneration();
+        Thaw();
         TurnAlone();
         Acknowledge(cursor.End);
         MoveHead();
@@ -182,6 +184,7 @@ internal sealed partial class GroupLog : IGroupLog
     public void ServeWithPartner(Term term, bool acknowledgeOnBoth)
     {
         this.term = term;
+        Thaw();
         if (!mirroring || PartnerFailed)
         {
             // Lost since the push: as if it had been lost just after.
@@ -211,6 +214,7 @@ internal sealed partial class GroupLog : IGroupLog
     public void StepDown()
     {
         StopMirroring();
+        followed.Clear();
         Role = LogRole.Idle;
         generationStarted = false;
         Raise(Notice.Changed | Notice.Proofs);
@@ -233,6 +237,14 @@ internal sealed partial class GroupLog : IGroupLog
         }
 
         Raise(Notice.Changed);
+    }
+
+    private void Thaw()
+    {
+        if (followed.Any && Role == LogRole.Frozen)
+        {
+            followed.Thawed();
+        }
     }
 
     /// <summary>Sets the forgot mark (L7); whoever calls saves the facts.</summary>

@@ -3,6 +3,7 @@ using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.Volumes.Core;
+using StorageOs.Volumes.Traces;
 
 namespace StorageOs.Volumes;
 
@@ -42,8 +43,9 @@ internal sealed partial class GroupStore
     /// <summary>Makes a store for a group; volumes are added before it is used.</summary>
     public GroupStore(
         IGroupLog log, NodeInfo node, ResyncSettings settings, ScrubSettings scrubSettings,
-        IReactor reactor, IWorker reader, IWorker writer, ILogger logger)
+        IReactor reactor, IWorker reader, IWorker writer, ILogger logger, WriteTraces traces)
     {
+        this.traces = traces;
         this.log = log;
         this.node = node;
         this.settings = settings;
@@ -147,6 +149,11 @@ internal sealed partial class GroupStore
             return;
         }
 
+        if (request.Trace is not null || traces.Armed)
+        {
+            TraceSubmitted(volume, request);
+        }
+
         request.Attachment = volume;
         request.Progress = 0;
         if (draining)
@@ -189,7 +196,9 @@ internal sealed partial class GroupStore
         RequestQueue waiting = held.TakeAll();
         while (waiting.First is not null)
         {
-            Begin(waiting.Dequeue());
+            VolumeRequest request = waiting.Dequeue();
+            request.Trace?.Mark(HeldStep);
+            Begin(request);
         }
 
         log.Commit();
@@ -273,6 +282,11 @@ internal sealed partial class GroupStore
         }
 
         request.WaitsFor = lsn;
+        if (request.Trace is not null)
+        {
+            TraceAppended(request);
+        }
+
         NoteWritten(volume, request.Offset, request.Length);
         acking.Enqueue(request);
         if (request.Length == 0)
@@ -297,6 +311,7 @@ internal sealed partial class GroupStore
         }
         else
         {
+            request.Trace?.Mark(DurableStep);
             store.Answer(request, VolumeStatus.Ok);
         }
     }
@@ -344,6 +359,7 @@ internal sealed partial class GroupStore
         while (waiting.First is not null)
         {
             VolumeRequest request = waiting.Dequeue();
+            request.Trace?.Mark(FullStep);
             if (appending.First is not null || !Append(request))
             {
                 appending.Enqueue(request);
@@ -519,6 +535,11 @@ internal sealed partial class GroupStore
     {
         unanswered--;
         request.Attachment = null;
+        if (request.Trace is not null)
+        {
+            TraceAnswered(request, status);
+        }
+
         request.Complete(status);
         if (unanswered == 0 && drained is { } waiter)
         {

@@ -43,6 +43,12 @@ internal sealed class Volume : IVolume, IDisposable
     public GroupStore Store => store;
 
     /// <inheritdoc/>
+    public bool Tracing => store.Tracing;
+
+    /// <inheritdoc/>
+    public WriteTrace? BeginTrace(long began) => store.BeginTrace(this, began);
+
+    /// <inheritdoc/>
     public void Submit(VolumeRequest request) => store.Submit(this, request);
 
     /// <inheritdoc/>

@@ -7,6 +7,7 @@ using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.Volumes.Core;
+using StorageOs.Volumes.Traces;
 
 namespace StorageOs.Volumes;
 
@@ -34,6 +35,8 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     private readonly RegisterEntry?[] entries = new RegisterEntry?[GroupId.Count];
     private readonly IHandoverVetoes? vetoes;
     private readonly IDisposable?[] vetoed = new IDisposable?[GroupId.Count];
+    private readonly WriteTraces traces;
+    private TaskCompletionSource? traced;
     private GroupStore[] stores = [];
     private IDisposable? ticking;
 
@@ -51,8 +54,9 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         IConfiguration settings, NodeInfo node, IReactor reactor, IMirroredLogs logs,
         Func<VolumeSettings, string, IVolumeFile> openFile, Func<string, IWorker> makeWorker,
         Func<string, IStableFile>? openRecord = null, ILogger? logger = null,
-        IHandoverVetoes? vetoes = null)
+        IHandoverVetoes? vetoes = null, TimeProvider? clock = null)
     {
+        traces = new WriteTraces(clock ?? TimeProvider.System);
         this.vetoes = vetoes;
         this.openRecord = openRecord ?? StableFile.Open;
         this.logger = logger ?? NullLogger.Instance;
@@ -114,12 +118,14 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     public void PartnerReady(ClientGrant grant)
     {
         // The log's own client hears the same and acts on it.
+        traces.Session = grant.Session;
     }
 
     /// <inheritdoc/>
     public void PartnerLost(SessionId session, SessionEnd end)
     {
         // As above.
+        traces.Session = null;
     }
 
     /// <inheritdoc/>
@@ -134,6 +140,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     {
         ticking?.Dispose();
         ticking = null;
+        _ = StopTracing();
         Array.ForEach(stores, store => store.Stop());
         workers.ForEach(worker => worker.Dispose());
         workers.Clear();
@@ -172,6 +179,31 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         ? "the volumes have not started"
         : stores[group.Value].ScrubNow();
 
+    /// <summary>Traces writes from now on, for one who waits.</summary>
+    /// <exception cref="RefusedException">Somebody waits already.</exception>
+    public void BeginTracing(TraceOrder order, TaskCompletionSource done)
+    {
+        if (traces.IsTaken)
+        {
+            throw new RefusedException(new Refusal(
+                "trace", "nobody else who traces writes of this node", "somebody",
+                "wait until they are done, or end theirs by storageos trace --stop"));
+        }
+
+        traced = done;
+        traces.Arm(order);
+    }
+
+    /// <summary>Traces no more, and says what was seen.</summary>
+    public TraceReport EndTracing()
+    {
+        traced = null;
+        return traces.Disarm();
+    }
+
+    /// <summary>Has whoever waits for traces take what there is; whether anybody did.</summary>
+    public bool StopTracing() => traced?.TrySetResult() ?? false;
+
     /// <inheritdoc/>
     public JsonNode? Report()
     {
@@ -207,7 +239,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         workers.Add(reader);
         workers.Add(writer);
         return new GroupStore(
-            logs.Log(group), node, resync, scrub, reactor, reader, writer, logger)
+            logs.Log(group), node, resync, scrub, reactor, reader, writer, logger, traces)
         {
             NewDiskId = NewDiskId,
         };
@@ -215,6 +247,12 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
 
     private void OnTick()
     {
+        if (traces.IsTaken)
+        {
+            traces.Look();
+            _ = traces.Complete && StopTracing();
+        }
+
         foreach (GroupStore store in stores)
         {
             store.OnTick();

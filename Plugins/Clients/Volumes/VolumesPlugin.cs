@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Services;
+using StorageOs.Volumes.Traces;
 
 namespace StorageOs.Volumes;
 
@@ -16,6 +17,7 @@ public sealed class VolumesPlugin : IPlugin
         registry.Services.AddSingleton<IVolumes>(p => p.GetRequiredService<VolumesClient>());
         registry.Services.AddSingleton<IStatusReporter>(p => p.GetRequiredService<VolumesClient>());
         registry.Services.AddSingleton<IOperatorCommand, ScrubCommand>();
+        registry.Services.AddSingleton<IOperatorCommand, TraceCommand>();
         registry.Provide<IVolumes>();
     }
 }

@@ -170,6 +170,13 @@ internal sealed class TestRequest : VolumeRequest
     public static TestRequest Zero(IVolume volume, long offset, int length) =>
         Submit(volume, VolumeOperation.WriteZeroes, offset, new byte[length]);
 
+    /// <summary>The same, to be submitted once more.</summary>
+    public TestRequest Again()
+    {
+        Status = null;
+        return this;
+    }
+
     public TestRequest ToRead(long offset, int length)
     {
         Operation = VolumeOperation.Read;

@@ -17,6 +17,14 @@ internal sealed record TakeoverBody(int Group, bool Check = false, string[]? Ove
 /// <param name="Override">Plugins whose vetoes are to be overridden.</param>
 internal sealed record GivebackBody(int Group, string[]? Override = null);
 
+/// <summary>Writes that are to be traced on their way.</summary>
+/// <param name="Volume">Of this volume alone; of all that the node serves when left out.</param>
+/// <param name="Writes">So many, 1 to 64.</param>
+/// <param name="SlowerThanUs">Only those that took longer, in microseconds.</param>
+/// <param name="TimeoutMs">How long to wait for them, 1 to 60000.</param>
+internal sealed record TraceBody(
+    string? Volume = null, int Writes = 1, int SlowerThanUs = 0, int TimeoutMs = 10_000);
+
 /// <summary>
 /// What an operator has the node do. Each is told in the node's log, with who asked and what came
 /// of it, and so is part of the story of the pair.
@@ -24,6 +32,7 @@ internal sealed record GivebackBody(int Group, string[]? Override = null);
 internal sealed class Actions(NodeView view, ILogger log)
 {
     private static readonly TimeSpan MoveTimeMax = TimeSpan.FromMinutes(2);
+    private const int TraceMsMax = 60_000;
     private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(20);
 
     /// <summary>Takes a group over, or says what would hinder it.</summary>
@@ -51,6 +60,23 @@ internal sealed class Actions(NodeView view, ILogger log)
     public Task<IResult> ScrubAsync(HttpContext context) =>
         AskAsync(context, "scrub", "scrub", [], AnswerTimeMax);
 
+    /// <summary>Traces the next writes; whoever asked and goes has it end.</summary>
+    public Task<IResult> TraceAsync(TraceBody body, HttpContext context) => AskAsync(
+        context, body.Volume is { } volume ? $"trace of {volume}" : "trace", "trace",
+        new JsonObject
+        {
+            ["volume"] = body.Volume,
+            ["writes"] = body.Writes,
+            ["slowerThanUs"] = body.SlowerThanUs,
+            ["timeoutMs"] = body.TimeoutMs,
+        },
+        AnswerTimeMax + TimeSpan.FromMilliseconds(Math.Clamp(body.TimeoutMs, 0, TraceMsMax)),
+        context.RequestAborted);
+
+    /// <summary>Has whoever waits for traces be answered with what there is.</summary>
+    public Task<IResult> StopTraceAsync(HttpContext context) => AskAsync(
+        context, "end of trace", "trace", new JsonObject { ["stop"] = true }, AnswerTimeMax);
+
     private static string Over(string[]? overridden) => overridden is { Length: > 0 }
         ? $", over the veto of {string.Join(", ", overridden)}" : "";
 
@@ -66,7 +92,8 @@ internal sealed class Actions(NodeView view, ILogger log)
     }
 
     private async Task<IResult> AskAsync(
-        HttpContext context, string what, string command, JsonObject arguments, TimeSpan limit)
+        HttpContext context, string what, string command, JsonObject arguments, TimeSpan limit,
+        CancellationToken cancellation = default)
     {
         Caller caller = Caller.Of(context);
         if (caller.Role != Role.Operator)
@@ -78,9 +105,8 @@ internal sealed class Actions(NodeView view, ILogger log)
 
         try
         {
-            // Whoever asked may go: what they asked for goes on.
-            JsonNode? result = await view.AskAsync(
-                command, arguments, limit, CancellationToken.None);
+            // Whoever asked may go: nearly all that they can ask for goes on.
+            JsonNode? result = await view.AskAsync(command, arguments, limit, cancellation);
             ManagementEvents.Acted.Raise(log, caller, what);
             return Results.Json(new DoneBody(result));
         }
@@ -88,6 +114,10 @@ internal sealed class Actions(NodeView view, ILogger log)
         {
             ManagementEvents.Refused.Raise(log, caller, what, refused.Refusal);
             return Answers.Refused(StatusCodes.Status409Conflict, refused.Refusal);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return Results.Empty; // Nobody is there to be answered.
         }
         catch (TimeoutException)
         {

@@ -110,6 +110,13 @@ internal static class Api
         Act(
             "/scrub", (HttpContext context) => actions.ScrubAsync(context),
             "Compares both copies of what this node owns, from now on.");
+        Act(
+            "/trace", ([FromBody] TraceBody body, HttpContext context) =>
+                actions.TraceAsync(body, context),
+            "Waits for the next writes to what this node serves, and says where their time went.");
+        Act(
+            "/trace/stop", (HttpContext context) => actions.StopTraceAsync(context),
+            "Has whoever waits for traced writes be answered with what there is.");
     }
 
     /// <summary>Until it ends, or whoever listens would not be let in any more.</summary>

@@ -33,13 +33,15 @@ internal sealed class WebServer : IAsyncDisposable
     private readonly Gate gate;
     private readonly Feed feed;
     private readonly MetricsExport metrics;
+    private readonly TracesExport? traces;
     private readonly string? socket;
     private bool isBound;
 
     private WebServer(
-        WebApplication app, Gate gate, Feed feed, MetricsExport metrics, string? socket) =>
-        (this.app, this.gate, this.feed, this.metrics, this.socket) =
-            (app, gate, feed, metrics, socket);
+        WebApplication app, Gate gate, Feed feed, MetricsExport metrics, TracesExport? traces,
+        string? socket) =>
+        (this.app, this.gate, this.feed, this.metrics, this.traces, this.socket) =
+            (app, gate, feed, metrics, traces, socket);
 
     /// <summary>Listens, and serves.</summary>
     /// <exception cref="RefusedException">It cannot listen where it is to.</exception>
@@ -49,12 +51,14 @@ internal sealed class WebServer : IAsyncDisposable
     {
         ILogger log = logs.CreateLogger("management");
         MetricsExport metrics = new(view, settings.Otlp, log);
+        TracesExport? traces = settings.OtlpTraces is { } collector
+            ? new(view.Name, collector, log) : null;
         Feed feed = new(view, metrics.Rates, log);
         Gate gate = new(
             settings.Tokens is { } path ? new TokenFile(path, log) : null,
             settings.RequestsPerSecond);
         WebApplication app = Build(settings, logs);
-        WebServer server = new(app, gate, feed, metrics, settings.Socket);
+        WebServer server = new(app, gate, feed, metrics, traces, settings.Socket);
         try
         {
             server.Compose(view, log);
@@ -96,6 +100,7 @@ internal sealed class WebServer : IAsyncDisposable
             }
 
             await metrics.DisposeAsync();
+            await (traces?.DisposeAsync() ?? default);
             gate.Dispose();
         }
     }

@@ -8,6 +8,7 @@
 // the volume waits, is not received from. Rule S8: requests belong to the connection; when either
 // their ownership or it ends, nothing of them is answered and their buffers come home.
 
+using System.Diagnostics;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.NbdExport.Interop;
@@ -31,6 +32,8 @@ internal sealed class NbdConnection
     private NbdRequest? free;
     private NbdRequest? filling;
     private uint discardBytes;
+    private long receivedAt; // When it was last received from; 0 while nobody traces writes.
+    private long beganAt; // When the first byte came of what is to be taken next.
     private int inFlight;
     private long inFlightBytes;
     private bool inTurn;
@@ -185,6 +188,7 @@ internal sealed class NbdConnection
         Span<byte> room = filling is { } request
             ? request.Data((int)request.Header.Length).Span[request.ReceivedBytes..]
             : received.Room();
+        NoteReceive();
         int count = Sockets.Receive(socket, room);
         if (count <= 0)
         {
@@ -206,6 +210,19 @@ internal sealed class NbdConnection
         }
 
         return count == room.Length;
+    }
+
+    /// <summary>
+    /// A traced write begins before the receive that brings its first byte, with all others that
+    /// came by it.
+    /// </summary>
+    private void NoteReceive()
+    {
+        receivedAt = volume is { Tracing: true } ? Stopwatch.GetTimestamp() : 0;
+        if (received.Data.IsEmpty)
+        {
+            beganAt = receivedAt;
+        }
     }
 
     private void Take()
@@ -318,6 +335,7 @@ internal sealed class NbdConnection
 
         received.Take(NbdWire.RequestBytes);
         Begin(header, error, dataBytes);
+        beganAt = receivedAt; // What is behind it came with the last receive, or comes yet.
         return true;
     }
 
@@ -353,6 +371,12 @@ internal sealed class NbdConnection
 
         if (header.Command == NbdCommand.Write)
         {
+            if (volume!.Tracing)
+            {
+                request.Trace = volume.BeginTrace(beganAt);
+                request.Trace?.Mark("request read");
+            }
+
             int count = Math.Min(dataBytes, received.Data.Length);
             received.Data[..count].CopyTo(request.Data(dataBytes).Span);
             received.Take(count);
@@ -399,6 +423,7 @@ internal sealed class NbdConnection
         request.Buffer = request.Operation is VolumeOperation.Read or VolumeOperation.Write
             ? request.Data(length) : default;
         request.Progress = 0;
+        request.Trace?.Mark("payload received");
         request.Submitted = true;
         uncommitted = true;
         volume!.Submit(request);
@@ -488,6 +513,12 @@ internal sealed class NbdConnection
             request.Storage = null;
             request.Buffer = default;
             owner.Buffers.Return(storage);
+        }
+
+        if (request.Trace is { } unanswered)
+        {
+            unanswered.Drop();
+            request.Trace = null;
         }
 
         inFlight--;

@@ -1,4 +1,5 @@
 using StorageOs.Contracts.Runtime;
+using StorageOs.Contracts.Services;
 using StorageOs.NbdExport.Interop;
 using StorageOs.NbdExport.Protocol;
 
@@ -26,6 +27,7 @@ internal sealed class Outbound(Action<NbdRequest> release)
     private readonly byte[] gathered =
         GC.AllocateUninitializedArray<byte>(Limits.SendBufferBytes, pinned: true);
 
+    private readonly List<WriteTrace> traced = [];
     private int start;
     private int end;
     private NbdRequest? first;
@@ -84,6 +86,11 @@ internal sealed class Outbound(Action<NbdRequest> release)
                 return outcome;
             }
 
+            if (traced.Count != 0)
+            {
+                EndTraces();
+            }
+
             if (large is not null)
             {
                 NbdRequest sent = large;
@@ -110,6 +117,19 @@ internal sealed class Outbound(Action<NbdRequest> release)
         }
 
         start = end = 0;
+        traced.ForEach(static trace => trace.Drop());
+        traced.Clear();
+    }
+
+    private void EndTraces()
+    {
+        foreach (WriteTrace trace in traced)
+        {
+            trace.Mark("reply written");
+            trace.End();
+        }
+
+        traced.Clear();
     }
 
     private static FlushOutcome Send(Descriptor socket, byte[] bytes, ref int from, int to)
@@ -158,6 +178,12 @@ internal sealed class Outbound(Action<NbdRequest> release)
             if (request.ReplyBytes > 0)
             {
                 request.Data(request.ReplyBytes).Span.CopyTo(room[head..]);
+            }
+
+            if (request.Trace is { } trace)
+            {
+                traced.Add(trace); // Its reply is under way; its request may serve another.
+                request.Trace = null;
             }
 
             end += head + request.ReplyBytes;
