@@ -43,6 +43,7 @@ public sealed class RemoteTests
         Assert.Equal("a b", pair.Owners("a"));
 
         Assert.Contains("session-ready", Ask(away, "events").Out);
+        Assert.Contains("no write was answered", Ask(away, "trace", "--timeout", "200ms").Out);
         Assert.Contains("nodes on other machines", Ask(away, "stop", "a").Error);
         Assert.Contains("nodes on other machines", Ask(away, "start", "a").Error);
         Assert.Contains("one that it has not", Ask(away, "witness", "move").Error);
