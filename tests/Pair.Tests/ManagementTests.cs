@@ -219,16 +219,27 @@ public sealed class ManagementTests
             && long.Parse(line.Split(' ')[^1]) >= 8 << 20);
         Assert.Contains(lines, line =>
             line.StartsWith("storageos_export_duration_seconds_bucket", StringComparison.Ordinal));
+        long Sum(string metric, string tag) => lines
+            .Where(line => line.StartsWith(metric + "{", StringComparison.Ordinal)
+                && line.Contains(tag, StringComparison.Ordinal))
+            .Sum(static line => long.Parse(line.Split(' ')[^1]));
+        Assert.True(Sum("storageos_log_appended_bytes_total", "group=\"0\"") >= 8 << 20);
+        Assert.True(Sum("storageos_log_mirror_duration_seconds_count", "group=\"0\"") > 0);
+        Assert.True(Sum("storageos_disk_io_bytes_total", "operation=\"write\"") > 0);
         Assert.Equal(2, lines.Count(
             line => line.StartsWith("storageos_log_capacity_bytes{", StringComparison.Ordinal)));
 
-        // What dashboards and alerts ask for is there, but for what only trouble has.
+        // What dashboards and alerts ask for is there, but for what only trouble, TLS and the level
+        // power have.
         string[] asked = Asked();
         Assert.True(asked.Length > 15);
         Assert.Equal(
-            ["storageos_hindrances", "storageos_certificate_left_seconds"],
+            [
+                "storageos_certificate_left_seconds",
+                "storageos_disk_flush_duration_seconds_bucket", "storageos_hindrances",
+            ],
             asked.Where(name => !lines.Any(
-                line => line.StartsWith(name, StringComparison.Ordinal))));
+                line => line.StartsWith(name, StringComparison.Ordinal))).Order());
 
         await pair.KillAsync("b");
         await PairRun.UntilAsync(() => pair.Owners("a") == "a a", "a has both");

@@ -66,6 +66,7 @@ internal sealed partial class GroupLog
             || used + (ulong)(pad + total + LogLayout.ReserveBytes) > (ulong)capacity)
         {
             refusedAsFull = true;
+            metrics?.Full();
             return AppendOutcome.Full;
         }
 
@@ -84,6 +85,7 @@ internal sealed partial class GroupLog
             Generation = cursor.Generation,
         };
         Put(ref record, payload);
+        metrics?.Appended(total);
         lsn = new Lsn(cursor.End);
         return AppendOutcome.Accepted;
     }

@@ -223,6 +223,7 @@ internal sealed partial class GroupLog
     {
         bool held = PartnerHoldsAll;
         tailsInFlight--;
+        metrics?.Landed();
         mirrored = tail;
         if (followed.Any)
         {
@@ -331,6 +332,7 @@ internal sealed partial class GroupLog
         {
             tailPosted = posted;
             tailsInFlight++;
+            metrics?.Posted();
             port.WriteWord(Op(OpKind.Tail, posted), posted, target!, LogLayout.TailWord);
         }
 
@@ -417,6 +419,7 @@ internal sealed partial class GroupLog
         posted = burstEnd = head; // All that is live; what is there already is the same.
         tailPosted = mirrored = 0;
         tailsInFlight = 0;
+        metrics?.Reset();
         ackedPosted = acked;
         mirroring = true;
         if (pushFormats)

@@ -21,6 +21,7 @@ internal sealed partial class GroupLog : IGroupLog
     private readonly ILogger logger;
     private readonly string factsPath;
     private readonly string regionName;
+    private readonly MirrorMetrics? metrics;
     private LogFacts? facts;
     private IRegion? region;
     private int capacity;
@@ -37,8 +38,11 @@ internal sealed partial class GroupLog : IGroupLog
     private FenceReport? fenced;
 
     /// <summary>Makes a log that holds nothing until <see cref="Attach"/>.</summary>
-    public GroupLog(GroupId group, NodeInfo node, IMirrorHost host, ILogger logger)
+    public GroupLog(
+        GroupId group, NodeInfo node, IMirrorHost host, ILogger logger,
+        MirrorMetrics? metrics = null)
     {
+        this.metrics = metrics;
         this.logger = logger;
         Group = group;
         this.node = node;

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
@@ -24,6 +25,7 @@ internal sealed class MirrorClient
 
     private readonly IReactor reactor;
     private readonly GroupLog[] logs;
+    private readonly Meter? meter;
     private readonly Func<string, IStableFile> openFile;
     private readonly Action<MirrorOp> pageRead;
     private readonly List<IDisposable> running = [];
@@ -38,19 +40,22 @@ internal sealed class MirrorClient
     /// <summary>Made by the host's container.</summary>
     public MirrorClient(
         NodeInfo node, IConfiguration settings, IReactor reactor, ILogger<MirrorClient> logger)
-        : this(node, settings, reactor, StableFile.Open, logger)
+        : this(
+            node, settings, reactor, StableFile.Open, logger, new Meter(MirrorMetrics.MeterName))
     {
     }
 
     /// <summary>With files of the caller's.</summary>
     internal MirrorClient(
         NodeInfo node, IConfiguration settings, IReactor reactor,
-        Func<string, IStableFile> openFile, ILogger? logger = null)
+        Func<string, IStableFile> openFile, ILogger? logger = null, Meter? meter = null)
     {
+        this.meter = meter;
         this.openFile = openFile;
         this.reactor = reactor;
         logs = [.. GroupId.All.Select(group => new GroupLog(
-            group, node, this, logger ?? NullLogger.Instance))];
+            group, node, this, logger ?? NullLogger.Instance,
+            meter is null ? null : new MirrorMetrics(meter, group)))];
         pageRead = PageRead;
         int bytes = MirrorSettings.From(settings).LogBytes;
         Needs = new ClientNeeds(
@@ -152,6 +157,8 @@ internal sealed class MirrorClient
         {
             log.Detach();
         }
+
+        meter?.Dispose(); // Else it would keep this plugin's code in memory.
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
@@ -37,6 +38,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     private readonly IDisposable?[] vetoed = new IDisposable?[GroupId.Count];
     private readonly WriteTraces traces;
     private TaskCompletionSource? traced;
+    private readonly Meter? meter; // Of real files alone.
     private GroupStore[] stores = [];
     private IDisposable? ticking;
 
@@ -47,6 +49,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         : this(settings, node, reactor, logs, VolumeFile.Open,
             name => new ThreadWorker(reactor, name), StableFile.Open, logger, vetoes)
     {
+        meter = new Meter(MeasuredFile.MeterName);
     }
 
     /// <summary>With files and workers of the caller's.</summary>
@@ -94,7 +97,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         {
             GroupStore store = stores[one.Group.Value];
             Volume volume = new(
-                one, (ushort)store.Volumes.Count, store, openFile(one, directory));
+                one, (ushort)store.Volumes.Count, store, Measured(one));
             store.Add(volume);
             volumes.Add(volume);
         }
@@ -145,6 +148,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         workers.ForEach(worker => worker.Dispose());
         workers.Clear();
         volumes.ForEach(volume => volume.Dispose());
+        meter?.Dispose(); // Else it would keep this plugin's code in memory.
         volumes.Clear();
     }
 
@@ -277,5 +281,11 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
             veto.Dispose();
             veto = null;
         }
+    }
+
+    private IVolumeFile Measured(VolumeSettings volume)
+    {
+        IVolumeFile file = openFile(volume, directory);
+        return meter is null ? file : new MeasuredFile(file, volume.Name, meter);
     }
 }

@@ -67,6 +67,10 @@ internal sealed class NodeGauges : IDisposable
             Groups, Group, static one => Flag(Truth(one["serves"])));
         Each("storageos.group.term", null, "term of the group's entry in the register", Group,
             Groups, Group, static one => Number(one["term"]));
+        Each("storageos.resync.copied", "By", "bytes that a resync under way has copied", Group,
+            Groups, Group, static one => Number(one["resync"]?["bytesDone"]));
+        Each("storageos.resync.size", "By", "bytes that it has to copy", Group,
+            Groups, Group, static one => Number(one["resync"]?["bytesTotal"]));
         Each("storageos.log.used", "By", "bytes of the group's log in use", Group,
             Logs, Group, static one => Number(one["usedBytes"]));
         Each("storageos.log.capacity", "By", "bytes that the group's log has", Group,
