@@ -6,6 +6,7 @@ using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging.Abstractions;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Cli.Configure;
+using StorageOs.Kernel.Cli.Image;
 using StorageOs.Kernel.Cli.Remote;
 using StorageOs.Kernel.Configuration;
 using StorageOs.Kernel.Hosting;
@@ -79,6 +80,26 @@ public sealed partial class ConfigurationReferenceTests
         Assert.True(code == 0, error);
         Assert.Contains($"node a would load {transport}, ", output);
         Assert.DoesNotContain("of no plugin", output);
+    }
+
+    [Fact]
+    public void A_node_would_boot_with_what_guests_and_packages_are_given()
+    {
+        GuestSettings guests = new("/image", "tcg", "verbs", 1 << 30, 10809, 7800);
+        string guest = GuestConfiguration.Of("a", $"{Guid.NewGuid()}", guests).ToJsonString();
+        string package = System.IO.File.ReadAllText(
+            Path.Combine(PairRun.Root, "packaging", "node.json"));
+        foreach (string text in new[] { guest, package })
+        {
+            using Sandbox sandbox = new("small.json");
+            System.IO.File.WriteAllText(sandbox.File, text);
+            Assert.Empty(NodeConfiguration.Load(
+                sandbox.File, [$"pair:id={Guid.NewGuid()}", .. sandbox.Sets],
+                out NodeSettings? settings));
+            Assert.Empty(ConfigurationCheck.Of(
+                settings!, NullLogger.Instance, out _, out IReadOnlyList<string> unused));
+            Assert.Empty(unused);
+        }
     }
 
     [Theory]
