@@ -77,6 +77,10 @@ public sealed class ManifestSchemaTests : IDisposable
             File.WriteAllText(folder.File($"{manifest["assembly"]}"), "");
             Assert.True(IsValid(text), $"{path} does not fit the schema");
             Assert.True(Read(text) is [], $"{path}: {string.Join("; ", Read(text))}");
+            if ($"{manifest["contracts"]!["min"]}" == "0.1")
+            {
+                RequireOldKeywords(path, manifest);
+            }
         }
     }
 
@@ -169,6 +173,20 @@ public sealed class ManifestSchemaTests : IDisposable
 
         Assert.NotEqual(Good, manifest);
         Assert.NotEmpty(Read(manifest));
+    }
+
+    /// <summary>
+    /// A kernel of 0.1 refuses a manifest with other keywords, and a transport by what its options
+    /// need, which it looks for elsewhere.
+    /// </summary>
+    private static void RequireOldKeywords(string path, JsonNode manifest)
+    {
+        string settings = manifest["settings"]?.ToJsonString() ?? "";
+        Assert.All(
+            (string[])["minItems", "maxItems", "multipleOf", "pattern", "type\":["],
+            keyword => Assert.False(settings.Contains($"\"{keyword}"), $"{path}: {keyword}"));
+        Assert.False(
+            $"{manifest["kind"]}" == "transport" && settings.Contains("\"required\""), path);
     }
 
     private static bool IsValid(string manifest)
