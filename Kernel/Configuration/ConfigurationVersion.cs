@@ -70,7 +70,7 @@ internal static class ConfigurationVersion
     /// <summary>Refuses what a version after this one has written.</summary>
     internal static void Check(SettingsReader reader)
     {
-        int version = reader.Number(Key, 1, int.MaxValue, Current);
+        int version = reader.Number(NodeKeys.Version);
         if (version > Current)
         {
             reader.Refuse(

@@ -107,7 +107,8 @@ public static class NodeConfiguration
         IReadOnlyList<Refusal> refusals, NodeSettings? settings) =>
         settings ?? throw new RefusedException(refusals[0]);
 
-    private static IReadOnlyList<Refusal> Read(
+    /// <summary>Reads and checks what a reader has.</summary>
+    internal static IReadOnlyList<Refusal> Read(
         SettingsReader reader, string source, out NodeSettings? settings)
     {
         ConfigurationVersion.Check(reader);
@@ -152,46 +153,51 @@ public static class NodeConfiguration
     private static NodeSettings Read(SettingsReader reader, string source)
     {
         LocalNodeSettings node = new(
-            reader.Name("node:name"),
-            reader.Hex("node:systemId"),
-            reader.Folders("node:dataDirectory"),
-            reader.Folders("node:nvramDirectory"),
-            reader.Choice("node:persistence", PersistenceLevel.Process))
+            reader.Name(NodeKeys.NodeName),
+            reader.Hex(NodeKeys.NodeSystemId),
+            reader.FullPath(NodeKeys.DataDirectory),
+            reader.FullPath(NodeKeys.NvramDirectory),
+            reader.Choice(NodeKeys.Persistence))
         {
-            BeatPeriod = TimeSpan.FromMilliseconds(reader.Number("node:beatMs", 1, 100, 2)),
+            BeatPeriod = TimeSpan.FromMilliseconds(reader.Number(NodeKeys.BeatMs)),
         };
         PartnerSettings partner = new(
-            reader.Name("partner:name"),
-            reader.Hex("partner:systemId"),
-            reader.Text("partner:address", Limits.AddressCharsMax),
-            reader.Port("partner:port"),
-            reader.PageAddress("partner:memoryAddress"));
-        TransportChoice transport = new(
-            reader.Name("transport:name"),
-            reader.Text("transport:address", Limits.AddressCharsMax),
-            reader.Port("transport:port"),
-            reader.PageAddress("transport:memoryAddress"),
-            OptionsOf(reader.Name("transport:name"), reader.Options("transport:options")));
-        PairSettings pair = new(reader.Id("pair:id"), ReadKey(reader, "pair:keyFile"));
+            reader.Name(NodeKeys.PartnerName),
+            reader.Hex(NodeKeys.PartnerSystemId),
+            reader.Text(NodeKeys.PartnerAddress),
+            reader.Port(NodeKeys.PartnerPort),
+            reader.PageAddress(NodeKeys.PartnerMemory));
+        TransportChoice transport = ReadTransport(reader);
+        PairSettings pair = new(reader.Id(NodeKeys.PairId), ReadKey(reader, NodeKeys.PairKeyFile));
         string socket = ReadSocket(reader);
         CheckTogether(reader, node, partner, transport);
         PluginSettings plugins = ReadPlugins(reader, node.DataDirectory);
-        reader.Free("machine"); // For the scripts of the image, which set the machine up.
         return new NodeSettings(node, partner, pair, transport, socket, plugins, source)
         {
             Machine = new MachineSettings
             {
-                Watchdog = reader.OptionalPath("node:watchdog"),
-                Console = reader.OptionalPath("management:console"),
-                WaitFor = reader.Texts("plugins:waitFor", Limits.PluginsMax) ?? [],
-                PartnerWait = TimeSpan.FromMilliseconds(reader.Number(
-                    "plugins:waitForPartnerMs", 0, Limits.PartnerWaitMsMax, 0)),
+                Image = reader.Free(NodeKeys.Machine),
+                Watchdog = reader.OptionalPath(NodeKeys.Watchdog),
+                Console = reader.OptionalPath(NodeKeys.Console),
+                WaitFor = reader.Texts(NodeKeys.WaitFor) ?? [],
+                PartnerWait = TimeSpan.FromMilliseconds(reader.Number(NodeKeys.WaitForPartnerMs)),
                 Log = new LogSettings(
-                    reader.Choice("log:form", LogForm.Text),
-                    reader.OptionalPath("log:journalSocket") ?? LogSettings.SystemJournal),
+                    reader.Choice(NodeKeys.Form),
+                    reader.OptionalPath(NodeKeys.JournalSocket) ?? LogSettings.SystemJournal),
                 Remote = ReadRemote(reader),
             },
         };
+    }
+
+    private static TransportChoice ReadTransport(SettingsReader reader)
+    {
+        string name = reader.Name(NodeKeys.TransportName);
+        return new(
+            name,
+            reader.Text(NodeKeys.TransportAddress),
+            reader.Port(NodeKeys.TransportPort),
+            reader.PageAddress(NodeKeys.TransportMemory),
+            OptionsOf(name, reader.Options(NodeKeys.TransportOptions)));
     }
 
     /// <summary>
@@ -214,27 +220,14 @@ public static class NodeConfiguration
         return own;
     }
 
-    private static RemoteManagement? ReadRemote(SettingsReader reader)
+    private static RemoteManagement? ReadRemote(SettingsReader reader) =>
+        reader.EndPoint(NodeKeys.ManagementAddress) is { } address
+            ? new RemoteManagement(address, ReadKey(reader, NodeKeys.ManagementKeyFile))
+            : null;
+
+    private static ReadOnlyMemory<byte> ReadKey(SettingsReader reader, PathSetting setting)
     {
-        const string Key = "management:address";
-        if (reader.Text(Key, Limits.AddressCharsMax, whenAbsent: "none") is not { } text
-            || text is "none")
-        {
-            return null;
-        }
-
-        if (!IPEndPoint.TryParse(text, out IPEndPoint? address) || address.Port == 0)
-        {
-            reader.Refuse(Key, "an IP address and a TCP port, such as 10.0.0.1:7800", text);
-            return null;
-        }
-
-        return new RemoteManagement(address, ReadKey(reader, "management:keyFile"));
-    }
-
-    private static ReadOnlyMemory<byte> ReadKey(SettingsReader reader, string setting)
-    {
-        string path = reader.Folders(setting);
+        string path = reader.FullPath(setting);
         if (path.Length == 0)
         {
             return default;
@@ -242,7 +235,7 @@ public static class NodeConfiguration
 
         if (KeyFile.TryRead(path, out ReadOnlyMemory<byte> key) is { } refusal)
         {
-            reader.Refuse(setting, refusal.Expected, refusal.Actual, refusal.Remedy);
+            reader.Refuse(setting.Key, refusal.Expected, refusal.Actual, refusal.Remedy);
         }
 
         return key;
@@ -250,12 +243,12 @@ public static class NodeConfiguration
 
     private static string ReadSocket(SettingsReader reader)
     {
-        string socket = reader.Folders("management:socket");
+        string socket = reader.FullPath(NodeKeys.ManagementSocket);
         int bytes = Encoding.UTF8.GetByteCount(socket);
         if (bytes > Limits.SocketPathBytesMax)
         {
             reader.Refuse(
-                "management:socket",
+                NodeKeys.ManagementSocket.Key,
                 $"a path of at most {Limits.SocketPathBytesMax} bytes",
                 $"{bytes} bytes: {socket}");
         }
@@ -266,28 +259,24 @@ public static class NodeConfiguration
     private static PluginSettings ReadPlugins(SettingsReader reader, string dataDirectory)
     {
         IReadOnlyList<string> directories =
-            reader.Texts("plugins:directories", Limits.PluginsMax) is { Count: > 0 } given
+            reader.Texts(NodeKeys.Directories) is { Count: > 0 } given
                 ? [.. given.Where(path => path.Length > 0)
                     .Select(path => Path.GetFullPath(path, reader.Folder))]
                 : [BuiltPlugins];
-        IReadOnlyList<string>? clients = reader.Texts("plugins:clients", Limits.PluginsMax);
+        IReadOnlyList<string>? clients = reader.Texts(NodeKeys.Clients);
         if (clients?.GroupBy(id => id).FirstOrDefault(group => group.Count() > 1) is { } twice)
         {
-            reader.Refuse("plugins:clients", "each id once", $"{twice.Key} twice");
+            reader.Refuse(NodeKeys.Clients.Key, "each id once", $"{twice.Key} twice");
         }
 
-        int seconds = reader.Number(
-            "plugins:registrationSeconds", 1, Limits.RegistrationSecondsMax,
-            (int)Limits.RegistrationTimeUsual.TotalSeconds);
         return new PluginSettings(
-            directories, clients, reader.Free("plugins:settings"), TimeSpan.FromSeconds(seconds))
+            directories, clients, reader.Free(NodeKeys.Settings),
+            TimeSpan.FromSeconds(reader.Number(NodeKeys.RegistrationSeconds)))
         {
-            CallbackTimeMax = TimeSpan.FromSeconds(reader.Number(
-                "plugins:callbackSeconds", 1, Limits.RegistrationSecondsMax,
-                (int)Limits.CallbackTimeUsual.TotalSeconds)),
-            Store = reader.OptionalPath("plugins:store") ?? Path.Combine(dataDirectory, "plugins"),
-            Trust = reader.OptionalPath("plugins:trust"),
-            RequireSigned = reader.Flag("plugins:requireSigned", whenAbsent: false),
+            CallbackTimeMax = TimeSpan.FromSeconds(reader.Number(NodeKeys.CallbackSeconds)),
+            Store = reader.OptionalPath(NodeKeys.Store) ?? Path.Combine(dataDirectory, "plugins"),
+            Trust = reader.OptionalPath(NodeKeys.Trust),
+            RequireSigned = reader.Flag(NodeKeys.RequireSigned),
         };
     }
 
@@ -312,26 +301,29 @@ public static class NodeConfiguration
         if (node.SystemId != 0 && node.SystemId == partner.SystemId)
         {
             reader.Refuse(
-                "partner:systemId", "another id than node:systemId", $"{partner.SystemId:x} twice");
+                NodeKeys.PartnerSystemId.Key, "another id than node:systemId",
+                $"{partner.SystemId:x} twice");
         }
 
         if (node.Name.Length > 0 && node.Name == partner.Name)
         {
-            reader.Refuse("partner:name", "another name than node:name", $"\"{node.Name}\" twice");
+            reader.Refuse(
+                NodeKeys.PartnerName.Key, "another name than node:name",
+                $"\"{node.Name}\" twice");
         }
 
         if (transport.Address.Length > 0
             && transport.Address == partner.Address && transport.Port == partner.Port)
         {
             reader.Refuse(
-                "partner:address",
+                NodeKeys.PartnerAddress.Key,
                 "another address or port than this node's",
                 $"{partner.Address} port {partner.Port} twice");
         }
 
         if (node.DataDirectory.Length > 0 && File.Exists(node.DataDirectory))
         {
-            reader.Refuse("node:dataDirectory", "a folder", "a file");
+            reader.Refuse(NodeKeys.DataDirectory.Key, "a folder", "a file");
         }
     }
 }

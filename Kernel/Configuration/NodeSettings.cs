@@ -7,7 +7,7 @@ namespace StorageOs.Kernel.Configuration;
 
 /// <summary>
 /// Everything one node is configured with, checked: a value of this type can be booted from.
-/// Made by <see cref="NodeConfiguration.Load"/>; docs/OPERATIONS.md lists the file's keys.
+/// Made by <see cref="NodeConfiguration.Load"/>; docs/CONFIGURATION.md lists the file's keys.
 /// </summary>
 /// <param name="Node">This node.</param>
 /// <param name="Partner">Its partner, by preset values.</param>
@@ -65,6 +65,9 @@ public sealed record MachineSettings
 
     /// <summary>Management over TCP; null for none.</summary>
     public RemoteManagement? Remote { get; init; }
+
+    /// <summary>What the image sets the machine up by; null when nothing says.</summary>
+    internal IConfigurationSection? Image { get; init; }
 }
 
 /// <summary>Management over TCP, for who proves to know the key.</summary>

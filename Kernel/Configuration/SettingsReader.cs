@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Configuration.Json;
@@ -15,6 +16,7 @@ namespace StorageOs.Kernel.Configuration;
 /// <param name="folder">Folder that relative paths are relative to.</param>
 internal sealed class SettingsReader(IConfigurationRoot root, string source, string folder)
 {
+    private const int PathCharsMax = 4096;
     private readonly HashSet<string> known = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> free = [];
     private readonly List<Refusal> refusals = [];
@@ -25,92 +27,54 @@ internal sealed class SettingsReader(IConfigurationRoot root, string source, str
     /// <summary>Folder that relative paths are relative to.</summary>
     internal string Folder => folder;
 
-    /// <summary>A text of 1 to <paramref name="charsMax"/> characters.</summary>
-    internal string Text(string key, int charsMax, string? whenAbsent = null)
+    /// <summary>Keys that were asked for.</summary>
+    internal IReadOnlySet<string> Asked => known;
+
+    /// <summary>A text; empty when it is no good.</summary>
+    internal string Text(TextSetting setting) => Text(setting.Key, setting.CharsMax);
+
+    /// <summary>A name.</summary>
+    internal string Name(NameSetting setting)
     {
-        if (Raw(key, "a text", whenAbsent) is not { } value)
-        {
-            return "";
-        }
-
-        if (value.Length == 0 || value.Length > charsMax || value.Any(char.IsControl))
-        {
-            Refuse(key, $"1 to {charsMax} printable characters", Shown(value));
-            return "";
-        }
-
-        return value;
-    }
-
-    /// <summary>A name: letters, digits, dots, dashes and underscores.</summary>
-    internal string Name(string key)
-    {
-        string name = Text(key, Limits.NameCharsMax);
+        string name = Text(setting.Key, Limits.NameCharsMax);
         if (name.Any(letter => !char.IsAsciiLetterOrDigit(letter) && !"._-".Contains(letter)))
         {
-            Refuse(key, "letters, digits, dots, dashes and underscores", Shown(name));
+            Refuse(setting.Key, NameSetting.Letters, Shown(name));
         }
 
         return name;
     }
 
     /// <summary>A full path; relative ones start at the file's folder.</summary>
-    internal string Folders(string key)
+    internal string FullPath(PathSetting setting)
     {
-        string path = Text(key, 4096);
+        string path = Text(setting.Key, PathCharsMax);
         return path.Length == 0 ? "" : Path.GetFullPath(path, Folder);
     }
 
     /// <summary>A full path, or null when the key is not there.</summary>
-    internal string? OptionalPath(string key)
+    internal string? OptionalPath(PathSetting setting) =>
+        IsThere(setting) && FullPath(setting) is { Length: > 0 } path ? path : null;
+
+    /// <summary>A 64-bit number.</summary>
+    internal ulong Hex(HexSetting setting) => Hex((Setting)setting);
+
+    /// <summary>An address of a page.</summary>
+    internal ulong PageAddress(PageSetting setting)
     {
-        if (root[key] is null && !root.GetSection(key).GetChildren().Any())
-        {
-            known.Add(key);
-            return null;
-        }
-
-        return Folders(key) is { Length: > 0 } path ? path : null;
-    }
-
-    /// <summary>A 64-bit number in hexadecimal, with or without 0x; not 0.</summary>
-    internal ulong Hex(string key)
-    {
-        const string Expected = "1 to 16 hexadecimal digits, not all 0";
-        if (Raw(key, Expected) is not { } value)
-        {
-            return 0;
-        }
-
-        string digits = value.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
-            ? value[2..] : value;
-        bool good = ulong.TryParse(
-            digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong id);
-        if (!good || id == 0)
-        {
-            Refuse(key, Expected, Shown(value));
-        }
-
-        return id;
-    }
-
-    /// <summary>An address of a page in memory: hexadecimal, a multiple of 4,096, not 0.</summary>
-    internal ulong PageAddress(string key)
-    {
-        ulong address = Hex(key);
+        ulong address = Hex(setting);
         if (address % Size.Page != 0)
         {
-            Refuse(key, $"a multiple of {Size.Page}", $"0x{address:x}");
+            Refuse(setting.Key, setting.Expected, $"0x{address:x}");
         }
 
         return address;
     }
 
     /// <summary>A port number of the transport.</summary>
-    internal uint Port(string key)
+    internal uint Port(PortSetting setting)
     {
-        const string Expected = "a whole number from 1 to 4294967295";
-        if (Raw(key, Expected) is not { } value)
+        if (Raw(setting) is not { } value)
         {
             return 0;
         }
@@ -119,109 +83,131 @@ internal sealed class SettingsReader(IConfigurationRoot root, string source, str
             value, NumberStyles.None, CultureInfo.InvariantCulture, out uint port);
         if (!good || port == 0)
         {
-            Refuse(key, Expected, Shown(value));
+            Refuse(setting.Key, setting.Expected, Shown(value));
         }
 
         return port;
     }
 
-    /// <summary>A whole number between two others.</summary>
-    internal int Number(string key, int least, int most, int whenAbsent)
+    /// <summary>Where to listen; null for nowhere, or when it is no good.</summary>
+    internal IPEndPoint? EndPoint(EndPointSetting setting)
     {
-        string expected = $"a whole number from {least} to {most}";
-        string? value = Raw(key, expected, $"{whenAbsent}");
-        bool good = int.TryParse(
-            value, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
-            && number >= least && number <= most;
-        if (!good && value is not null)
+        if (Raw(setting) is not { } value || value == setting.Default)
         {
-            Refuse(key, expected, Shown(value));
+            return null;
         }
 
-        return good ? number : whenAbsent;
+        if (IPEndPoint.TryParse(value, out IPEndPoint? address) && address.Port > 0)
+        {
+            return address;
+        }
+
+        Refuse(setting.Key, setting.Expected, Shown(value));
+        return null;
+    }
+
+    /// <summary>A whole number.</summary>
+    internal int Number(NumberSetting setting)
+    {
+        if (Raw(setting) is not { } value)
+        {
+            return setting.Usual;
+        }
+
+        bool good = int.TryParse(
+            value, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && number >= setting.Least && number <= setting.Most;
+        if (!good)
+        {
+            Refuse(setting.Key, setting.Expected, Shown(value));
+        }
+
+        return good ? number : setting.Usual;
     }
 
     /// <summary>true or false.</summary>
-    internal bool Flag(string key, bool whenAbsent)
+    internal bool Flag(FlagSetting setting)
     {
-        const string Expected = "true or false";
-        string? value = Raw(key, Expected, $"{whenAbsent}");
-        bool good = bool.TryParse(value, out bool flag);
-        if (!good && value is not null)
+        if (Raw(setting) is not { } value)
         {
-            Refuse(key, Expected, Shown(value));
+            return setting.Usual;
         }
 
-        return good ? flag : whenAbsent;
+        bool good = bool.TryParse(value, out bool flag);
+        if (!good)
+        {
+            Refuse(setting.Key, setting.Expected, Shown(value));
+        }
+
+        return good ? flag : setting.Usual;
     }
 
     /// <summary>A GUID.</summary>
-    internal Guid Id(string key)
+    internal Guid Id(IdSetting setting)
     {
-        const string Expected = "a GUID that is not all 0";
-        if (Raw(key, Expected) is not { } value)
+        if (Raw(setting) is not { } value)
         {
             return default;
         }
 
         if (!Guid.TryParse(value, out Guid id) || id == Guid.Empty)
         {
-            Refuse(key, Expected, Shown(value));
+            Refuse(setting.Key, setting.Expected, Shown(value));
         }
 
         return id;
     }
 
-    /// <summary>One of an enumeration's names, in lower case.</summary>
-    internal TChoice Choice<TChoice>(string key, TChoice whenAbsent)
+    /// <summary>One of an enumeration's names.</summary>
+    internal TChoice Choice<TChoice>(ChoiceSetting<TChoice> setting)
         where TChoice : struct, Enum
     {
-        string[] names = Enum.GetNames<TChoice>();
-        string expected = string.Join(" or ", names.Select(name => name.ToLowerInvariant()));
-        string? value = Raw(key, expected, whenAbsent.ToString());
-        string? name = names.FirstOrDefault(
-            name => name.Equals(value, StringComparison.OrdinalIgnoreCase));
-        if (value is not null && name is null)
+        if (Raw(setting) is not { } value)
         {
-            Refuse(key, expected, Shown(value));
+            return setting.Usual;
         }
 
-        return name is null ? whenAbsent : Enum.Parse<TChoice>(name);
+        string? name = Enum.GetNames<TChoice>().FirstOrDefault(
+            name => name.Equals(value, StringComparison.OrdinalIgnoreCase));
+        if (name is null)
+        {
+            Refuse(setting.Key, setting.Expected, Shown(value));
+        }
+
+        return name is null ? setting.Usual : Enum.Parse<TChoice>(name);
     }
 
     /// <summary>A list of texts; null when the key is not there.</summary>
-    internal IReadOnlyList<string>? Texts(string key, int countMax)
+    internal IReadOnlyList<string>? Texts(ListSetting setting)
     {
-        IConfigurationSection section = root.GetSection(key);
-        known.Add(key);
+        IConfigurationSection section = root.GetSection(setting.Key);
+        known.Add(setting.Key);
         if (!section.Exists() && section.Value is null)
         {
             return null;
         }
 
         IConfigurationSection[] items = [.. section.GetChildren()];
-        if (section.Value is { Length: > 0 } || items.Length > countMax)
+        if (section.Value is { Length: > 0 } || items.Length > setting.CountMax)
         {
-            Refuse(key, $"a list of at most {countMax}", section.Value ?? $"{items.Length}");
+            Refuse(setting.Key, setting.Expected, section.Value ?? $"{items.Length}");
         }
 
-        return [.. items.Select(item => Text(item.Path, 4096))];
+        return [.. items.Select(item => Text(item.Path, PathCharsMax))];
     }
 
     /// <summary>Texts by name, for a plugin to check.</summary>
-    internal IReadOnlyDictionary<string, string> Options(string key)
-    {
-        Free(key);
-        return root.GetSection(key).GetChildren().ToDictionary(
-            child => child.Key, child => Text(child.Path, 4096), StringComparer.OrdinalIgnoreCase);
-    }
+    internal IReadOnlyDictionary<string, string> Options(GroupSetting setting) =>
+        Free(setting).GetChildren().ToDictionary(
+            child => child.Key, child => Text(child.Path, PathCharsMax),
+            StringComparer.OrdinalIgnoreCase);
 
     /// <summary>A part that somebody else checks.</summary>
-    internal IConfiguration Free(string key)
+    internal IConfigurationSection Free(GroupSetting setting)
     {
-        free.Add(key + ConfigurationPath.KeyDelimiter);
-        known.Add(key);
-        return root.GetSection(key);
+        free.Add(setting.Key + ConfigurationPath.KeyDelimiter);
+        known.Add(setting.Key);
+        return root.GetSection(setting.Key);
     }
 
     /// <summary>Refuses what nobody asked for; call last.</summary>
@@ -237,7 +223,7 @@ internal sealed class SettingsReader(IConfigurationRoot root, string source, str
             bool isGroup = isEmpty && root.GetSection(key).GetChildren().Any();
             if (!isKnown && !isGroup)
             {
-                Refuse(key, "a key that docs/OPERATIONS.md lists", Nearest(key));
+                Refuse(key, "a key that docs/CONFIGURATION.md lists", Nearest(key));
             }
         }
     }
@@ -268,7 +254,51 @@ internal sealed class SettingsReader(IConfigurationRoot root, string source, str
         return same is null ? "an unknown key" : $"an unknown key; {same} is one";
     }
 
-    private string? Raw(string key, string expected, string? whenAbsent = null)
+    private string Text(string key, int charsMax)
+    {
+        if (Raw(key, "a text", isNeeded: true) is not { } value)
+        {
+            return "";
+        }
+
+        if (value.Length == 0 || value.Length > charsMax || value.Any(char.IsControl))
+        {
+            Refuse(key, $"1 to {charsMax} printable characters", Shown(value));
+            return "";
+        }
+
+        return value;
+    }
+
+    private ulong Hex(Setting setting)
+    {
+        if (Raw(setting) is not { } value)
+        {
+            return 0;
+        }
+
+        string digits = value.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+            ? value[2..] : value;
+        bool good = ulong.TryParse(
+            digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong id);
+        if (!good || id == 0)
+        {
+            Refuse(setting.Key, setting.Expected, Shown(value));
+        }
+
+        return id;
+    }
+
+    private bool IsThere(Setting setting)
+    {
+        known.Add(setting.Key);
+        return root[setting.Key] is not null || root.GetSection(setting.Key).GetChildren().Any();
+    }
+
+    private string? Raw(Setting setting) =>
+        Raw(setting.Key, setting.Expected, isNeeded: setting.Default is null);
+
+    private string? Raw(string key, string expected, bool isNeeded)
     {
         known.Add(key);
         IConfigurationSection section = root.GetSection(key);
@@ -278,12 +308,12 @@ internal sealed class SettingsReader(IConfigurationRoot root, string source, str
             return null;
         }
 
-        if (section.Value is null && whenAbsent is null)
+        if (section.Value is null && isNeeded)
         {
             Refuse(key, expected, "nothing");
         }
 
-        return section.Value ?? whenAbsent;
+        return section.Value;
     }
 
     private string SourceOf(string key)

@@ -15,15 +15,24 @@ internal static class ConfigurationCheck
     /// <param name="settings">What was read.</param>
     /// <param name="log">Hears of what costs no more than a plugin that is installed.</param>
     /// <param name="wanted">Ids of what would be loaded, the transport first.</param>
+    /// <param name="unused">
+    /// Ids with settings and without a plugin, which may be installed later or be a slip.
+    /// </param>
     internal static IReadOnlyList<Refusal> Of(
-        NodeSettings settings, ILogger log, out IReadOnlyList<string> wanted)
+        NodeSettings settings, ILogger log, out IReadOnlyList<string> wanted,
+        out IReadOnlyList<string> unused)
     {
         List<Refusal> refusals = [];
         IReadOnlyList<PluginCandidate> found =
             PluginSource.Look([], settings.Plugins, log).Find(transportsAlone: false);
         if (TransportLoading.Choose(
             settings.Transport.Name, found, settings.Plugins.Directories, out Refusal? none)
-            is null)
+            is { } transport)
+        {
+            refusals.AddRange(
+                TransportLoading.CheckOptions(transport, settings.Transport.Options));
+        }
+        else
         {
             refusals.Add(none!);
         }
@@ -42,10 +51,17 @@ internal static class ConfigurationCheck
         PluginManifest[] those = [.. ids.Where(good.ContainsKey).Select(id => good[id])];
         refusals.AddRange(those.SelectMany(manifest => SettingsCheck.Of(
             manifest.Settings, settings.Plugins.Settings.GetSection(manifest.Id))));
+        if (settings.Machine.Image is { } machine)
+        {
+            refusals.AddRange(SettingsCheck.Of(MachineSchema.Schema, machine));
+        }
+
         Dictionary<string, Refusal> unmet = [];
         _ = PluginOrder.Of(those, unmet);
         refusals.AddRange(unmet.Values);
         wanted = [settings.Transport.Name, .. ids];
+        unused = [.. settings.Plugins.Settings.GetChildren().Select(static child => child.Key)
+            .Except(found.Select(static one => one.Name), StringComparer.OrdinalIgnoreCase)];
         return refusals;
     }
 

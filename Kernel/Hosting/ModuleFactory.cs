@@ -33,8 +33,10 @@ internal sealed class ModuleFactory(
     {
         try
         {
-            if (SettingsCheck.Of(module.Manifest!.Settings, SettingsOf(module))
-                is [{ } wrong, ..])
+            // Of a transport the manifest says what its options are, which TransportLoading has.
+            if (module.Kind != PluginKind.Transport
+                && SettingsCheck.Of(module.Manifest!.Settings, SettingsOf(module))
+                    is [{ } wrong, ..])
             {
                 return wrong;
             }

@@ -366,7 +366,8 @@ public sealed class Node : IAsyncDisposable
     private async Task<Module> LoadTransportAsync(IReadOnlyList<PluginCandidate> found)
     {
         (Module transport, ITransportProvider _) = await TransportLoading.LoadAsync(
-            settings.Transport.Name, found, settings.Plugins.Directories, factory, Panic);
+            settings.Transport.Name, found, settings.Plugins.Directories,
+            settings.Transport.Options, factory, Panic);
         transport.Advance(ModuleState.Running);
         return transport;
     }

@@ -1,7 +1,10 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Transports;
+using StorageOs.Kernel.Configuration;
+using StorageOs.Kernel.Hosting.Schema;
 
 namespace StorageOs.Kernel.Hosting;
 
@@ -12,6 +15,7 @@ internal static class TransportLoading
     /// <param name="name">Id in the transport's manifest.</param>
     /// <param name="found">What there is.</param>
     /// <param name="directories">Where that was found, for people.</param>
+    /// <param name="options">What it will be opened with; null when it is not to say yet.</param>
     /// <param name="factory">Makes modules.</param>
     /// <param name="fault">What to do when a callback of it throws later.</param>
     /// <exception cref="RefusedException">There is none of that id, or it is no good.</exception>
@@ -19,11 +23,18 @@ internal static class TransportLoading
         string name,
         IReadOnlyList<PluginCandidate> found,
         IReadOnlyList<string> directories,
+        IReadOnlyDictionary<string, string>? options,
         ModuleFactory factory,
         Action<Module, Exception> fault)
     {
         PluginManifest manifest = Choose(name, found, directories, out Refusal? none)
             ?? throw new RefusedException(none!);
+        if (options is not null
+            && CheckOptions(manifest, options) is [{ } wrong, ..])
+        {
+            throw new RefusedException(wrong);
+        }
+
         Module transport = new(manifest.Id, PluginKind.Transport, manifest);
         if (await factory.MakeAsync(transport, fault) is { } refusal)
         {
@@ -35,6 +46,17 @@ internal static class TransportLoading
             transport.Services!.GetService<ITransportProvider>()
                 ?? throw new RefusedException(new Refusal(
                     $"plugin {name}", "an ITransportProvider among its services", "none")));
+    }
+
+    /// <summary>What of its options does not fit what its manifest says of them.</summary>
+    internal static IReadOnlyList<Refusal> CheckOptions(
+        PluginManifest manifest, IReadOnlyDictionary<string, string> options)
+    {
+        string key = NodeKeys.TransportOptions.Key;
+        return SettingsCheck.Of(manifest.Settings, new ConfigurationBuilder()
+            .AddInMemoryCollection(options.Select(option => KeyValuePair.Create(
+                ConfigurationPath.Combine(key, option.Key), (string?)option.Value)))
+            .Build().GetSection(key));
     }
 
     /// <summary>The manifest of the one of that id; null, and why, when it is no good.</summary>

@@ -112,14 +112,12 @@ internal sealed record VerbsOptions(
             $"{Limits.AckTimeoutMin} to {Limits.AckTimeoutMax}: 4.096 µs times two to this power",
             $"'{text}'"));
 
-    private static bool ParsePersistent(string? text) => text switch
-    {
-        null or "false" => false,
-        "true" => true,
-        _ => throw new RefusedException(new Refusal(
+    // A configuration's true arrives as True.
+    private static bool ParsePersistent(string? text) =>
+        text is not null && (bool.TryParse(text, out bool persistent) ? persistent
+        : throw new RefusedException(new Refusal(
             $"transport option {PersistentOption}",
             "true, when the backing paths of both nodes are persistent memory and what its "
                 + "memory controller has taken survives a power loss; or false",
-            $"'{text}'")),
-    };
+            $"'{text}'")));
 }

@@ -75,7 +75,7 @@ public sealed class ConfigurationVersionTests : IDisposable
             folder.Configuration(lines), [], out NodeSettings? settings));
         string[] found =
         [
-            .. ConfigurationCheck.Of(settings!, NullLogger.Instance, out _)
+            .. ConfigurationCheck.Of(settings!, NullLogger.Instance, out _, out _)
                 .Select(static refusal => $"{refusal}"),
         ];
         Assert.Equal(3, found.Length);

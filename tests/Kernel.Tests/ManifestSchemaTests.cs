@@ -23,7 +23,9 @@ public sealed class ManifestSchemaTests : IDisposable
           "limits": { "memory": "64M", "ports": 2, "posts": 9, "logLines": 9 },
           "settings": { "type": "object", "required": ["a"], "additionalProperties": false,
             "properties": { "a": { "type": "integer", "minimum": 1, "maximum": 3, "default": 2 },
-              "b": { "type": "array", "items": { "type": "string", "enum": ["x"] } } } },
+              "b": { "type": "array", "items": { "type": "string", "enum": ["x"] } },
+              "e": { "type": ["string", "array"], "minItems": 1, "maxItems": 2, "pattern": "^c" },
+              "f": { "type": "number", "multipleOf": 0.5 } } },
           "files": { "good.dll":
             "0000000000000000000000000000000000000000000000000000000000000000" }
         }
@@ -75,6 +77,10 @@ public sealed class ManifestSchemaTests : IDisposable
             File.WriteAllText(folder.File($"{manifest["assembly"]}"), "");
             Assert.True(IsValid(text), $"{path} does not fit the schema");
             Assert.True(Read(text) is [], $"{path}: {string.Join("; ", Read(text))}");
+            if ($"{manifest["contracts"]!["min"]}" == "0.1")
+            {
+                RequireOldKeywords(path, manifest);
+            }
         }
     }
 
@@ -122,6 +128,14 @@ public sealed class ManifestSchemaTests : IDisposable
     [InlineData("\"minimum\": 1", "\"least\": 1")]
     [InlineData("\"minimum\": 1", "\"minimum\": \"1\"")]
     [InlineData("{ \"type\": \"object\"", "{ \"type\": \"array\"")]
+    [InlineData("[\"string\", \"array\"]", "[]")]
+    [InlineData("[\"string\", \"array\"]", "[\"string\", \"string\"]")]
+    [InlineData("[\"string\", \"array\"]", "[\"string\", \"null\"]")]
+    [InlineData("\"minItems\": 1", "\"minItems\": -1")]
+    [InlineData("\"maxItems\": 2", "\"maxItems\": \"2\"")]
+    [InlineData("\"maxItems\": 2", "\"maxItems\": 2147483648")]
+    [InlineData("\"pattern\": \"^c\"", "\"pattern\": 5")]
+    [InlineData("0.5", "0")]
     [InlineData("[\"x\"]", "[]")]
     [InlineData("[\"x\"]", "[[]]")]
     [InlineData("00\"", "0\"")]
@@ -143,6 +157,9 @@ public sealed class ManifestSchemaTests : IDisposable
     [InlineData("\"good.dll\":", "\"plugin.json\":", "", "")]
     [InlineData("\"maximum\": 3", "\"maximum\": 0", "", "")]
     [InlineData("\"default\": 2", "\"default\": 4", "", "")]
+    [InlineData("\"maxItems\": 2", "\"maxItems\": 0", "", "")]
+    [InlineData("\"^c\"", "\"(\"", "", "")]
+    [InlineData("\"^c\"", "\"(?=c)c\"", "", "")] // It could take for ever.
     [InlineData("[\"a\"]", "[\"c\"]", "", "")]
     [InlineData("\"id\":", "\"id\": \"twice\", \"id\":", "", "")]
     public void What_the_schema_cannot_say_the_reader_refuses(
@@ -156,6 +173,20 @@ public sealed class ManifestSchemaTests : IDisposable
 
         Assert.NotEqual(Good, manifest);
         Assert.NotEmpty(Read(manifest));
+    }
+
+    /// <summary>
+    /// A kernel of 0.1 refuses a manifest with other keywords, and a transport by what its options
+    /// need, which it looks for elsewhere.
+    /// </summary>
+    private static void RequireOldKeywords(string path, JsonNode manifest)
+    {
+        string settings = manifest["settings"]?.ToJsonString() ?? "";
+        Assert.All(
+            (string[])["minItems", "maxItems", "multipleOf", "pattern", "type\":["],
+            keyword => Assert.False(settings.Contains($"\"{keyword}"), $"{path}: {keyword}"));
+        Assert.False(
+            $"{manifest["kind"]}" == "transport" && settings.Contains("\"required\""), path);
     }
 
     private static bool IsValid(string manifest)

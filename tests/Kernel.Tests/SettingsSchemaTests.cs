@@ -23,7 +23,13 @@ public sealed class SettingsSchemaTests
               "type": "array",
               "items": { "type": "object", "required": ["port"],
                          "properties": { "port": { "type": "integer" } } }
-            }
+            },
+            "size": { "type": "integer", "minimum": 0, "multipleOf": 512, "description": "of it" },
+            "path": { "type": "string", "pattern": "^/[a-z/]*$" },
+            "ways": { "type": ["string", "array"], "minItems": 1, "maxItems": 2,
+                      "items": { "type": "string", "pattern": "a" } },
+            "mixed": { "type": ["boolean", "integer", "object"], "maximum": 9,
+                       "properties": { "x": { "type": "boolean" } } }
           }
         }
         """;
@@ -34,6 +40,10 @@ public sealed class SettingsSchemaTests
     [InlineData("""{ "name": "a", "count": "9", "share": "-1e2", "on": "False" }""")]
     [InlineData("""{ "NAME": "a", "any": { "x": { "y": 1 } }, "list": [ { "port": 1 } ] }""")]
     [InlineData("""{ "name": "a", "list": [ { "port": 1, "more": 1 } ] }""")]
+    [InlineData("""{ "name": "a", "size": 0, "path": "/a/b", "ways": "b" }""")]
+    [InlineData("""{ "name": "a", "size": 1024, "ways": [ "ab", "ba" ], "mixed": true }""")]
+    [InlineData("""{ "name": "a", "list": [ ], "mixed": 9 }""")]
+    [InlineData("""{ "name": "a", "mixed": { "x": true } }""")]
     public void What_fits_passes_whatever_it_was_written_as(string settings) =>
         Assert.Empty(Check(settings));
 
@@ -50,6 +60,15 @@ public sealed class SettingsSchemaTests
     [InlineData("""{ "name": "a", "list": 1 }""", "list", "a list", "\"1\"")]
     [InlineData("""{ "name": "a", "list": { "a": 1 } }""", "list:a", "an item", "a key")]
     [InlineData("""{ "name": "a", "list": [ { } , { "x": 1 } ] }""", "list:1:port", "whole", "no")]
+    [InlineData("""{ "name": "a", "size": 513 }""", "size", "0, a multiple of 512", "\"513\"")]
+    [InlineData("""{ "name": "a", "size": -512 }""", "size", "of at least 0", "\"-512\"")]
+    [InlineData("""{ "name": "a", "path": "a/b" }""", "path", "that fits ^/[a-z/]*$", "\"a/b\"")]
+    [InlineData("""{ "name": "a", "path": "/a\n" }""", "path", "that fits", "/a")]
+    [InlineData("""{ "name": "a", "ways": ["a","a","a"] }""", "ways", "a list of 1 to 2", "3")]
+    [InlineData("""{ "name": "a", "ways": ["b"] }""", "ways:0", "a text that fits a", "\"b\"")]
+    [InlineData("""{ "name": "a", "ways": { "x": "a" } }""", "ways:x", "an item", "a key")]
+    [InlineData("""{ "name": "a", "mixed": 10 }""", "mixed", "or a whole number", "\"10\"")]
+    [InlineData("""{ "name": "a", "mixed": { "x": 1 } }""", "mixed:x", "true or false", "\"1\"")]
     public void What_does_not_fit_is_refused_by_its_key(
         string settings, string key, string expected, string found)
     {
@@ -60,8 +79,20 @@ public sealed class SettingsSchemaTests
         Assert.Contains(found, refusal.Actual, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_refusal_says_what_the_key_is_for() => Assert.Equal(
+        "correct it there: of it", Check("""{ "name": "a", "size": 1 }""")[0].Remedy);
+
     [Theory]
     [InlineData("""{ "type": "array" }""", "settings:type")]
+    [InlineData("""{ "type": ["object", "array"] }""", "settings:type")]
+    [InlineData("""{ "type": "object", "description": 1 }""", "settings:description")]
+    [InlineData(
+        """{ "type": "object", "properties": { "a": { "type": "string", "pattern": "[" } } }""",
+        "settings:a:pattern")]
+    [InlineData(
+        """{ "type": "object", "properties": { "a": { "type": "number", "multipleOf": 0 } } }""",
+        "settings:a:multipleOf")]
     [InlineData("""{ }""", "settings:type")]
     [InlineData("""[ ]""", "settings")]
     [InlineData("""{ "type": "object", "oneOf": [] }""", "settings:oneOf")]

@@ -111,7 +111,7 @@ public sealed class PackageTests : IDisposable
         (int code, string said) = root.Run("dpkg", "-i", "/root/newer.deb");
         Assert.NotEqual(0, code);
         Assert.Contains(
-            $"{Config}, key node:persistance: expected a key that docs/OPERATIONS.md lists, found "
+            $"{Config}, key node:persistance: expected a key that docs/CONFIGURATION.md lists, found "
             + "an unknown key", said);
         Assert.Contains("9.0.0 is unpacked but not in use, and what runs goes on", said);
         Assert.Equal(pid, root.Must("cat", "/run/node.pid"));

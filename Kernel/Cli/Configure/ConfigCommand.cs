@@ -10,14 +10,15 @@ using StorageOs.Kernel.Logs;
 namespace StorageOs.Kernel.Cli.Configure;
 
 /// <summary>
-/// <c>config</c>: makes the files of a new pair, says whether a node would boot with one, and
-/// brings one of an older version into today's form. Packages ask it before they restart a node.
+/// <c>config</c>: makes the files of a new pair, says what keys mean and whether a node would boot
+/// with a file, and brings one of an older version into today's form. Packages ask it before they
+/// restart a node.
 /// </summary>
 internal static class ConfigCommand
 {
     internal static Command Make() => new("config", "A node's configuration file.")
     {
-        InitCommand.Make(), Check(), Migrate(),
+        InitCommand.Make(), Check(), Migrate(), ConfigExplain.Make(),
     };
 
     private static Command Check()
@@ -64,7 +65,8 @@ internal static class ConfigCommand
         using ILoggerFactory logs = NodeLogs.Make(
             new LogSettings(), settings.Node.Name, toError: true);
         refusals = ConfigurationCheck.Of(
-            settings, logs.CreateLogger("check"), out IReadOnlyList<string> wanted);
+            settings, logs.CreateLogger("check"), out IReadOnlyList<string> wanted,
+            out IReadOnlyList<string> unused);
         if (refusals.Count > 0)
         {
             return output.Fail(refusals);
@@ -79,7 +81,13 @@ internal static class ConfigCommand
                 ["node"] = settings.Node.Name,
                 ["version"] = ConfigurationVersion.Of(File.ReadAllText(file)),
                 ["plugins"] = new JsonArray([.. wanted.Select(static id => (JsonNode)id)]),
+                ["unused"] = new JsonArray([.. unused.Select(static id => (JsonNode)id)]),
             });
+        }
+
+        foreach (string id in unused)
+        {
+            output.Say($"plugins:settings:{id} is of no plugin that is there");
         }
 
         output.Say($"{file} is good: node {settings.Node.Name} would load "

@@ -94,8 +94,8 @@ internal sealed class PairFiles(IReadOnlyDictionary<string, string> answers)
         string name = first ? NameA : NameB;
         StringBuilder text = new();
         _ = text.Append(CultureInfo.InvariantCulture,
-            $"// Node {name} of a pair, as storageos config init wrote it; docs/OPERATIONS.md")
-            .Append(" lists all keys.\n");
+            $"// Node {name} of a pair, as storageos config init wrote it; docs/CONFIGURATION.md")
+            .Append(" and storageos config explain have all keys.\n");
         foreach (string line in Configuration(first).ToJsonString(Indented).Split('\n'))
         {
             string? key = Comments.Keys.FirstOrDefault(

@@ -33,7 +33,8 @@ internal sealed class LoadedTransport : IAsyncDisposable
         try
         {
             (Module module, ITransportProvider provider) = await TransportLoading.LoadAsync(
-                name, PluginCatalog.Find(directories), directories, Factory(reactors),
+                name, PluginCatalog.Find(directories), directories, options: null,
+                Factory(reactors),
                 (_, fault) => throw new InvalidOperationException($"transport {name}", fault));
             return new(reactors, module, provider);
         }

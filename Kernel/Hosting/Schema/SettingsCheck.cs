@@ -24,52 +24,67 @@ internal static class SettingsCheck
     /// <summary>What would have been expected of a scalar; null when it is good.</summary>
     internal static string? ScalarProblem(SettingsSchema schema, string? text)
     {
-        if (schema.Type is SettingType.Object or SettingType.Array)
+        SettingType[] scalars = [.. schema.Types.Where(IsScalar)];
+        if (scalars.Length == 0)
         {
-            return text is null ? null : Expected(schema);
+            return text is null ? null : SettingsWords.Expected(schema);
         }
 
-        bool good = text is not null && schema.Type switch
-        {
-            SettingType.Boolean => bool.TryParse(text, out _),
-            SettingType.Integer => long.TryParse(
-                text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole)
-                && InRange(schema, whole),
-            SettingType.Number => decimal.TryParse(
-                text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal number)
-                && InRange(schema, number),
-            _ => true,
-        };
         bool listed = schema.Values.Count == 0 || schema.Values.Contains(
-            text, schema.Type == SettingType.Boolean
+            text, schema.Is(SettingType.Boolean)
                 ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal);
-        return good && listed ? null : Expected(schema);
+        return text is not null && listed && scalars.Any(type => Fits(schema, type, text))
+            ? null : SettingsWords.Expected(schema);
     }
+
+    private static bool IsScalar(SettingType type) =>
+        type is not (SettingType.Object or SettingType.Array);
+
+    private static bool Fits(SettingsSchema schema, SettingType type, string text) => type switch
+    {
+        SettingType.Boolean => bool.TryParse(text, out _),
+        SettingType.Integer => long.TryParse(
+            text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole)
+            && InRange(schema, whole),
+        SettingType.Number => decimal.TryParse(
+            text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal number)
+            && InRange(schema, number),
+        _ => schema.Pattern?.IsMatch(text) != false,
+    };
 
     private static void Check(
         SettingsSchema schema, IConfigurationSection section, List<Refusal> refusals)
     {
         IConfigurationSection[] children = [.. section.GetChildren()];
-        bool isGroup = schema.Type is SettingType.Object or SettingType.Array;
-        if (isGroup && section.Value is { Length: > 0 } text)
+        bool isGroup = schema.Types.Any(static type => !IsScalar(type));
+        // An empty list or group comes as a key without a value.
+        bool isEmpty = string.IsNullOrEmpty(section.Value) && !schema.Types.Any(IsScalar);
+        if (isGroup && (children.Length > 0 || isEmpty))
         {
-            refusals.Add(RefusalOf(section.Path, Expected(schema), $"\"{text}\""));
-        }
-        else if (schema.Type == SettingType.Object)
-        {
-            CheckMembers(schema, section, children, refusals);
-        }
-        else if (schema.Type == SettingType.Array)
-        {
-            CheckItems(schema, children, refusals);
+            CheckGroup(schema, section, children, refusals);
         }
         else if (children.Length > 0)
         {
-            refusals.Add(RefusalOf(section.Path, Expected(schema), "a group of keys or a list"));
+            Refuse(schema, section, "a group of keys or a list", refusals);
         }
-        else if (ScalarProblem(schema, section.Value) is { } expected)
+        else if (ScalarProblem(schema, section.Value) is not null)
         {
-            refusals.Add(RefusalOf(section.Path, expected, $"\"{section.Value}\""));
+            Refuse(schema, section, $"\"{section.Value}\"", refusals);
+        }
+    }
+
+    private static void CheckGroup(
+        SettingsSchema schema, IConfigurationSection section, IConfigurationSection[] children,
+        List<Refusal> refusals)
+    {
+        if (schema.Is(SettingType.Object)
+            && (!schema.Is(SettingType.Array) || !children.All(IsItem)))
+        {
+            CheckMembers(schema, section, children, refusals);
+        }
+        else
+        {
+            CheckItems(schema, section, children, refusals);
         }
     }
 
@@ -82,7 +97,7 @@ internal static class SettingsCheck
             IConfigurationSection member = section.GetSection(name);
             if (member.Value is null && !member.GetChildren().Any())
             {
-                refusals.Add(RefusalOf(member.Path, Expected(schema.Properties[name]), "nothing"));
+                Refuse(schema.Properties[name], member, "nothing", refusals);
             }
         }
 
@@ -98,19 +113,27 @@ internal static class SettingsCheck
             else if (!schema.AdditionalProperties)
             {
                 string known = string.Join(", ", schema.Properties.Keys);
-                refusals.Add(RefusalOf(child.Path, $"one of {known}", "an unknown key"));
+                refusals.Add(RefusalOf(
+                    child, schema.Properties.Count == 0 ? "no key" : $"one of {known}",
+                    "an unknown key"));
             }
         }
     }
 
     private static void CheckItems(
-        SettingsSchema schema, IConfigurationSection[] children, List<Refusal> refusals)
+        SettingsSchema schema, IConfigurationSection section, IConfigurationSection[] children,
+        List<Refusal> refusals)
     {
+        if (children.Length < schema.MinItems || children.Length > schema.MaxItems)
+        {
+            Refuse(schema, section, $"{children.Length}", refusals);
+        }
+
         foreach (IConfigurationSection child in children)
         {
-            if (!int.TryParse(child.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            if (!IsItem(child))
             {
-                refusals.Add(RefusalOf(child.Path, "an item of a list", "a key of a group"));
+                refusals.Add(RefusalOf(child, "an item of a list", "a key of a group"));
             }
             else if (schema.Items is { } items)
             {
@@ -119,36 +142,24 @@ internal static class SettingsCheck
         }
     }
 
+    private static bool IsItem(IConfigurationSection child) =>
+        int.TryParse(child.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _);
+
     private static bool InRange(SettingsSchema schema, decimal value) =>
         value >= (schema.Minimum ?? decimal.MinValue)
-        && value <= (schema.Maximum ?? decimal.MaxValue);
+        && value <= (schema.Maximum ?? decimal.MaxValue)
+        && (schema.MultipleOf is not { } unit || value % unit == 0);
 
-    private static string Expected(SettingsSchema schema)
-    {
-        if (schema.Values.Count > 0)
-        {
-            return $"one of {string.Join(", ", schema.Values)}";
-        }
+    private static void Refuse(
+        SettingsSchema schema, IConfigurationSection section, string actual,
+        List<Refusal> refusals) => refusals.Add(
+            RefusalOf(section, SettingsWords.Expected(schema), actual, schema.Description));
 
-        string kind = schema.Type switch
-        {
-            SettingType.Object => "a group of keys",
-            SettingType.Array => "a list",
-            SettingType.Integer => "a whole number",
-            SettingType.Number => "a number",
-            SettingType.Boolean => "true or false",
-            _ => "a text",
-        };
-        return (schema.Minimum, schema.Maximum) switch
-        {
-            ({ } least, { } most) => $"{kind} from {least} to {most}",
-            ({ } least, null) => $"{kind} of at least {least}",
-            (null, { } most) => $"{kind} of at most {most}",
-            _ => kind,
-        };
-    }
-
-    private static Refusal RefusalOf(string path, string expected, string actual) => new(
-        $"configuration, key {path}", expected, actual,
-        "correct it there; the plugin's manifest says what it takes under \"settings\"");
+    private static Refusal RefusalOf(
+        IConfigurationSection section, string expected, string actual, string description = "") =>
+        new(
+            $"configuration, key {section.Path}", expected, actual,
+            description.Length > 0
+                ? $"correct it there: {description}"
+                : "correct it there; the plugin's manifest says what it takes under \"settings\"");
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace StorageOs.Kernel.Hosting.Schema;
 
@@ -14,7 +15,7 @@ internal sealed class SettingsSchemaReader(Action<string, string, string> refuse
     private static readonly string[] Keywords =
     [
         "type", "description", "properties", "required", "additionalProperties", "items",
-        "minimum", "maximum", "enum", "default",
+        "minItems", "maxItems", "minimum", "maximum", "multipleOf", "pattern", "enum", "default",
     ];
 
     /// <summary>Reads the schema of a plugin's whole settings, which are an object.</summary>
@@ -22,8 +23,8 @@ internal sealed class SettingsSchemaReader(Action<string, string, string> refuse
     {
         SettingsSchema schema = Read(element, key, depth: 0);
         Require(
-            schema.Type == SettingType.Object, $"{key}:type", "\"object\"",
-            Name(schema.Type));
+            schema.Types is [SettingType.Object], $"{key}:type", "\"object\"",
+            string.Join(", ", schema.Types.Select(Name)));
         return schema;
     }
 
@@ -43,15 +44,23 @@ internal sealed class SettingsSchemaReader(Action<string, string, string> refuse
                 $"one of {string.Join(", ", Keywords)}", "another keyword");
         }
 
-        SettingsSchema schema = new(TypeOf(element, key))
+        SettingsSchema schema = new(Types(element, key))
         {
+            Description = Description(element, key),
+            Default = element.TryGetProperty("default", out JsonElement usual)
+                ? TextOf(usual) : null,
             Properties = Properties(element, key, depth),
             Required = Texts(element, key, "required"),
             AdditionalProperties = Flag(element, key, "additionalProperties"),
             Items = element.TryGetProperty("items", out JsonElement items)
                 ? Read(items, $"{key}:items", depth + 1) : null,
+            MinItems = Count(element, key, "minItems"),
+            MaxItems = Count(element, key, "maxItems"),
             Minimum = Bound(element, key, "minimum"),
             Maximum = Bound(element, key, "maximum"),
+            MultipleOf = Bound(element, key, "multipleOf"),
+            Pattern = Pattern(element, key, out string? pattern),
+            PatternText = pattern,
             Values = Values(element, key),
         };
         CheckTogether(schema, element, key);
@@ -69,6 +78,12 @@ internal sealed class SettingsSchemaReader(Action<string, string, string> refuse
         Require(
             schema.Minimum is null || schema.Maximum is null || schema.Minimum <= schema.Maximum,
             $"{key}:maximum", $"at least {schema.Minimum}", $"{schema.Maximum}");
+        Require(
+            !(schema.MinItems > schema.MaxItems), $"{key}:maxItems", $"at least {schema.MinItems}",
+            $"{schema.MaxItems}");
+        Require(
+            !(schema.MultipleOf <= 0), $"{key}:multipleOf", "a number above 0",
+            $"{schema.MultipleOf}");
         if (element.TryGetProperty("default", out JsonElement value)
             && SettingsCheck.ScalarProblem(schema, TextOf(value)) is { } expected)
         {
@@ -76,17 +91,35 @@ internal sealed class SettingsSchemaReader(Action<string, string, string> refuse
         }
     }
 
-    private SettingType TypeOf(JsonElement element, string key)
+    private List<SettingType> Types(JsonElement element, string key)
     {
-        string? text = element.TryGetProperty("type", out JsonElement type)
-            && type.ValueKind == JsonValueKind.String ? type.GetString() : null;
-        SettingType[] all = Enum.GetValues<SettingType>();
-        int found = Array.FindIndex(all, one => Name(one) == text);
-        Require(
-            found >= 0, $"{key}:type", string.Join(" or ", all.Select(Name)),
-            text is null ? "none" : $"\"{text}\"");
-        return found < 0 ? SettingType.Object : all[found];
+        _ = element.TryGetProperty("type", out JsonElement said);
+        JsonElement[] names = said.ValueKind == JsonValueKind.Array
+            ? [.. said.EnumerateArray()] : [said];
+        List<SettingType> types = [];
+        foreach (JsonElement name in names)
+        {
+            string? text = name.ValueKind == JsonValueKind.String ? name.GetString() : null;
+            SettingType[] all = Enum.GetValues<SettingType>();
+            int found = Array.FindIndex(all, one => Name(one) == text);
+            if (Require(
+                    found >= 0 && !types.Contains(all[found]), $"{key}:type",
+                    string.Join(" or ", all.Select(Name)) + ", each once",
+                    text is null ? "none" : $"\"{text}\""))
+            {
+                types.Add(all[found]);
+            }
+        }
+
+        Require(names.Length > 0, $"{key}:type", "at least one", "none");
+        return types.Count > 0 ? types : [SettingType.Object];
     }
+
+    private string Description(JsonElement element, string key) =>
+        element.TryGetProperty("description", out JsonElement text)
+        && Require(
+            text.ValueKind == JsonValueKind.String, $"{key}:description", "a text",
+            $"{text.ValueKind}") ? text.GetString()! : "";
 
     private Dictionary<string, SettingsSchema> Properties(
         JsonElement element, string key, int depth)
@@ -156,6 +189,53 @@ internal sealed class SettingsSchemaReader(Action<string, string, string> refuse
         }
 
         return values;
+    }
+
+    private int? Count(JsonElement element, string key, string keyword)
+    {
+        if (!element.TryGetProperty(keyword, out JsonElement value))
+        {
+            return null;
+        }
+
+        int count = 0;
+        bool good = value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out count)
+            && count >= 0;
+        return Require(good, $"{key}:{keyword}", "a whole number", value.GetRawText())
+            ? count : null;
+    }
+
+    /// <summary>
+    /// Of the kind that takes a time linear in the text: a plugin's pattern must not hold up the
+    /// node that checks settings by it.
+    /// </summary>
+    private Regex? Pattern(JsonElement element, string key, out string? text)
+    {
+        const string Keyword = "pattern";
+        text = null;
+        if (!element.TryGetProperty(Keyword, out JsonElement value) || !Require(
+            value.ValueKind == JsonValueKind.String, $"{key}:{Keyword}", "a text",
+            $"{value.ValueKind}"))
+        {
+            return null;
+        }
+
+        // There, $ is the end alone, and here it is also before a last line feed.
+        text = value.GetString()!;
+        bool ends = text.EndsWith('$') && !text.EndsWith("\\$", StringComparison.Ordinal);
+        try
+        {
+            return new Regex(
+                ends ? text[..^1] + "\\z" : text,
+                RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+        }
+        catch (Exception failure) when (failure is ArgumentException or NotSupportedException)
+        {
+            refuse(
+                $"{key}:{Keyword}", "a regular expression without lookaround and back references",
+                $"\"{text}\"");
+            return null;
+        }
     }
 
     private decimal? Bound(JsonElement element, string key, string keyword)

@@ -22,6 +22,7 @@ internal sealed record ManagementSettings(
 {
     private const string MetricsPath = "/v1/metrics", TracesPath = "/v1/traces";
     private const int RequestsPerSecondUsual = 50;
+    private const int RequestsPerSecondMax = 1000;
     private const int SocketPathBytesMax = 107; // sun_path of unix(7), with its zero.
 
     /// <summary>Reads them, and the files that they name.</summary>
@@ -58,8 +59,7 @@ internal sealed record ManagementSettings(
             ReadOtlp("otlp", configuration["otlp"]),
             ReadOtlp("otlpTraces", configuration["otlpTraces"])
                 ?? TracesOf(configuration["otlp"]),
-            configuration["requestsPerSecond"] is { } text
-                ? int.Parse(text, CultureInfo.InvariantCulture) : RequestsPerSecondUsual);
+            ReadRate(configuration["requestsPerSecond"]));
     }
 
     private static void CheckListen(
@@ -109,6 +109,13 @@ internal sealed record ManagementSettings(
             ? url.GetLeftPart(UriPartial.Authority)
             : throw Refused("url", "http or https, a name and a port alone", text);
     }
+
+    private static int ReadRate(string? text) => text is null ? RequestsPerSecondUsual
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int rate)
+            && rate is >= 1 and <= RequestsPerSecondMax
+            ? rate
+            : throw Refused(
+                "requestsPerSecond", $"a whole number from 1 to {RequestsPerSecondMax}", text);
 
     private static Uri? ReadOtlp(string key, string? text) => text is null ? null
         : Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"
