@@ -45,8 +45,9 @@ internal sealed record ManagementSettings(
             throw Refused("socket", $"a path of at most {SocketPathBytesMax} bytes", socket);
         }
 
-        ServerCertificate? certificate = PathOf("certificate") is { } file
-            ? new(file, PathOf("certificateKey")) : null;
+        string? keyFile = PathOf("certificateKey");
+        ServerCertificate? certificate =
+            PathOf("certificate") is { } file ? new(file, keyFile) : null;
         string? tokens = PathOf("tokens");
         if (listen is not null)
         {

@@ -4,8 +4,8 @@ using System.Diagnostics.Metrics;
 namespace StorageOs.Volumes;
 
 /// <summary>
-/// A volume's file and what it costs, as instruments of the meter <c>StorageOs.Disk</c>: they tell a
-/// slow disk from a slow network.
+/// A volume's file and what it costs, as instruments of the meter <c>StorageOs.Disk</c>: they tell
+/// a slow disk from a slow network.
 /// </summary>
 internal sealed class MeasuredFile : IVolumeFile
 {
