@@ -166,6 +166,7 @@ public sealed class PackageTests : IDisposable
         Assert.Contains("what runs goes on, for users would lose it: vol0 has no other", said);
         Assert.Equal(pid, Pid());
         Assert.Equal(Built.Newer, Running());
+        _ = root.Must("test", "-e", Config + ".before");
         StartPartner();
         await UntilAsync("both in sync", InSync);
         Assert.Equal("it can be stopped", root.Must("storageos", "node", "can-stop"));

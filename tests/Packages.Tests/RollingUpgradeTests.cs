@@ -90,7 +90,7 @@ public sealed class RollingUpgradeTests(ITestOutputHelper output)
         said = File.ReadAllText(log);
         Assert.Equal(1, upgrade.ExitCode);
         Assert.Contains("a node that is stopped is started again first", said);
-        Assert.Contains("found a signal to end; both nodes run: run the same again", said);
+        Assert.Contains("found a signal to end; both nodes run: once they are in sync", said);
         Assert.DoesNotContain("b is stopped", said);
         await pair.InSyncAsync();
         string folder = Path.Combine(pair.Folder, "releases", Built.Second.Folder);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using StorageOs.Contracts.Clients;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Kernel.Configuration;
 
@@ -77,8 +78,12 @@ internal static class NodeCommand
         return command;
     }
 
-    private static JsonObject? Read(string? file) => file is null ? null
-        : JsonNode.Parse(File.ReadAllText(file))?["nodes"]?[0] as JsonObject;
+    /// <summary>
+    /// A node that did not answer before has no status: nothing was known to fail.
+    /// </summary>
+    private static JsonObject? Read(string? file) =>
+        file is not null && File.ReadAllText(file) is { } text && text.AsSpan().Trim().Length > 0
+            ? JsonNode.Parse(text)?["nodes"]?[0] as JsonObject : null;
 
     private static NodeSettings Load(string file)
     {
@@ -103,19 +108,24 @@ internal static class NodeCommand
     {
         using PeriodicTimer timer = new(PairCommand.LookAgain);
         string last = "";
+        MachineSettings waits = Load(file).Machine;
+        limit += waits.PartnerWait;
         for (long from = Stopwatch.GetTimestamp(); ;)
         {
             JsonObject status = await AskAsync(file, cancellation);
             bool late = Stopwatch.GetElapsedTime(from) > limit;
             string settled = NodeStanding.IsSettled(status, late) ? $"{status["epoch"]}" : "";
-            if (settled.Length > 0 && settled == last)
+            if (settled.Length > 0 && (settled == last || late))
             {
                 return NodeStanding.WhyNotUp(status, before);
             }
 
             if (late)
             {
-                return [$"it is {status["phase"]} after {limit.TotalSeconds:0} s"];
+                // What it is told to wait for is no fault of its own.
+                bool waiting = $"{status["phase"]}" == nameof(BootPhase.Connecting)
+                    && !waits.WaitFor.All(Path.Exists);
+                return waiting ? [] : [$"it is {status["phase"]} after {limit.TotalSeconds:0} s"];
             }
 
             last = settled;

@@ -8,37 +8,40 @@ namespace StorageOs.Kernel.Cli.Packages;
 internal static class NodeStanding
 {
     /// <summary>
-    /// What stands against stopping a node: users would lose volumes that it serves. Nothing of one
-    /// that does not run, and nothing of volumes that its partner serves.
+    /// What stands against stopping a node: users would lose volumes that it serves, or its partner
+    /// would have to go on alone and could not. One that does not answer may be all that they have.
     /// </summary>
     internal static IReadOnlyList<string> WhyNotStop(JsonObject status)
     {
+        if ($"{status["phase"]}" == "Unreachable")
+        {
+            return [$"it does not answer: {status["reason"]}"];
+        }
+
         JsonNode?[] served =
         [
             .. (status["volumes"] as JsonArray ?? [])
                 .Where(static volume => volume?["served"]?.GetValue<bool>() == true),
         ];
-        if (served.Length == 0)
-        {
-            return [];
-        }
-
         List<string> reasons =
         [
             .. served.Where(static volume => $"{volume!["sync"]}" != "InSync")
                 .Select(static volume =>
                     $"{volume!["name"]} has no other good copy: it is {volume["sync"]}"),
         ];
-        if ($"{status["session"]?["state"]}" != "Ready")
+        bool hasPartner = $"{status["session"]?["state"]}" == "Ready";
+        if (!hasPartner && served.Length > 0)
         {
             string names = string.Join(", ", served.Select(static one => $"{one!["name"]}"));
             reasons.Add($"there is no session with a partner that would serve {names}");
         }
 
-        if (PairStatus.Witness(status) is { Length: > 0 } witness
+        // A partner that serves must have it recorded that it goes on alone.
+        if ((hasPartner || served.Length > 0)
+            && PairStatus.Witness(status) is { Length: > 0 } witness
             and not ("reachable" or "none"))
         {
-            reasons.Add($"the witness is {witness}, and without it nobody takes over");
+            reasons.Add($"the witness is {witness}, and without it the partner cannot go on alone");
         }
 
         return reasons;

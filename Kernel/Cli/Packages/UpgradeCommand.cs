@@ -77,7 +77,7 @@ internal static class UpgradeCommand
         {
             return output.Fail(done, [new Refusal(
                 "upgrade", "to go on to its end", "a signal to end",
-                "both nodes run: run the same again, and it goes on from here")]);
+                "both nodes run: once they are in sync run the same again; it goes on from here")]);
         }
 
         if (output.Json)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using StorageOs.Contracts.Runtime;
@@ -13,7 +14,9 @@ internal sealed class TraceRun(
 {
     private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StopTimeMax = TimeSpan.FromMilliseconds(1500);
+    private static readonly TimeSpan Early = TimeSpan.FromMilliseconds(100);
     private readonly Dictionary<string, JsonNode?> answers = [];
+    private TimeSpan past;
 
     /// <summary>The writes of all nodes, oldest first, each with its node.</summary>
     internal IReadOnlyList<JsonObject> Writes { get; private set; } = [];
@@ -21,6 +24,7 @@ internal sealed class TraceRun(
     /// <summary>Runs it; why it failed with a node, or nothing.</summary>
     internal async Task<IReadOnlyList<Refusal>> RunAsync(CancellationToken cancellation)
     {
+        long begin = Stopwatch.GetTimestamp();
         Dictionary<Task<JsonNode?>, string> asked =
             nodes.ToDictionary(name => AskAsync(name, request.ToJson(), request.Time));
         List<Refusal> refusals = [];
@@ -54,6 +58,7 @@ internal sealed class TraceRun(
             }
         }
 
+        past = Stopwatch.GetElapsedTime(begin);
         Writes = [.. Gathered().Take(request.Writes)];
         return refusals;
     }
@@ -87,8 +92,14 @@ internal sealed class TraceRun(
         {
             string by = string.Join(" and ", answers.Keys.Order());
             string count = Writes.Count == 0 ? "no" : $"only {Writes.Count} of {request.Writes}:";
-            string time = request.Time.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture);
-            yield return $"{count} {request} by {by} within {time} s";
+            if (past < request.Time - Early)
+            {
+                yield return $"{count} {request} by {by} when it was ended, after"
+                    + $" {Seconds(past)} s";
+                yield break;
+            }
+
+            yield return $"{count} {request} by {by} within {Seconds(request.Time)} s";
             foreach (string line in Advice())
             {
                 yield return line;
@@ -105,6 +116,9 @@ internal sealed class TraceRun(
             yield return $"{lost} writes were not answered: client or ownership was lost";
         }
     }
+
+    private static string Seconds(TimeSpan time) =>
+        time.TotalSeconds.ToString("0.#", CultureInfo.InvariantCulture);
 
     private static Task<JsonNode?> AskAsync(
         string socket, JsonObject arguments, TimeSpan time, TimeSpan more) =>

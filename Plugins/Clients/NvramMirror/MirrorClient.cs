@@ -41,23 +41,25 @@ internal sealed class MirrorClient
     public MirrorClient(
         NodeInfo node, IConfiguration settings, IReactor reactor, ILogger<MirrorClient> logger)
         : this(
-            node, settings, reactor, StableFile.Open, logger, new Meter(MirrorMetrics.MeterName))
+            node, settings, reactor, StableFile.Open, logger,
+            static () => new Meter(MirrorMetrics.MeterName))
     {
     }
 
     /// <summary>With files of the caller's.</summary>
     internal MirrorClient(
         NodeInfo node, IConfiguration settings, IReactor reactor,
-        Func<string, IStableFile> openFile, ILogger? logger = null, Meter? meter = null)
+        Func<string, IStableFile> openFile, ILogger? logger = null,
+        Func<Meter>? makeMeter = null)
     {
-        this.meter = meter;
+        int bytes = MirrorSettings.From(settings).LogBytes; // Refused before anything is made.
+        meter = makeMeter?.Invoke();
         this.openFile = openFile;
         this.reactor = reactor;
         logs = [.. GroupId.All.Select(group => new GroupLog(
             group, node, this, logger ?? NullLogger.Instance,
             meter is null ? null : new MirrorMetrics(meter, group)))];
         pageRead = PageRead;
-        int bytes = MirrorSettings.From(settings).LogBytes;
         Needs = new ClientNeeds(
             "nvram-mirror",
             new VersionRange((ushort)MirrorVersion.V3, (ushort)MirrorVersion.V3),

@@ -18,8 +18,8 @@ internal sealed class MirrorMetrics
     private readonly Counter<long> full;
     private readonly KeyValuePair<string, object?> group;
     private readonly long[] began = new long[Limits.BurstsInFlightMax];
-    private int posted;
-    private int landed;
+    private uint posted; // Goes round after days: the number of places divides 2^32.
+    private uint landed;
 
     /// <summary>Of one group, by the meter of both.</summary>
     public MirrorMetrics(Meter meter, GroupId group)
@@ -34,6 +34,9 @@ internal sealed class MirrorMetrics
         full = meter.CreateCounter<long>(
             "storageos.log.refused", null, "appends that had to wait, for the log was full");
     }
+
+    /// <summary>After so many bursts, for tests of what days of them do.</summary>
+    internal void Begin(uint at) => posted = landed = at;
 
     /// <summary>A record was appended.</summary>
     public void Appended(int bytes) => appended.Add(bytes, group);
@@ -56,7 +59,7 @@ internal sealed class MirrorMetrics
     }
 
     /// <summary>None is under way that will be heard of.</summary>
-    public void Reset() => landed = posted = 0;
+    public void Reset() => Begin(0);
 
     /// <summary>
     /// Four buckets to a factor of ten, as for what clients see, from a microsecond to ten seconds.

@@ -50,21 +50,27 @@ internal sealed class MeasuredFile : IVolumeFile
     /// <inheritdoc/>
     public DiskResult Read(Span<byte> into, long offset)
     {
-        bytes.Add(into.Length, volume, read);
-        return file.Read(into, offset);
+        DiskResult result = file.Read(into, offset);
+        if (result == DiskResult.Ok)
+        {
+            bytes.Add(into.Length, volume, read);
+        }
+
+        return result;
     }
 
     /// <inheritdoc/>
     public DiskResult Write(IReadOnlyList<ReadOnlyMemory<byte>> buffers, long offset)
     {
+        DiskResult result = file.Write(buffers, offset);
         long length = 0;
-        for (int i = 0; i < buffers.Count; i++)
+        for (int i = 0; i < buffers.Count && result == DiskResult.Ok; i++)
         {
             length += buffers[i].Length;
         }
 
         bytes.Add(length, volume, write);
-        return file.Write(buffers, offset);
+        return result;
     }
 
     /// <inheritdoc/>
