@@ -48,7 +48,8 @@ internal static class NodeCommand
             "can-stop", "Whether its partner would serve everything from a good copy.") { config };
         command.SetAction(async (parsed, cancellation) =>
         {
-            JsonObject status = await AskAsync(parsed.GetValue(config)!, cancellation);
+            JsonObject status =
+                await AskAsync(Load(parsed.GetValue(config)!), cancellation);
             return Tell(Output.Of(parsed), "it can be stopped", NodeStanding.WhyNotStop(status));
         });
         return command;
@@ -73,7 +74,8 @@ internal static class NodeCommand
         };
         command.SetAction(async (parsed, cancellation) => Tell(
             Output.Of(parsed), "it is up", await UntilUpAsync(
-                parsed.GetValue(config)!, NodeStanding.FailedIn(Read(parsed.GetValue(before))),
+                Load(parsed.GetValue(config)!),
+                NodeStanding.FailedIn(Read(parsed.GetValue(before))),
                 TimeSpan.FromSeconds(parsed.GetValue(within)), cancellation)));
         return command;
     }
@@ -92,27 +94,25 @@ internal static class NodeCommand
         return settings ?? throw new RefusedException(refusals[0]);
     }
 
-    private static Task<JsonObject> AskAsync(string file, CancellationToken cancellation)
-    {
-        NodeSettings settings = Load(file);
-        return NodeClient.StatusAsync(
+    private static Task<JsonObject> AskAsync(
+        NodeSettings settings, CancellationToken cancellation) => NodeClient.StatusAsync(
             settings.Node.Name, settings.ManagementSocket, cancellation);
-    }
 
     /// <summary>
     /// Looks until two looks in a row find the same process with nothing left to load: one that
     /// ends and is started again is not up in between.
     /// </summary>
     private static async Task<IReadOnlyList<string>> UntilUpAsync(
-        string file, IReadOnlySet<string> before, TimeSpan limit, CancellationToken cancellation)
+        NodeSettings node, IReadOnlySet<string> before, TimeSpan limit,
+        CancellationToken cancellation)
     {
         using PeriodicTimer timer = new(PairCommand.LookAgain);
         string last = "";
-        MachineSettings waits = Load(file).Machine;
+        MachineSettings waits = node.Machine;
         limit += waits.PartnerWait;
         for (long from = Stopwatch.GetTimestamp(); ;)
         {
-            JsonObject status = await AskAsync(file, cancellation);
+            JsonObject status = await AskAsync(node, cancellation);
             bool late = Stopwatch.GetElapsedTime(from) > limit;
             string settled = NodeStanding.IsSettled(status, late) ? $"{status["epoch"]}" : "";
             if (settled.Length > 0 && (settled == last || late))

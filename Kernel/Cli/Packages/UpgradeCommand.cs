@@ -92,19 +92,9 @@ internal static class UpgradeCommand
     private static FileStream TakeLock(PairLayout pair)
     {
         string path = Path.Combine(pair.Directory, "upgrade.lock");
-        try
-        {
-            return new FileStream(
-                path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException inUse) when (inUse.HResult == StoreLock.InUse)
-        {
-            throw new RefusedException(
-                new Refusal(
-                    $"pair in {pair.Directory}", "to be upgraded by nobody else", inUse.Message,
-                    "wait for the other upgrade to end"),
-                inUse);
-        }
+        return StoreLock.TryOpen(path) ?? throw new RefusedException(new Refusal(
+            $"pair in {pair.Directory}", "to be upgraded by nobody else",
+            $"somebody who holds {path}", "wait for the other upgrade to end"));
     }
 
     private static bool IsTarball(string path) =>

@@ -8,8 +8,7 @@ namespace StorageOs.Kernel.Hosting.Store;
 /// </summary>
 internal sealed class StoreLock : IDisposable
 {
-    /// <summary>EWOULDBLOCK, errno(3): what a held lock is told by.</summary>
-    internal const int InUse = 11;
+    private const int InUse = 11; // EWOULDBLOCK, errno(3): what a held lock is told by.
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(20);
 
@@ -24,25 +23,38 @@ internal sealed class StoreLock : IDisposable
     {
         for (long from = Stopwatch.GetTimestamp(); ;)
         {
-            try
+            string path = Path.Combine(store, ".lock");
+            if (TryOpen(path) is { } file)
             {
-                return new StoreLock(new FileStream(
-                    Path.Combine(store, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite,
-                    FileShare.None));
+                return new StoreLock(file);
             }
-            catch (IOException inUse) when (inUse.HResult == InUse)
-            {
-                if (Stopwatch.GetElapsedTime(from) >= wait)
-                {
-                    throw new RefusedException(
-                        new Refusal(
-                            $"plugin store {store}", "to be changed by nobody else",
-                            inUse.Message, "see which storageos plugin command hangs"),
-                        inUse);
-                }
 
-                Thread.Sleep(LookAgain);
+            if (Stopwatch.GetElapsedTime(from) >= wait)
+            {
+                throw new RefusedException(new Refusal(
+                    $"plugin store {store}", "to be changed by nobody else",
+                    $"somebody who holds {path}", "see which storageos plugin command hangs"));
             }
+
+            Thread.Sleep(LookAgain);
+        }
+    }
+
+    /// <summary>
+    /// Opens a file for one at a time, until it is closed or its process ends; null while another
+    /// has it.
+    /// </summary>
+    /// <exception cref="IOException">The disk fails, or cannot be written to.</exception>
+    internal static FileStream? TryOpen(string path)
+    {
+        try
+        {
+            return new FileStream(
+                path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException inUse) when (inUse.HResult == InUse)
+        {
+            return null;
         }
     }
 
