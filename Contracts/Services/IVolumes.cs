@@ -10,7 +10,10 @@ public interface IVolumes
     /// <summary>Every configured volume, of both groups.</summary>
     IReadOnlyList<IVolume> All { get; }
 
-    /// <summary>Called when <see cref="IVolume.Served"/> of any volume changed.</summary>
+    /// <summary>
+    /// Called when <see cref="IVolume.Served"/> of any volume changed. Requests may be submitted in
+    /// this call: a volume that is served holds all that was ever acknowledged.
+    /// </summary>
     event Action? ServingChanged;
 
     /// <summary>

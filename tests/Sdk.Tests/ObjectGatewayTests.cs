@@ -72,6 +72,7 @@ public sealed class ObjectGatewayTests(Workshop workshop)
         };
 
         private readonly Dictionary<string, byte[]> acknowledged = [];
+        private readonly List<(string Key, byte[] Body)> earlier = [];
         private int count;
 
         public int Count => Volatile.Read(ref count);
@@ -123,6 +124,7 @@ public sealed class ObjectGatewayTests(Workshop workshop)
             lock (acknowledged)
             {
                 acknowledged[key] = body;
+                earlier.Add((key, body));
             }
 
             _ = Interlocked.Increment(ref count);
@@ -136,9 +138,21 @@ public sealed class ObjectGatewayTests(Workshop workshop)
                 {
                     byte[] got = nodes[node].GetByteArrayAsync($"/bucket/{key}")
                         .GetAwaiter().GetResult();
-                    Assert.True(got.AsSpan().SequenceEqual(body), key);
+                    Assert.True(got.AsSpan().SequenceEqual(body), Difference(key, body, got));
                 }
             }
+        }
+
+        private string Difference(string key, byte[] body, byte[] got)
+        {
+            int at = body.AsSpan().CommonPrefixLength(got);
+            int before = earlier.FindIndex(
+                one => one.Key == key && one.Body.AsSpan().SequenceEqual(got));
+            return $"{key}: {body.Length} bytes were acknowledged, of {got.Length} there the "
+                + $"{at}th is the first other one; "
+                + (before < 0 ? "never acknowledged" : $"acknowledged as number {before}, of "
+                    + string.Join(' ', earlier.Index().Where(one => one.Item.Key == key)
+                        .Select(one => one.Index)));
         }
 
         public void Dispose()

@@ -340,7 +340,7 @@ internal sealed partial class GroupStore
         end = Math.Min(end, current.Offset + ZeroBytesMax) & -Overlay.BlockBytes;
         long length = current.Length;
         while (current.Offset + length < end
-            && !volume.Overlay.Touches(current.Offset + length, Overlay.BlockBytes))
+            && !Newest(volume).Touches(current.Offset + length, Overlay.BlockBytes))
         {
             length += Overlay.BlockBytes;
         }

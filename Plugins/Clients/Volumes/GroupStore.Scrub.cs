@@ -186,14 +186,13 @@ internal sealed partial class GroupStore
         }
 
         log.Commit();
-        Index();
         Span<byte> bytes = scrubExtent.AsSpan(0, (int)scrubCurrent.Length);
         if (read.NextData >= read.Offset + bytes.Length)
         {
             bytes.Clear();
         }
 
-        read.Volume.Overlay.Apply(read.Offset, bytes, log);
+        Newest(read.Volume).Apply(read.Offset, bytes, log);
         Span<byte> sums = stackalloc byte[ExtentSums.BytesOf(PieceBytesMax)];
         sums = sums[..ExtentSums.BytesOf(bytes.Length)];
         ExtentSums.Write(bytes, sums);

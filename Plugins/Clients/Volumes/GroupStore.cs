@@ -319,10 +319,11 @@ internal sealed partial class GroupStore
     private void Read(Volume volume, VolumeRequest request)
     {
         Span<byte> into = request.Buffer.Span[..request.Length];
-        if (volume.Overlay.Covers(request.Offset, request.Length)
+        Overlay overlay = Newest(volume);
+        if (overlay.Covers(request.Offset, request.Length)
             || volume.File.TryReadNow(into, request.Offset))
         {
-            volume.Overlay.Apply(request.Offset, into, log);
+            overlay.Apply(request.Offset, into, log);
             Answer(request, VolumeStatus.Ok);
             return;
         }
@@ -342,7 +343,7 @@ internal sealed partial class GroupStore
         bool ours = request.WaitsFor.Value == ownership && Served;
         if (ours && read.Result == DiskResult.Ok)
         {
-            read.Volume.Overlay.Apply(read.Offset, read.Into.Span, log);
+            Newest(read.Volume).Apply(read.Offset, read.Into.Span, log);
         }
 
         read.Request = null;
@@ -437,6 +438,20 @@ internal sealed partial class GroupStore
 
         ConsiderFlush();
         PumpCopy();
+    }
+
+    /// <summary>
+    /// A volume's overlay with all in it that is acknowledged. A change of role, a proof and an
+    /// advance are told one after the other, and who is told the first may read in that very call.
+    /// </summary>
+    public Overlay Newest(Volume volume)
+    {
+        if (Served)
+        {
+            Index();
+        }
+
+        return volume.Overlay;
     }
 
     /// <summary>Rule L1: only what is acknowledged becomes readable.</summary>

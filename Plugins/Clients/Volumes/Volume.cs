@@ -72,10 +72,11 @@ internal sealed class Volume : IVolume, IDisposable
     private bool IsHole(long offset, long end, out long until)
     {
         const int Step = Overlay.BlockBytes;
+        Overlay overlay = store.Newest(this);
         long data = File.NextData(offset);
-        bool hole = data > offset && !Overlay.Touches(offset, 1);
+        bool hole = data > offset && !overlay.Touches(offset, 1);
         until = NextBlock(offset);
-        while (until < end && hole == (until < data && !Overlay.Touches(until, 1))
+        while (until < end && hole == (until < data && !overlay.Touches(until, 1))
             && (hole || until < offset + (64 * Step)))
         {
             until += Step;
