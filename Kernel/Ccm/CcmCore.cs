@@ -486,10 +486,11 @@ internal sealed partial class CcmCore
         Session = null;
         LastEnd = end;
         DetectedAfter = now - beat.LastMove;
+        // Recorded before what the clients do about it, which may be on the way at once.
+        effects.Add(new CcmEffect.SessionEnded(ended, end, PartnerProven: sealIn is not null));
         DropClients(ended, end);
-        bool proven = sealIn is not null;
         ForgetExchange();
-        effects.Add(new CcmEffect.SessionEnded(ended, end, proven));
+        effects.Add(new CcmEffect.KeepRing());
         Leave(by ?? end.Reason switch
         {
             SessionEndReason.BeatStill => Trigger.BeatStood,

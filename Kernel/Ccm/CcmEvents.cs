@@ -172,6 +172,9 @@ internal abstract record CcmEffect
     public sealed record SessionEnded(SessionId Session, SessionEnd End, bool PartnerProven)
         : CcmEffect;
 
+    /// <summary>Keep what the partner recorded until the session ended.</summary>
+    public sealed record KeepRing : CcmEffect;
+
     /// <summary>For log and transcript: the handshake moved.</summary>
     public sealed record Moved(HandshakeState From, Trigger By, HandshakeState To) : CcmEffect;
 }

@@ -281,6 +281,8 @@ internal sealed partial class ConnectionManager : IConnectionManager, IDisposabl
                 break;
             case CcmEffect.SessionEnded e:
                 LogEnd(e);
+                break;
+            case CcmEffect.KeepRing:
                 KeepRing();
                 break;
             default: DoForClient(effect, now); break;
