@@ -100,6 +100,18 @@ internal sealed record PairShape(
         Witnesses = 0,
     };
 
+    /// <summary>
+    /// Which block of a volume is the one so many of those that are used: in a volume that is wide
+    /// they lie far apart, two in each place.
+    /// </summary>
+    public int BlockAt(int used)
+    {
+        const int OfPlace = 2;
+        int blocks = VolumeBytes / History.BlockBytes;
+        return VolumeBytes <= Usual.VolumeBytes ? used
+            : (used / OfPlace * (blocks / (BlocksUsed / OfPlace))) + (used % OfPlace);
+    }
+
     /// <summary>Faults that such a run does not have.</summary>
     public FaultKinds Never { get; init; }
 

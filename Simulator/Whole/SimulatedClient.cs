@@ -10,7 +10,6 @@ namespace StorageOs.Simulator.Whole;
 internal sealed class SimulatedClient(WholePair pair, int volume, long patience)
 {
     private const int BlocksMax = 16; // Of one operation: 64 KiB.
-    private const int BlocksOfPlace = 2; // Used, in each of the places of a wide volume.
     private readonly Request request = new(pair);
     private WholeNode? node;
     private ulong boot;
@@ -119,7 +118,7 @@ internal sealed class SimulatedClient(WholePair pair, int volume, long patience)
 
         IVolume served = to.Volumes.All[volume];
         int blocks = (int)(served.SizeBytes / History.BlockBytes);
-        int first = FirstOf(World.Random.Below(pair.Shape.BlocksUsed), blocks);
+        int first = pair.Shape.BlockAt(World.Random.Below(pair.Shape.BlocksUsed));
         int count = World.Random.OneIn(pair.Shape.WideOneIn) ? 1 + World.Random.Below(BlocksMax) : 1;
         count = Math.Min(count, blocks - first);
         int kind = World.Random.Below(20);
@@ -150,14 +149,6 @@ internal sealed class SimulatedClient(WholePair pair, int volume, long patience)
             World.After(World.Random.Below(World.Millisecond), () => to.Awake(at, () =>
                 to.Reactor.Post(_ => Commit(to, served), null)));
         }
-    }
-
-    /// <summary>In a volume that is wide the blocks that are used lie far apart.</summary>
-    private int FirstOf(int used, int blocks)
-    {
-        int places = pair.Shape.BlocksUsed / BlocksOfPlace;
-        return blocks <= 16 ? used
-            : (used / BlocksOfPlace * (blocks / places)) + (used % BlocksOfPlace);
     }
 
     private static void Commit(WholeNode to, IVolume served)

@@ -511,6 +511,7 @@ internal sealed class WholeNode : IDisposable
         {
             NewDiskId = () => World.Random.Next() | 1, // Never 0, which says none.
         };
+        _ = new SimulatedMount(pair, this, Volumes, boot);
         bool alone = pair.Registers.Count == 0;
         MonitorSettings monitor = new(
             TimeSpan.FromSeconds(5), alone, PartnerRecord: alone ? "/data" : null)
