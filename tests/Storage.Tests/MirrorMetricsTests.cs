@@ -15,16 +15,7 @@ public sealed class MirrorMetricsTests
     {
         List<double> told = [];
         using Meter meter = new("mirror");
-        using MeterListener listener = new()
-        {
-            InstrumentPublished = (instrument, its) =>
-            {
-                if (instrument.Meter == meter)
-                {
-                    its.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
+        using MeterListener listener = ListenTo(meter);
         listener.SetMeasurementEventCallback<double>((_, value, tags, _) =>
         {
             Assert.Equal("1", $"{tags[0].Value}");
@@ -47,4 +38,31 @@ public sealed class MirrorMetricsTests
         Assert.Equal(16, told.Count);
         Assert.All(told, static seconds => Assert.InRange(seconds, 0, 60));
     }
+    [Fact]
+    public void Records_that_are_published_together_are_counted_at_once()
+    {
+        List<long> told = [];
+        using Meter meter = new("mirror");
+        using MeterListener listener = ListenTo(meter);
+        listener.SetMeasurementEventCallback<long>((_, value, _, _) => told.Add(value));
+        listener.Start();
+        MirrorMetrics metrics = new(meter, new GroupId(0));
+        metrics.Appended(4200);
+        metrics.Appended(700);
+        Assert.Empty(told);
+        metrics.Published();
+        metrics.Published();
+        Assert.Equal([4900], told);
+    }
+
+    private static MeterListener ListenTo(Meter meter) => new()
+    {
+        InstrumentPublished = (instrument, its) =>
+        {
+            if (instrument.Meter == meter)
+            {
+                its.EnableMeasurementEvents(instrument);
+            }
+        },
+    };
 }

@@ -253,6 +253,7 @@ internal sealed partial class GroupLog
     {
         committed = cursor.End;
         LogLayout.WriteWord(Copy, LogLayout.TailWord, committed);
+        metrics?.Published();
         if (followed.Any)
         {
             followed.Published(committed);

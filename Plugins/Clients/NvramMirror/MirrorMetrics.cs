@@ -20,6 +20,7 @@ internal sealed class MirrorMetrics
     private readonly long[] began = new long[Limits.BurstsInFlightMax];
     private uint posted; // Goes round after days: the number of places divides 2^32.
     private uint landed;
+    private long unpublished;
 
     /// <summary>Of one group, by the meter of both.</summary>
     public MirrorMetrics(Meter meter, GroupId group)
@@ -38,8 +39,18 @@ internal sealed class MirrorMetrics
     /// <summary>After so many bursts, for tests of what days of them do.</summary>
     internal void Begin(uint at) => posted = landed = at;
 
-    /// <summary>A record was appended.</summary>
-    public void Appended(int bytes) => appended.Add(bytes, group);
+    /// <summary>A record was appended; counted with those it is published with.</summary>
+    public void Appended(int bytes) => unpublished += bytes;
+
+    /// <summary>The owner's copy says that they are in it.</summary>
+    public void Published()
+    {
+        if (unpublished != 0)
+        {
+            appended.Add(unpublished, group);
+            unpublished = 0;
+        }
+    }
 
     /// <summary>The log was full.</summary>
     public void Full() => full.Add(1, group);
