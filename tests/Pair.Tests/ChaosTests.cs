@@ -8,7 +8,7 @@ namespace StorageOs.Pair.Tests;
 public sealed class ChaosTests
 {
     [Theory]
-    [InlineData("loopback", "2")]
+    [InlineData("loopback", "1")]
     [InlineData("tcp", "1")]
     public void No_answer_is_wrong_whatever_happens(string transport, string minutes)
     {
