@@ -8,6 +8,62 @@ namespace StorageOs.Storage.Tests;
 /// <summary>Clients that call the volumes from within what the volumes call.</summary>
 public sealed class ReentrancyTests
 {
+    /// <summary>Who asks again from each answer comes to an end when the volumes do.</summary>
+    [Fact]
+    public void S8_WhatIsSubmittedWhileTheVolumesStopIsRefusedAndNothingIsLeftUnanswered()
+    {
+        using TestPair pair = TestPair.InSync();
+        TestRequest.Write(pair.A.Volume, 0, LogTests.Bytes(4096, 7));
+        pair.A.Volume.Commit();
+        pair.Reactor.Run(100);
+        pair.A.Port!.Held = true;
+        IVolume volume = pair.A.Volume;
+        List<TestRequest> all = [];
+        void Submit(VolumeOperation operation, int more)
+        {
+            TestRequest one = new()
+            {
+                Answered = _ =>
+                {
+                    if (more > 0)
+                    {
+                        Submit(operation, more - 1);
+                        volume.Commit();
+                    }
+                },
+            };
+            all.Add(one);
+            (one.Operation, one.Length, one.Buffer) = (operation, 4096, new byte[4096]);
+            volume.Submit(one);
+        }
+
+        Submit(VolumeOperation.Write, 5);
+        Submit(VolumeOperation.Read, 5);
+        Submit(VolumeOperation.Flush, 5);
+        pair.A.Volume.Commit();
+        Assert.True(pair.A.Store.StopAsync(default).AsTask().IsCompletedSuccessfully);
+        Assert.False(volume.Served);
+        pair.A.Port.Held = false;
+        pair.A.Port.Carry();
+        pair.Reactor.Run(5);
+        pair.A.Mirror.Dispose();
+        Assert.Equal(18, all.Count);
+        Assert.All(all, one => Assert.Equal(VolumeStatus.NotOwner, one.Status));
+    }
+
+    /// <summary>What waits for a proof when the log stops is answered, too.</summary>
+    [Fact]
+    public void S8_WhoWaitsForAProofWhenTheLogStopsIsAnswered()
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Port!.Held = true;
+        List<LogOutcome> outcomes = [];
+        pair.A.Log.Prove((_, outcome) => outcomes.Add(outcome), this);
+        pair.A.Store.Dispose();
+        pair.A.Mirror.Dispose();
+        Assert.Equal([LogOutcome.NotOwner], outcomes);
+    }
+
     /// <summary>The log's space is free when the partner is lost that had to hear of it.</summary>
     [Fact]
     public void L4_WhoWaitsForRoomGetsItWhenTheStalePartnerIsLost()

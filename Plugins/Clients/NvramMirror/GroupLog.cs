@@ -125,6 +125,8 @@ internal sealed partial class GroupLog : IGroupLog
         facts?.Dispose();
         facts = null;
         region = null;
+        Role = LogRole.Idle;
+        AnswerProofs(); // S8: nobody waits for ever.
     }
 
     /// <inheritdoc/>

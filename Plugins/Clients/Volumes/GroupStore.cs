@@ -38,6 +38,7 @@ internal sealed partial class GroupStore
     private TaskCompletionSource? drained;
     private bool draining;
     private bool served;
+    private bool stopped; // The log may go on for a while, and say that this node owns.
     private LogRole lastRole;
 
     /// <summary>Makes a store for a group; volumes are added before it is used.</summary>
@@ -77,7 +78,7 @@ internal sealed partial class GroupStore
     public SegmentPool Segments { get; } = new();
 
     /// <summary>Whether requests are taken.</summary>
-    public bool Served => log.Role
+    public bool Served => !stopped && log.Role
         is LogRole.Mirrored or LogRole.Alone or LogRole.Resyncing or LogRole.Frozen;
 
     /// <summary>Requests taken and not answered.</summary>
@@ -124,6 +125,7 @@ internal sealed partial class GroupStore
     /// <summary>Ends what waits, and the listening.</summary>
     public void Stop()
     {
+        stopped = true;
         log.Reset -= OnReset;
         log.Advanced -= OnAdvanced;
         log.Changed -= OnChanged;
@@ -166,7 +168,13 @@ internal sealed partial class GroupStore
     }
 
     /// <summary>See <see cref="IVolume.Commit"/>.</summary>
-    public void Commit() => log.Commit();
+    public void Commit()
+    {
+        if (!stopped)
+        {
+            log.Commit();
+        }
+    }
 
     /// <summary>See <see cref="IVolumes.DrainAsync"/>.</summary>
     public async ValueTask DrainAsync(CancellationToken cancellation)
@@ -301,7 +309,7 @@ internal sealed partial class GroupStore
     {
         Volume volume = (Volume)request.Attachment!;
         GroupStore store = volume.Store;
-        if (outcome != LogOutcome.Ok)
+        if (outcome != LogOutcome.Ok || !store.Served)
         {
             store.Answer(request, VolumeStatus.NotOwner);
         }
