@@ -8,6 +8,8 @@ namespace StorageOs.Storage.Tests;
 /// <summary>Clients that call the volumes from within what the volumes call.</summary>
 public sealed class ReentrancyTests
 {
+    private static readonly GroupId Group = new(0);
+
     /// <summary>Who asks again from each answer comes to an end when the volumes do.</summary>
     [Fact]
     public void S8_WhatIsSubmittedWhileTheVolumesStopIsRefusedAndNothingIsLeftUnanswered()
@@ -62,6 +64,97 @@ public sealed class ReentrancyTests
         pair.A.Store.Dispose();
         pair.A.Mirror.Dispose();
         Assert.Equal([LogOutcome.NotOwner], outcomes);
+    }
+
+    /// <summary>
+    /// Each read from the answer of the former one: neither the stack nor the turn has an end then.
+    /// </summary>
+    [Theory]
+    [InlineData(true, VolumeOperation.Read, 4096)]
+    [InlineData(true, VolumeOperation.Flush, 0)]
+    [InlineData(true, VolumeOperation.Write, 0)]
+    [InlineData(true, VolumeOperation.Write, 4096)]
+    [InlineData(false, VolumeOperation.Read, 4096)]
+    [InlineData(false, VolumeOperation.Flush, 0)]
+    [InlineData(false, VolumeOperation.Write, 4096)]
+    public void AChainOfRequestsNeitherNestsNorKeepsTheReactor(
+        bool alone, VolumeOperation operation, int length)
+    {
+        using TestPair pair = TestPair.InSync();
+        if (alone)
+        {
+            pair.B.Crash();
+            pair.Disconnect();
+            pair.GoAlone(pair.A);
+        }
+
+        int left = 1000;
+        int depth = 0;
+        int deepest = 0;
+        int turn = 0;
+        int inTurn = 0;
+        int mostInTurn = 0;
+        TestRequest request = null!;
+        void Next()
+        {
+            request = new()
+            {
+                Answered = _ =>
+                {
+                    deepest = Math.Max(deepest, ++depth);
+                    inTurn = turn == pair.Reactor.Turns ? inTurn + 1 : 1;
+                    turn = pair.Reactor.Turns;
+                    mostInTurn = Math.Max(mostInTurn, inTurn);
+                    if (--left > 0)
+                    {
+                        Next();
+                    }
+
+                    depth--;
+                },
+            };
+            (request.Operation, request.Length) = (operation, length);
+            request.Buffer = new byte[length];
+            pair.A.Volume.Submit(request);
+            pair.A.Volume.Commit();
+        }
+
+        Next();
+        pair.Reactor.Run(3000);
+        Assert.Equal(0, left);
+        Assert.InRange(deepest, 1, 3);
+        Assert.InRange(mostInTurn, 1, 300); // Writes: what the log holds.
+    }
+
+    /// <summary>What waited goes before what is submitted when one of it is answered.</summary>
+    [Fact]
+    public void S14_AfterADrainWritesStayInTheOrderOfTheirSubmits()
+    {
+        using TestPair pair = TestPair.InSync();
+        Assert.True(pair.Reactor.Await(async () =>
+        {
+            await pair.A.Store.DrainAsync(Group, default);
+            return true;
+        }));
+        TestRequest? third = null;
+        TestRequest read = new()
+        {
+            Answered = _ =>
+            {
+                third = TestRequest.Write(pair.A.Volume, 0, LogTests.Bytes(4096, 3));
+                pair.A.Volume.Commit();
+            },
+        };
+        pair.A.Volume.Submit(read.ToRead(0, 4096));
+        TestRequest second = TestRequest.Write(pair.A.Volume, 0, LogTests.Bytes(4096, 2));
+        pair.A.Volume.Commit();
+        pair.A.Store.Resume(Group);
+        pair.Reactor.Run(10);
+        Assert.Equal(VolumeStatus.Ok, second.Status);
+        Assert.Equal(VolumeStatus.Ok, third?.Status);
+        TestRequest last = TestRequest.Read(pair.A.Volume, 0, 4096);
+        pair.Reactor.Run(5);
+        Assert.Equal(third!.Buffer.ToArray(), last.Buffer.ToArray());
     }
 
     /// <summary>The log's space is free when the partner is lost that had to hear of it.</summary>

@@ -32,9 +32,11 @@ internal sealed partial class GroupStore
     private RequestQueue appending; // The log was full, or others waited for it before.
     private RequestQueue acking; // Appended; in order of their LSNs.
     private RequestQueue held; // Drained: not begun.
+    private RequestQueue later; // Submitted by who was being answered: asked in a turn of its own.
     private ulong indexed; // The overlay holds what is acknowledged before it.
     private ulong ownership; // Grows with each loss: requests die with it (S8).
     private int unanswered;
+    private int answering; // Calls of those whose requests are answered that have not returned.
     private TaskCompletionSource? drained;
     private bool draining;
     private bool served;
@@ -161,11 +163,49 @@ internal sealed partial class GroupStore
         if (draining)
         {
             held.Enqueue(request);
-            return;
+        }
+        else if (answering > 0 && MayBeAnsweredAtOnce(request))
+        {
+            Defer(request);
+        }
+        else if (held.First is not null)
+        {
+            held.Enqueue(request); // Those that were held are being begun, and go first.
+        }
+        else
+        {
+            Begin(request);
+        }
+    }
+
+    /// <summary>
+    /// Who asks again from each answer would be answered within that call, and so on until the
+    /// stack ends; or in turn, and nobody else on this reactor would have one.
+    /// </summary>
+    private void Defer(VolumeRequest request)
+    {
+        if (later.First is null)
+        {
+            reactor.Post(static store => ((GroupStore)store!).BeginDeferred(), this);
         }
 
-        Begin(request);
+        unanswered++;
+        later.Enqueue(request);
     }
+
+    private void BeginDeferred()
+    {
+        RequestQueue waiting = later.TakeAll();
+        while (waiting.First is not null)
+        {
+            unanswered--;
+            Begin(waiting.Dequeue());
+        }
+    }
+
+    /// <summary>A write is not, for it waits for a commit; but an empty one.</summary>
+    private static bool MayBeAnsweredAtOnce(VolumeRequest request) =>
+        request.Operation is VolumeOperation.Read or VolumeOperation.Flush || request.Length == 0;
 
     /// <summary>See <see cref="IVolume.Commit"/>.</summary>
     public void Commit()
@@ -201,10 +241,9 @@ internal sealed partial class GroupStore
     public void Resume()
     {
         draining = false;
-        RequestQueue waiting = held.TakeAll();
-        while (waiting.First is not null)
+        while (!draining && held.First is not null)
         {
-            VolumeRequest request = waiting.Dequeue();
+            VolumeRequest request = held.Dequeue();
             request.Trace?.Mark(HeldStep);
             Begin(request);
         }
@@ -542,6 +581,7 @@ internal sealed partial class GroupStore
             Answer(waiting.Dequeue(), VolumeStatus.NotOwner);
         }
 
+        Drop(later.TakeAll());
         Drop(appending.TakeAll());
         Drop(acking.TakeAll());
     }
@@ -563,7 +603,9 @@ internal sealed partial class GroupStore
             TraceAnswered(request, status);
         }
 
+        answering++;
         request.Complete(status);
+        answering--;
         if (unanswered == 0 && drained is { } waiter)
         {
             drained = null;
