@@ -164,6 +164,12 @@ public abstract class VolumeRequest
     public object? Attachment { get; set; }
 
     /// <summary>
+    /// For the volume's use between submit and completion: whose it is, that is, who is ended when
+    /// <see cref="Complete"/> throws.
+    /// </summary>
+    public SynchronizationContext? SubmittedBy { get; set; }
+
+    /// <summary>
     /// The trace of this write; null, which it nearly always is, when nobody asked for one. Its
     /// user clears it before the request is used again.
     /// </summary>

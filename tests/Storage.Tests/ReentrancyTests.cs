@@ -10,6 +10,80 @@ public sealed class ReentrancyTests
 {
     private static readonly GroupId Group = new(0);
 
+    /// <summary>Whoever throws when told that a volume is served hinders nobody else.</summary>
+    [Fact]
+    public void S6_ATakeoverIsCompleteAlsoWhenSomebodyWhoIsToldOfItThrows()
+    {
+        using TestPair pair = TestPair.InSync();
+        TestRequest write = TestRequest.Write(pair.A.Volume, 0, LogTests.Bytes(4096, 7));
+        pair.A.Volume.Commit();
+        pair.Reactor.Drain();
+        Assert.Equal(VolumeStatus.Ok, write.Status);
+        int told = 0;
+        TestModule module = new(pair.Reactor);
+        module.Call(() => pair.B.Store.ServingChanged += () =>
+        {
+            TestRequest.Read(pair.B.Volume, 0, 4096);
+            throw new TimeZoneNotFoundException();
+        });
+        pair.B.Store.ServingChanged += () => told++;
+        pair.A.Crash();
+        pair.Disconnect();
+        pair.B.Log.Fence();
+        pair.Swapped(pair.B, SyncState.Stale);
+        pair.B.Log.ServeAlone(pair.Term);
+        Assert.Equal(1, told);
+        pair.Reactor.Drain();
+        Assert.IsType<TimeZoneNotFoundException>(Assert.Single(module.Faults));
+        TestRequest read = TestRequest.Read(pair.B.Volume, 0, 4096);
+        pair.Reactor.Run(5);
+        Assert.Equal(write.Buffer.ToArray(), read.Buffer.ToArray());
+        pair.B.Log.StepDown();
+        pair.Reactor.Drain();
+        Assert.Equal(2, told);
+        Assert.Single(module.Faults); // It is told no more.
+    }
+
+    /// <summary>Whoever throws when answered takes nobody else's answer away.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void S8_EachRequestIsAnsweredAlsoWhenOneThrowsWhenItIs(bool lost)
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Port!.Held = true;
+        TestModule module = new(pair.Reactor);
+        TestRequest[] all = new TestRequest[8];
+        for (int i = 0; i < all.Length; i++)
+        {
+            int number = i;
+            all[i] = new() { Answered = _ => Throw(number < 3) };
+            _ = i % 4 == 3 ? all[i].ToRead(0, 4096) : ToWrite(all[i], i * 4096);
+            module.Call(() => pair.A.Volume.Submit(all[number]));
+        }
+
+        pair.A.Volume.Commit();
+        Task<bool> drain = pair.Reactor.Start(async () =>
+        {
+            await pair.A.Store.DrainAsync(Group, default);
+            return true;
+        });
+        TestRequest held = TestRequest.Read(pair.A.Volume, 0, 4096);
+        if (lost)
+        {
+            pair.A.Log.StepDown();
+        }
+
+        pair.A.Port.Held = false;
+        pair.A.Port.Carry();
+        pair.Reactor.Run(5);
+        Assert.Equal(3, module.Faults.Count);
+        Assert.All(all, one => Assert.Equal(
+            lost ? VolumeStatus.NotOwner : VolumeStatus.Ok, one.Status));
+        Assert.True(drain.IsCompletedSuccessfully);
+        Assert.Equal(lost ? VolumeStatus.NotOwner : null, held.Status);
+    }
+
     /// <summary>Who asks again from each answer comes to an end when the volumes do.</summary>
     [Fact]
     public void S8_WhatIsSubmittedWhileTheVolumesStopIsRefusedAndNothingIsLeftUnanswered()
@@ -198,5 +272,20 @@ public sealed class ReentrancyTests
         pair.A.Mirror.MemoryChanged("log0", null);
         Assert.Equal(LogRole.Frozen, pair.A.Log.Role);
         Assert.DoesNotContain(true, offered);
+    }
+
+    private static void Throw(bool whether)
+    {
+        if (whether)
+        {
+            throw new TimeZoneNotFoundException();
+        }
+    }
+
+    private static TestRequest ToWrite(TestRequest request, long offset)
+    {
+        (request.Operation, request.Offset, request.Length) = (VolumeOperation.Write, offset, 4096);
+        request.Buffer = LogTests.Bytes(4096, (byte)(offset / 4096));
+        return request;
     }
 }

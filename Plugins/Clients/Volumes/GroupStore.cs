@@ -159,6 +159,7 @@ internal sealed partial class GroupStore
         }
 
         request.Attachment = volume;
+        request.SubmittedBy = SynchronizationContext.Current;
         request.Progress = 0;
         if (draining)
         {
@@ -604,7 +605,9 @@ internal sealed partial class GroupStore
         }
 
         answering++;
-        request.Complete(status);
+        Listeners.Call(
+            reactor, request.SubmittedBy, (request, status),
+            static answer => answer.request.Complete(answer.status));
         answering--;
         if (unanswered == 0 && drained is { } waiter)
         {

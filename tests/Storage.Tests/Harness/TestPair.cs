@@ -8,10 +8,14 @@ namespace StorageOs.Storage.Tests.Harness;
 /// <summary>Two nodes on one reactor; what ownership would decide, the test decides.</summary>
 internal sealed class TestPair : IDisposable
 {
+    private readonly SynchronizationContext? before = SynchronizationContext.Current;
     private uint attempt;
 
+    /// <summary>The test is a module of this reactor: what its callbacks throw comes out
+    /// there.</summary>
     public TestPair(int logBytes = Size.MiB)
     {
+        SynchronizationContext.SetSynchronizationContext(Reactor);
         A = new TestNode(Reactor, 1, logBytes);
         B = new TestNode(Reactor, 2, logBytes) { Peer = A };
         A.Peer = B;
@@ -130,6 +134,7 @@ internal sealed class TestPair : IDisposable
     {
         A.Dispose();
         B.Dispose();
+        SynchronizationContext.SetSynchronizationContext(before);
     }
 }
 
