@@ -44,6 +44,27 @@ public sealed class ReentrancyTests
         Assert.Single(module.Faults); // It is told no more.
     }
 
+    /// <summary>The same of the log, which tells of one thing after the other.</summary>
+    [Fact]
+    public void S6_ATakeoverIsCompleteAlsoWhenSomebodyWhoListensToTheLogThrows()
+    {
+        using TestPair pair = TestPair.InSync();
+        TestModule module = new(pair.Reactor);
+        int told = 0;
+        module.Call(() => pair.B.Log.Changed += () => throw new TimeZoneNotFoundException());
+        pair.B.Log.Changed += () => told++;
+        pair.B.Log.Advanced += () => told += 10;
+        pair.A.Crash();
+        pair.Disconnect();
+        pair.Swapped(pair.B, SyncState.Stale);
+        told = 0;
+        pair.B.Log.Fence();
+        pair.B.Log.ServeAlone(pair.Term);
+        Assert.Equal(12, told);
+        pair.Reactor.Drain();
+        Assert.IsType<TimeZoneNotFoundException>(Assert.Single(module.Faults));
+    }
+
     /// <summary>Whoever throws when answered takes nobody else's answer away.</summary>
     [Theory]
     [InlineData(false)]
@@ -272,6 +293,56 @@ public sealed class ReentrancyTests
         pair.A.Mirror.MemoryChanged("log0", null);
         Assert.Equal(LogRole.Frozen, pair.A.Log.Role);
         Assert.DoesNotContain(true, offered);
+    }
+
+    /// <summary>Whoever hears how far a copy is may write, and give it up.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void S11_ACopyGoesOnWhoeverWritesWhenToldHowFarItIs(bool canceled)
+    {
+        using TestPair pair = TestPair.InSync();
+        pair.A.Disk.Cached = false;
+        TestRequest.Write(pair.A.Volume, 0, LogTests.Bytes(200_000, 1));
+        pair.A.Volume.Commit();
+        pair.Reactor.Run(300);
+        pair.B.Crash();
+        pair.Disconnect();
+        pair.GoAlone(pair.A);
+        TestRequest.Write(pair.A.Volume, 0, LogTests.Bytes(200_000, 2));
+        pair.A.Volume.Commit();
+        pair.Reactor.Run(300);
+        pair.B.Boot();
+        pair.Connect();
+        pair.B.Log.BecomePassive();
+        pair.Reactor.Run(1);
+        Assert.True(pair.Reactor.Await(() => pair.A.Log.PushAsync(pair.Term, format: true)));
+        pair.A.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: false);
+        using CancellationTokenSource giveUp = new();
+        int reports = 0;
+        ((TestProgress)pair.Copied).Told = _ =>
+        {
+            if (++reports < 50)
+            {
+                TestRequest.Write(pair.A.Volume, 4096 * (reports % 20), LogTests.Bytes(4096, 3));
+                pair.A.Volume.Commit();
+            }
+
+            if (canceled && reports == 3)
+            {
+                giveUp.Cancel();
+            }
+        };
+        bool copied = pair.Reactor.Await(
+            () => pair.A.Store.ResyncAsync(Group, pair.Copied, giveUp.Token));
+        Assert.Equal(!canceled, copied);
+        if (copied)
+        {
+            pair.A.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: true);
+            pair.Swapped(pair.A, SyncState.InSync);
+            pair.Reactor.Run(300);
+            Assert.Equal(pair.A.Disk.Bytes, pair.B.Disk.Bytes);
+        }
     }
 
     private static void Throw(bool whether)
