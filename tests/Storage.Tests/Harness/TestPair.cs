@@ -1,4 +1,5 @@
 using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.Contracts.Transports;
@@ -36,9 +37,14 @@ internal sealed class TestPair : IDisposable
     public RegisterEntry? Entry { get; private set; }
 
     /// <summary>Both up, A owner, B passive, in sync.</summary>
-    public static TestPair InSync(int logBytes = Size.MiB)
+    public static TestPair InSync(PersistenceLevel level) => InSync(Size.MiB, level);
+
+    /// <summary>Both up, A owner, B passive, in sync.</summary>
+    public static TestPair InSync(
+        int logBytes = Size.MiB, PersistenceLevel level = PersistenceLevel.Process)
     {
         TestPair pair = new(logBytes);
+        pair.A.Persistence = pair.B.Persistence = level;
         pair.A.Boot();
         pair.B.Boot();
         pair.Connect();
