@@ -3,7 +3,10 @@ using StorageOs.Contracts.Runtime;
 namespace StorageOs.Contracts.Services;
 
 /// <summary>
-/// The mirrored volumes of this pair. Reactor thread of the storage modules only.
+/// The mirrored volumes of this pair. Reactor thread of the storage modules only. But for what one
+/// caller alone does, whoever decides ownership (<see cref="ResyncAsync"/>,
+/// <see cref="TakeEntry"/>, <see cref="DrainAsync"/>, <see cref="Resume"/>), anything may be called
+/// from within anything that is told.
 /// </summary>
 public interface IVolumes
 {
@@ -90,7 +93,8 @@ public interface IVolume
 
     /// <summary>
     /// Takes a request. It is answered by its own <see cref="VolumeRequest.Complete"/>, perhaps
-    /// before this returns, in any order with others. Call <see cref="Commit"/> after a batch.
+    /// before this returns, in any order with others. Writes are done in the order of their
+    /// submits. Call <see cref="Commit"/> after a batch.
     /// </summary>
     void Submit(VolumeRequest request);
 
@@ -100,7 +104,8 @@ public interface IVolume
     /// <summary>
     /// Extents of a range as the volume knows them, for block status: calls
     /// <paramref name="extent"/> with lengths that cover the range, and whether each reads as zeros
-    /// without space of its own.
+    /// without space of its own. What this node knows is what the volume holds when it is asked in
+    /// the completion of a read that was answered: by itself it is not proven (rule S5).
     /// </summary>
     void Extents(long offset, long length, Action<long, bool> extent);
 
@@ -164,12 +169,22 @@ public abstract class VolumeRequest
     public object? Attachment { get; set; }
 
     /// <summary>
+    /// For the volume's use between submit and completion: whose it is, that is, who is ended when
+    /// <see cref="Complete"/> throws.
+    /// </summary>
+    public SynchronizationContext? SubmittedBy { get; set; }
+
+    /// <summary>
     /// The trace of this write; null, which it nearly always is, when nobody asked for one. Its
     /// user clears it before the request is used again.
     /// </summary>
     public WriteTrace? Trace { get; set; }
 
-    /// <summary>Called once per submit, on the reactor.</summary>
+    /// <summary>
+    /// Called once per submit, on the reactor. Requests may be submitted in this call, this one
+    /// among them, but not after <see cref="VolumeStatus.NotOwner"/>, which would be the answer at
+    /// once. What it throws ends the module that submitted it.
+    /// </summary>
     public abstract void Complete(VolumeStatus status);
 }
 

@@ -27,7 +27,7 @@ internal sealed class NodeLog<T>(WholeNode node) : ILogger<T>
             node.World.Tell($"{node.Name} logs: {formatter(state, exception)}: {exception}");
         }
 
-        if (exception is InvariantException)
+        if (exception is InvariantException bug && !Killed.Is(bug))
         {
             node.World.Fail($"{node.Name}: {exception}");
         }

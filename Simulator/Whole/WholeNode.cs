@@ -278,7 +278,7 @@ internal sealed class WholeNode : IDisposable
                 World.Tell($"{Name}: {group} to the next witness: {why}");
             }
         }
-        catch (KilledException)
+        catch (InvariantException thrown) when (Killed.Is(thrown))
         {
             World.Mix(0x6b696c6d);
         }
@@ -358,14 +358,14 @@ internal sealed class WholeNode : IDisposable
     {
         if (!IsIn(boot))
         {
-            throw new KilledException();
+            throw Killed.Here();
         }
 
         if (pointsLeft > 0 && --pointsLeft == 0)
         {
             pointsLeft = -1;
             Kill("at a chosen point");
-            throw new KilledException();
+            throw Killed.Here();
         }
     }
 
@@ -395,7 +395,7 @@ internal sealed class WholeNode : IDisposable
         {
             run();
         }
-        catch (KilledException)
+        catch (InvariantException thrown) when (Killed.Is(thrown))
         {
             // That is what was wanted.
             World.Mix(0x6b696c6c);

@@ -157,5 +157,17 @@ internal sealed class SeededRandom(ulong seed) : IRandomSource
     public double NextDouble() => (Next() >> 11) * (1.0 / (1UL << 53));
 }
 
-/// <summary>Thrown at the point at which a simulated process is killed.</summary>
-internal sealed class KilledException() : Exception("the process was killed here");
+/// <summary>
+/// The point at which a simulated process is killed. Thrown there is what ends a process, which
+/// nobody passes on to a module of it.
+/// </summary>
+internal static class Killed
+{
+    private const string Text = "the process was killed here";
+
+    /// <summary>To be thrown.</summary>
+    public static InvariantException Here() => new(Text);
+
+    /// <summary>Whether it was this.</summary>
+    public static bool Is(InvariantException thrown) => thrown.Message == Text;
+}

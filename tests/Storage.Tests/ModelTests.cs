@@ -9,6 +9,7 @@ namespace StorageOs.Storage.Tests;
 public sealed class ModelTests
 {
     private const int Seeds = 1_000;
+    private const int RestlessSeeds = 100;
 
     [Fact]
     public void L1_L2_L3_S6_S8_S11_NothingAcknowledgedOrSeenIsLost()
@@ -22,9 +23,23 @@ public sealed class ModelTests
         }
     }
 
-    private static void Run(int seed)
+    /// <summary>The same, with clients that ask again from within all that they are
+    /// told.</summary>
+    [Fact]
+    public void L1_L2_L3_S6_S8_S11_NorByWhatClientsDoFromWithinWhatTheyAreTold()
     {
-        using Story story = new(seed);
+        int first = int.TryParse(
+            Environment.GetEnvironmentVariable("STORAGEOS_SEED"), out int one) ? one : 0;
+        int end = first != 0 ? first + 1 : RestlessSeeds;
+        for (int seed = first; seed < end; seed++)
+        {
+            Run(seed, restless: true);
+        }
+    }
+
+    private static void Run(int seed, bool restless = false)
+    {
+        using Story story = new(seed, restless);
         try
         {
             story.Run(steps: 120);

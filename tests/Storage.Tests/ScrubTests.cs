@@ -100,6 +100,50 @@ public sealed class ScrubTests
         Assert.Equal(pair.A.Disk.Bytes, pair.B.Disk.Bytes);
     }
 
+    /// <summary>
+    /// A part of it is in the log, the rest is held for a move: a repair must not put what was
+    /// there before behind that part.
+    /// </summary>
+    [Fact]
+    public void AWriteThatIsHeldHalfWrittenIsNotTakenBackByARepair()
+    {
+        using TestPair pair = Written();
+        Pass(pair); // What both were is known.
+        pair.B.Disk.Bytes[1000] ^= 16;
+        pair.A.HeldWorkers.Add("group0-flush");
+        while (pair.A.Log.Summary.Tail.Value - pair.A.Log.Summary.Head.Value < 850_000)
+        {
+            TestRequest.Write(pair.A.Volume, 254_000, LogTests.Bytes(4096, 1));
+            pair.A.Volume.Commit();
+        }
+
+        pair.Reactor.Run(200);
+        Assert.Equal("", pair.A.Store.Scrub(Group));
+        AwaitComparison(pair);
+        AwaitComparison(pair); // It looks again, and this time repairs.
+        pair.B.HeldWorkers.Add("group0-flush");
+        byte[] data = LogTests.Bytes(200_000, 9);
+        TestRequest write = TestRequest.Write(pair.A.Volume, 0, data);
+        pair.A.Volume.Commit();
+        Assert.InRange(write.Progress, 1, data.Length - 1);
+        Task<bool> drain = pair.Reactor.Start(async () =>
+        {
+            await pair.A.Store.DrainAsync(Group, default);
+            return true;
+        });
+        pair.A.ReleaseWorkers();
+        pair.Reactor.Run(300);
+        pair.B.ReleaseWorkers();
+        pair.Reactor.Run(300);
+        Assert.True(drain.IsCompletedSuccessfully);
+        Assert.Null(write.Status);
+        pair.A.Store.Resume(Group); // The move came to nothing.
+        pair.Reactor.Run(3000);
+        Assert.Equal(VolumeStatus.Ok, write.Status);
+        Assert.Equal(data, pair.A.Disk.Bytes[..data.Length]);
+        Assert.Equal(pair.A.Disk.Bytes, pair.B.Disk.Bytes);
+    }
+
     [Fact]
     public void OnlyAnOwnerInSyncScrubsAndSaysSo()
     {
@@ -162,6 +206,17 @@ public sealed class ScrubTests
         Assert.Equal("", pair.A.Store.Scrub(Group));
         pair.Reactor.Run(3000);
         Assert.Equal("Waiting", $"{Scrub(pair)["state"]}");
+    }
+
+    private static void AwaitComparison(TestPair pair)
+    {
+        Lsn before = pair.A.Log.Summary.Tail;
+        for (int i = 0; i < 1000 && pair.A.Log.Summary.Tail == before; i++)
+        {
+            pair.Reactor.Run(1);
+        }
+
+        Assert.NotEqual(before, pair.A.Log.Summary.Tail);
     }
 
     private static JsonNode Scrub(TestPair pair) => pair.A.Store.Report()![0]!["scrub"]!;

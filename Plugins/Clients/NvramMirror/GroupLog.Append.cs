@@ -372,23 +372,23 @@ internal sealed partial class GroupLog
     {
         if ((now & Notice.Reset) != 0)
         {
-            Reset?.Invoke();
+            reset.Tell();
         }
 
         if ((now & Notice.Changed) != 0)
         {
-            Changed?.Invoke();
+            changed.Tell();
         }
 
         if ((now & Notice.Advanced) != 0)
         {
-            Advanced?.Invoke();
+            advanced.Tell();
         }
 
         if ((now & Notice.SpaceFreed) != 0)
         {
             refusedAsFull = false;
-            SpaceFreed?.Invoke();
+            spaceFreed.Tell();
         }
 
         AnswerProofs();

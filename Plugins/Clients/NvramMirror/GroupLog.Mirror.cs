@@ -100,13 +100,14 @@ internal sealed partial class GroupLog
     /// <summary>The partner offered its copy, or withdrew it.</summary>
     public void PartnerCopy(IRemoteMemory? memory, string why)
     {
-        if (target is not null)
+        bool had = target is not null;
+        target = memory; // Who is told of the failure may look for what is offered now.
+        heldOff = null; // Whatever was wrong with it may be over.
+        if (had)
         {
             Fail(why);
         }
 
-        target = memory;
-        heldOff = null; // Whatever was wrong with it may be over.
         Raise(Notice.Changed);
     }
 
@@ -180,6 +181,7 @@ internal sealed partial class GroupLog
             else
             {
                 TurnAlone();
+                pending |= Notice.SpaceFreed; // Of what the partner had still to hear of, too.
             }
         }
 

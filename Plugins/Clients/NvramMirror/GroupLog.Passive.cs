@@ -73,7 +73,7 @@ internal sealed partial class GroupLog
             return Damage($"acknowledged moved from {acked} to {newAcked}, head {newHead}");
         }
 
-        LogCursor read = LogScan.Run(Ring, Behind(newAcked), newAcked);
+        LogCursor read = LogScan.Run(Ring, Behind(newHead, newAcked), newAcked);
         if (read.End != newAcked)
         {
             return Damage($"records chain to {read.End}; {newAcked} is said to be acknowledged");
@@ -90,10 +90,12 @@ internal sealed partial class GroupLog
         return true;
     }
 
-    /// <summary>Where to go on: what was verified, unless recovery went beyond what was
-    /// acknowledged.</summary>
-    private LogCursor Behind(ulong limit) =>
-        cursor.End <= limit ? cursor : LogScan.Run(Ring, LogCursor.At(head), limit);
+    /// <summary>
+    /// Where to go on: what was verified, unless recovery went beyond what was acknowledged. What
+    /// lies before the owner's head may be overwritten by now.
+    /// </summary>
+    private LogCursor Behind(ulong from, ulong limit) =>
+        cursor.End <= limit ? cursor : LogScan.Run(Ring, LogCursor.At(from), limit);
 
     /// <summary>The owner has finished to make this copy anew.</summary>
     private bool Adopt()

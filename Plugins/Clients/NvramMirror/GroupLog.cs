@@ -17,6 +17,10 @@ namespace StorageOs.NvramMirror;
 internal sealed partial class GroupLog : IGroupLog
 {
     private readonly IMirrorHost host;
+    private readonly Listeners changed;
+    private readonly Listeners advanced;
+    private readonly Listeners spaceFreed;
+    private readonly Listeners reset;
     private readonly NodeInfo node;
     private readonly ILogger logger;
     private readonly string factsPath;
@@ -47,21 +51,41 @@ internal sealed partial class GroupLog : IGroupLog
         Group = group;
         this.node = node;
         this.host = host;
+        changed = new Listeners(host.Reactor);
+        advanced = new Listeners(host.Reactor);
+        spaceFreed = new Listeners(host.Reactor);
+        reset = new Listeners(host.Reactor);
         regionName = RegionName(group);
         factsPath = Path.Combine(node.DataDirectory, $"{regionName}.facts");
     }
 
     /// <inheritdoc/>
-    public event Action? Changed;
+    public event Action? Changed
+    {
+        add => changed.Add(value);
+        remove => changed.Remove(value);
+    }
 
     /// <inheritdoc/>
-    public event Action? Advanced;
+    public event Action? Advanced
+    {
+        add => advanced.Add(value);
+        remove => advanced.Remove(value);
+    }
 
     /// <inheritdoc/>
-    public event Action? SpaceFreed;
+    public event Action? SpaceFreed
+    {
+        add => spaceFreed.Add(value);
+        remove => spaceFreed.Remove(value);
+    }
 
     /// <inheritdoc/>
-    public event Action? Reset;
+    public event Action? Reset
+    {
+        add => reset.Add(value);
+        remove => reset.Remove(value);
+    }
 
     /// <inheritdoc/>
     public GroupId Group { get; }
@@ -125,6 +149,8 @@ internal sealed partial class GroupLog : IGroupLog
         facts?.Dispose();
         facts = null;
         region = null;
+        Role = LogRole.Idle;
+        AnswerProofs(); // S8: nobody waits for ever.
     }
 
     /// <inheritdoc/>

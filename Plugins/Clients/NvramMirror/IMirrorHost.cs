@@ -7,6 +7,9 @@ namespace StorageOs.NvramMirror;
 /// only.</summary>
 internal interface IMirrorHost
 {
+    /// <summary>The reactor of the storage modules.</summary>
+    IReactor Reactor { get; }
+
     /// <summary>The open port of this session; null when there is none or it failed.</summary>
     MirrorPort? Port { get; }
 

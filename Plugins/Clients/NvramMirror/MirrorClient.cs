@@ -77,6 +77,9 @@ internal sealed class MirrorClient
     public string Section => "log";
 
     /// <inheritdoc/>
+    public IReactor Reactor => reactor;
+
+    /// <inheritdoc/>
     public MirrorPort? Port => port is { Failed: false } ? port : null;
 
     /// <inheritdoc/>

@@ -75,13 +75,16 @@ internal sealed partial class GroupStore
             return;
         }
 
-        // The append's commit may free space and have started the next read from within.
-        if (plan is null ? !Decide() : copyReady != 0 && (!AppendExtent() || copyReading))
+        if (plan is null ? !Decide() : copyReady != 0 && !AppendExtent())
         {
             return;
         }
 
-        GoOn();
+        // Who was told of it, or the append's commit, may have gone on from within.
+        if (copy is not null && !copyReading)
+        {
+            GoOn();
+        }
     }
 
     private void GoOn()
@@ -352,6 +355,7 @@ internal sealed partial class GroupStore
     {
         if (copy is { } waiting)
         {
+            copy = null; // Whoever is told may do what would end it once more.
             Report();
             if (plan is not null)
             {
@@ -359,7 +363,6 @@ internal sealed partial class GroupStore
                     logger, Group, plan.CopyDone, plan.CompareDone, plan.Surprises);
             }
 
-            copy = null;
             plan = null;
             copyReady = 0;
             questions.Clear();

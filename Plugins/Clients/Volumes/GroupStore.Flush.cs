@@ -51,7 +51,7 @@ internal sealed partial class GroupStore
     /// </summary>
     private bool NeedsProof => power && log.Role == LogRole.Mirrored;
 
-    private bool MayFlush => fault is null && job.Marks is not null && log.Role switch
+    private bool MayFlush => fault is null && job.Marks is not null && !stopped && log.Role switch
     {
         LogRole.Mirrored or LogRole.Resyncing or LogRole.Alone => true,
         LogRole.Passive => !IsHeldBack,

@@ -208,8 +208,12 @@ internal sealed partial class GroupStore
         }
     }
 
-    /// <summary>Whether a write that is not acknowledged yet touches the extent.</summary>
-    private bool IsBeingWritten() => Touches(acking.First) || Touches(appending.First);
+    /// <summary>
+    /// Whether a write that is not acknowledged yet touches the extent: of one that is held for a
+    /// move, a part may be in the log.
+    /// </summary>
+    private bool IsBeingWritten() =>
+        Touches(acking.First) || Touches(appending.First) || Touches(held.First);
 
     private bool Touches(VolumeRequest? request)
     {

@@ -32,12 +32,15 @@ internal sealed partial class GroupStore
     private RequestQueue appending; // The log was full, or others waited for it before.
     private RequestQueue acking; // Appended; in order of their LSNs.
     private RequestQueue held; // Drained: not begun.
+    private RequestQueue later; // Submitted by who was being answered: asked in a turn of its own.
     private ulong indexed; // The overlay holds what is acknowledged before it.
     private ulong ownership; // Grows with each loss: requests die with it (S8).
     private int unanswered;
+    private int answering; // Calls of those whose requests are answered that have not returned.
     private TaskCompletionSource? drained;
     private bool draining;
     private bool served;
+    private bool stopped; // The log may go on for a while, and say that this node owns.
     private LogRole lastRole;
 
     /// <summary>Makes a store for a group; volumes are added before it is used.</summary>
@@ -77,7 +80,7 @@ internal sealed partial class GroupStore
     public SegmentPool Segments { get; } = new();
 
     /// <summary>Whether requests are taken.</summary>
-    public bool Served => log.Role
+    public bool Served => !stopped && log.Role
         is LogRole.Mirrored or LogRole.Alone or LogRole.Resyncing or LogRole.Frozen;
 
     /// <summary>Requests taken and not answered.</summary>
@@ -124,6 +127,7 @@ internal sealed partial class GroupStore
     /// <summary>Ends what waits, and the listening.</summary>
     public void Stop()
     {
+        stopped = true;
         log.Reset -= OnReset;
         log.Advanced -= OnAdvanced;
         log.Changed -= OnChanged;
@@ -155,18 +159,63 @@ internal sealed partial class GroupStore
         }
 
         request.Attachment = volume;
+        request.SubmittedBy = SynchronizationContext.Current;
         request.Progress = 0;
         if (draining)
         {
             held.Enqueue(request);
-            return;
         }
-
-        Begin(request);
+        else if (answering > 0 && MayBeAnsweredAtOnce(request))
+        {
+            Defer(request);
+        }
+        else if (held.First is not null)
+        {
+            held.Enqueue(request); // Those that were held are being begun, and go first.
+        }
+        else
+        {
+            Begin(request);
+        }
     }
 
+    /// <summary>
+    /// Who asks again from each answer would be answered within that call, and so on until the
+    /// stack ends; or in turn, and nobody else on this reactor would have one.
+    /// </summary>
+    private void Defer(VolumeRequest request)
+    {
+        if (later.First is null)
+        {
+            reactor.Post(static store => ((GroupStore)store!).BeginDeferred(), this);
+        }
+
+        unanswered++;
+        later.Enqueue(request);
+    }
+
+    private void BeginDeferred()
+    {
+        RequestQueue waiting = later.TakeAll();
+        while (waiting.First is not null)
+        {
+            unanswered--;
+            Begin(waiting.Dequeue());
+        }
+    }
+
+    /// <summary>A write is not, for it waits for a commit; but an empty one.</summary>
+    private static bool MayBeAnsweredAtOnce(VolumeRequest request) =>
+        request.Operation is VolumeOperation.Read or VolumeOperation.Flush || request.Length == 0;
+
     /// <summary>See <see cref="IVolume.Commit"/>.</summary>
-    public void Commit() => log.Commit();
+    public void Commit()
+    {
+        if (!stopped)
+        {
+            log.Commit();
+        }
+    }
 
     /// <summary>See <see cref="IVolumes.DrainAsync"/>.</summary>
     public async ValueTask DrainAsync(CancellationToken cancellation)
@@ -193,10 +242,9 @@ internal sealed partial class GroupStore
     public void Resume()
     {
         draining = false;
-        RequestQueue waiting = held.TakeAll();
-        while (waiting.First is not null)
+        while (!draining && held.First is not null)
         {
-            VolumeRequest request = waiting.Dequeue();
+            VolumeRequest request = held.Dequeue();
             request.Trace?.Mark(HeldStep);
             Begin(request);
         }
@@ -301,7 +349,7 @@ internal sealed partial class GroupStore
     {
         Volume volume = (Volume)request.Attachment!;
         GroupStore store = volume.Store;
-        if (outcome != LogOutcome.Ok)
+        if (outcome != LogOutcome.Ok || !store.Served)
         {
             store.Answer(request, VolumeStatus.NotOwner);
         }
@@ -534,6 +582,7 @@ internal sealed partial class GroupStore
             Answer(waiting.Dequeue(), VolumeStatus.NotOwner);
         }
 
+        Drop(later.TakeAll());
         Drop(appending.TakeAll());
         Drop(acking.TakeAll());
     }
@@ -555,7 +604,11 @@ internal sealed partial class GroupStore
             TraceAnswered(request, status);
         }
 
-        request.Complete(status);
+        answering++;
+        Listeners.Call(
+            reactor, request.SubmittedBy, (request, status),
+            static answer => answer.request.Complete(answer.status));
+        answering--;
         if (unanswered == 0 && drained is { } waiter)
         {
             drained = null;

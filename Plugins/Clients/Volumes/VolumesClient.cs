@@ -37,6 +37,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     private readonly IHandoverVetoes? vetoes;
     private readonly IDisposable?[] vetoed = new IDisposable?[GroupId.Count];
     private readonly WriteTraces traces;
+    private readonly Listeners servingChanged;
     private TaskCompletionSource? traced;
     private readonly Meter? meter; // Of real files alone.
     private GroupStore[] stores = [];
@@ -66,6 +67,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         resync = ResyncSettings.From(settings);
         scrub = ScrubSettings.From(settings);
         this.reactor = reactor;
+        servingChanged = new Listeners(reactor);
         this.logs = logs;
         this.node = node;
         this.settings = VolumeSettings.From(settings);
@@ -75,7 +77,11 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
     }
 
     /// <inheritdoc/>
-    public event Action? ServingChanged;
+    public event Action? ServingChanged
+    {
+        add => servingChanged.Add(value);
+        remove => servingChanged.Remove(value);
+    }
 
     /// <summary>Makes the id of a disk.</summary>
     internal Func<ulong> NewDiskId { get; init; } = ChangeRecord.NewDiskId;
@@ -105,7 +111,7 @@ internal sealed class VolumesClient : IClient, IVolumes, IStatusReporter, IDispo
         Array.ForEach(stores, store => store.RequireRoom());
         foreach (GroupStore store in stores)
         {
-            store.ServingChanged += () => ServingChanged?.Invoke();
+            store.ServingChanged += servingChanged.Tell;
             store.Start(openRecord(Path.Combine(directory, $"{store.Group}.changes")));
             if (entries[store.Group.Value] is { } known)
             {

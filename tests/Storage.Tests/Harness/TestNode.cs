@@ -46,6 +46,9 @@ internal sealed class TestNode : IDisposable, IClientServices
 
     public TestPort? Port { get; set; }
 
+    /// <summary>What this boot's modules are told of the node.</summary>
+    public NodeInfo Info { get; private set; } = null!;
+
     private bool inSession;
 
     public bool Up { get; private set; }
@@ -82,7 +85,9 @@ internal sealed class TestNode : IDisposable, IClientServices
         }
     }
 
-    public PartnerView Partner => throw new NotSupportedException();
+    /// <summary>Nobody is there; what ownership would decide, most tests decide.</summary>
+    public PartnerView Partner { get; } = new(
+        PartnerCondition.Dead, default, 0, null, null, default, default, default);
 
     /// <summary>Why the log asked for another session.</summary>
     public List<string> Reconnects { get; } = [];
@@ -103,7 +108,7 @@ internal sealed class TestNode : IDisposable, IClientServices
                 ["volumes:0:sizeBytes"] = $"{VolumeBytes}",
                 ["scrub:bytesPerSecond"] = "0", // Only when a test asks for it.
             }).AddInMemoryCollection(Settings).Build();
-        NodeInfo info = new(
+        NodeInfo info = Info = new(
             $"n{id}", $"n{3 - id}", id, 3 - id, boots, directory, directory, Persistence)
         {
             MachineBootId = MachineBootId,

@@ -1,4 +1,5 @@
 using StorageOs.Contracts.Clients;
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.Contracts.Transports;
@@ -8,10 +9,14 @@ namespace StorageOs.Storage.Tests.Harness;
 /// <summary>Two nodes on one reactor; what ownership would decide, the test decides.</summary>
 internal sealed class TestPair : IDisposable
 {
+    private readonly SynchronizationContext? before = SynchronizationContext.Current;
     private uint attempt;
 
+    /// <summary>The test is a module of this reactor: what its callbacks throw comes out
+    /// there.</summary>
     public TestPair(int logBytes = Size.MiB)
     {
+        SynchronizationContext.SetSynchronizationContext(Reactor);
         A = new TestNode(Reactor, 1, logBytes);
         B = new TestNode(Reactor, 2, logBytes) { Peer = A };
         A.Peer = B;
@@ -32,9 +37,14 @@ internal sealed class TestPair : IDisposable
     public RegisterEntry? Entry { get; private set; }
 
     /// <summary>Both up, A owner, B passive, in sync.</summary>
-    public static TestPair InSync(int logBytes = Size.MiB)
+    public static TestPair InSync(PersistenceLevel level) => InSync(Size.MiB, level);
+
+    /// <summary>Both up, A owner, B passive, in sync.</summary>
+    public static TestPair InSync(
+        int logBytes = Size.MiB, PersistenceLevel level = PersistenceLevel.Process)
     {
         TestPair pair = new(logBytes);
+        pair.A.Persistence = pair.B.Persistence = level;
         pair.A.Boot();
         pair.B.Boot();
         pair.Connect();
@@ -130,6 +140,7 @@ internal sealed class TestPair : IDisposable
     {
         A.Dispose();
         B.Dispose();
+        SynchronizationContext.SetSynchronizationContext(before);
     }
 }
 

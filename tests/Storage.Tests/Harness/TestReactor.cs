@@ -52,6 +52,9 @@ internal sealed class TestReactor : SynchronizationContext, IReactor
         }
     }
 
+    /// <summary>How often what was posted so far was run.</summary>
+    public int Turns { get; private set; }
+
     /// <summary>Runs what is posted, until there is nothing.</summary>
     public void Drain()
     {
@@ -61,6 +64,7 @@ internal sealed class TestReactor : SynchronizationContext, IReactor
         {
             do
             {
+                Turns++;
                 foreach (PollEntry entry in pollers.ToArray().Where(entry => !entry.Gone))
                 {
                     entry.Poll();

@@ -1,3 +1,4 @@
+using StorageOs.Contracts.Plugins;
 using StorageOs.Contracts.Runtime;
 using StorageOs.Contracts.Services;
 using StorageOs.Storage.Tests.Harness;
@@ -10,7 +11,7 @@ namespace StorageOs.Storage.Tests.Model;
 /// and posts land late, torn or without their completion. What ownership would decide is decided
 /// here, by the same rules: mark before alone, fence before takeover, copy before in sync.
 /// </summary>
-internal sealed class Story : IDisposable
+internal sealed partial class Story : IDisposable
 {
     private const int AreaBytes = 12 * 1024;
     private const int LargeBytes = 48 * 1024;
@@ -28,12 +29,21 @@ internal sealed class Story : IDisposable
     private bool turning; // The copy has ended; the last of it is not at the partner yet.
     private bool spoiled; // A record of changes was: a copy may find differences.
 
-    public Story(int seed)
+    /// <summary>A pair in sync.</summary>
+    /// <param name="seed">What happens follows from it.</param>
+    /// <param name="restless">Whether the clients ask again from within all that they are
+    /// told.</param>
+    public Story(int seed, bool restless = false)
     {
+        this.restless = restless;
         random = new Random(seed);
-        pair = TestPair.InSync();
+        pair = TestPair.InSync(
+            restless && seed % 4 == 0 ? PersistenceLevel.Power : PersistenceLevel.Process);
         owner = pair.A;
         pair.A.Disk.Cached = pair.B.Disk.Cached = seed % 3 != 0;
+        Listen(pair.A);
+        Listen(pair.B);
+        ((TestProgress)pair.Copied).Told = _ => React();
     }
 
     private TestNode Partner => owner.Peer!;
@@ -45,11 +55,14 @@ internal sealed class Story : IDisposable
     {
         for (int step = 0; step < steps; step++)
         {
+            budget = restless ? random.Next(20) : 0;
             Step();
             Look();
         }
 
+        budget = 0;
         Settle();
+        Assert.Empty(open);
     }
 
     public void Dispose() => pair.Dispose();
@@ -59,8 +72,11 @@ internal sealed class Story : IDisposable
 
     private void Step()
     {
-        switch (random.Next(40))
+        switch (random.Next(restless ? 46 : 40))
         {
+            case >= 40:
+                Hinder();
+                break;
             case < 16:
                 Change();
                 break;
@@ -104,13 +120,21 @@ internal sealed class Story : IDisposable
             data[i] = Reference.ByteOf(number, offset + i);
         }
 
-        TestRequest request = random.Next(6) switch
+        TestRequest request = new()
         {
-            0 => TestRequest.Trim(owner.Volume, offset, length),
-            1 => TestRequest.Zero(owner.Volume, offset, length),
-            _ => TestRequest.Write(owner.Volume, offset, data),
+            Answered = Answered,
+            Operation = random.Next(6) switch
+            {
+                0 => VolumeOperation.Trim,
+                1 => VolumeOperation.WriteZeroes,
+                _ => VolumeOperation.Write,
+            },
+            Offset = offset,
+            Length = length,
+            Buffer = data,
         };
         reference.Submitted(number, request);
+        Submit(request);
         if (random.Next(3) != 0)
         {
             owner.Volume.Commit();
@@ -127,7 +151,7 @@ internal sealed class Story : IDisposable
         int length = random.Next(1, 9000);
         TestRequest read = new() { Answered = Check };
         reads.Add(read.ToRead(Place(length), length));
-        owner.Volume.Submit(read);
+        Submit(read);
     }
 
     /// <summary>At the moment a read is answered.</summary>
@@ -138,6 +162,8 @@ internal sealed class Story : IDisposable
             reference.Settle();
             wrong ??= reference.Refute((int)read.Offset, read.Buffer.Span);
         }
+
+        Answered(read);
     }
 
     private void Look()
@@ -199,6 +225,7 @@ internal sealed class Story : IDisposable
     {
         if (node.Up)
         {
+            open.RemoveAll(one => one.Node == node);
             node.Port?.Land(random.Next(3));
             node.Port?.Tear(random.Next(6000));
             node.Crash();
@@ -239,7 +266,7 @@ internal sealed class Story : IDisposable
         reads.Clear();
         if (inSync && random.Next(2) == 0)
         {
-            Partner.Boot();
+            Boot(Partner);
             TakeOver();
             return;
         }
@@ -270,7 +297,7 @@ internal sealed class Story : IDisposable
             DropFromRecord();
         }
 
-        owner.Boot();
+        Boot(owner);
         Assert.False(owner.Log.Summary.Forgot, owner.Log.Summary.ForgotWhy);
         owner.Log.Freeze();
         PartnerGone();
@@ -317,7 +344,7 @@ internal sealed class Story : IDisposable
     {
         if (!Partner.Up)
         {
-            Partner.Boot();
+            Boot(Partner);
         }
 
         if (Partner.Log.Role is LogRole.Fenced or LogRole.Frozen or LogRole.Alone
@@ -365,6 +392,7 @@ internal sealed class Story : IDisposable
         }
 
         Tell("hand over");
+        owner.ReleaseWorkers();
         owner.Port!.Held = false;
         owner.Port.Carry();
         Assert.True(pair.Reactor.Await(async () =>
@@ -373,7 +401,14 @@ internal sealed class Story : IDisposable
             return true;
         }));
         Look();
-        Assert.Equal(0, reference.Pending);
+        if (restless && random.Next(3) == 0)
+        {
+            Tell("no hand over");
+            owner.Store.Resume(owner.Log.Group);
+            return;
+        }
+
+        Assert.True(restless || reference.Pending == 0);
         Partner.Log.Fence();
         owner.Log.StepDown();
         owner = Partner;
@@ -419,6 +454,7 @@ internal sealed class Story : IDisposable
     private void Settle()
     {
         Tell("settle");
+        Unhinder();
         for (int turn = 0; turn < 100 && !(inSync && operation is null && !turning
             && owner.Log.Role == LogRole.Mirrored); turn++)
         {
@@ -441,11 +477,18 @@ internal sealed class Story : IDisposable
         }
 
         Assert.True(inSync && owner.Log.Role == LogRole.Mirrored, $"does not settle: {inSync} "
-            + $"{owner.Log.Role}, {Partner.Log.Role}");
+            + $"{owner.Log.Role}, {Partner.Log.Role}; {((TestProgress)pair.Copied).Last}; "
+            + $"{owner.Inner.Report()} {owner.Store.Report()} {Partner.Inner.Report()} "
+            + $"{Partner.Store.Report()}");
         owner.Port!.Held = false;
         owner.Port.Carry();
         owner.Volume.Commit();
         pair.Reactor.Run(200);
+        for (int i = 0; i < 20 && owner.Log.FlushedOnBoth < owner.Log.Acknowledged; i++)
+        {
+            pair.Reactor.Run(50); // A disk that was full is tried again each second.
+        }
+
         Look();
         Assert.Equal(0, reference.Pending);
         Compare("the owner");

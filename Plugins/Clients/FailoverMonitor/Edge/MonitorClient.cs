@@ -28,6 +28,7 @@ internal sealed class MonitorClient(
     /// <summary>Between two looks at everything.</summary>
     public static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(5);
 
+    private readonly Listeners changed = new(reactor);
     private readonly MonitorSeams seams = seams ?? MonitorSeams.Machine;
     private readonly GroupView[] views = new GroupView[GroupId.Count];
     private readonly GroupOwnership?[] published = new GroupOwnership?[GroupId.Count];
@@ -42,7 +43,11 @@ internal sealed class MonitorClient(
     private bool lostByBeat;
 
     /// <inheritdoc/>
-    public event Action? Changed;
+    public event Action? Changed
+    {
+        add => changed.Add(value);
+        remove => changed.Remove(value);
+    }
 
     /// <inheritdoc/>
     public ClientNeeds Needs { get; } = new(
@@ -268,7 +273,7 @@ internal sealed class MonitorClient(
         if (published[group.Value] != now)
         {
             published[group.Value] = now;
-            Changed?.Invoke();
+            changed.Tell(); // S2: what one of them throws must not keep this node from stopping.
         }
     }
 
