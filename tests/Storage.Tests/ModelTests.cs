@@ -9,7 +9,7 @@ namespace StorageOs.Storage.Tests;
 public sealed class ModelTests
 {
     private const int Seeds = 1_000;
-    private const int RestlessSeeds = 100;
+    private const int RestlessSeeds = 60;
 
     [Fact]
     public void L1_L2_L3_S6_S8_S11_NothingAcknowledgedOrSeenIsLost()
