@@ -12,32 +12,26 @@ public sealed class ModelTests
     private const int RestlessSeeds = 60;
 
     [Fact]
-    public void L1_L2_L3_S6_S8_S11_NothingAcknowledgedOrSeenIsLost()
-    {
-        int first = int.TryParse(
-            Environment.GetEnvironmentVariable("STORAGEOS_SEED"), out int one) ? one : 0;
-        int end = first != 0 ? first + 1 : Seeds;
-        for (int seed = first; seed < end; seed++)
-        {
-            Run(seed);
-        }
-    }
+    public void L1_L2_L3_S6_S8_S11_NothingAcknowledgedOrSeenIsLost() => RunAll(Seeds, false);
 
     /// <summary>The same, with clients that ask again from within all that they are
     /// told.</summary>
     [Fact]
-    public void L1_L2_L3_S6_S8_S11_NorByWhatClientsDoFromWithinWhatTheyAreTold()
+    public void L1_L2_L3_S6_S8_S11_NorByWhatClientsDoFromWithinWhatTheyAreTold() =>
+        RunAll(RestlessSeeds, restless: true);
+
+    private static void RunAll(int seeds, bool restless)
     {
         int first = int.TryParse(
             Environment.GetEnvironmentVariable("STORAGEOS_SEED"), out int one) ? one : 0;
-        int end = first != 0 ? first + 1 : RestlessSeeds;
+        int end = first != 0 ? first + 1 : seeds;
         for (int seed = first; seed < end; seed++)
         {
-            Run(seed, restless: true);
+            Run(seed, restless);
         }
     }
 
-    private static void Run(int seed, bool restless = false)
+    private static void Run(int seed, bool restless)
     {
         using Story story = new(seed, restless);
         try

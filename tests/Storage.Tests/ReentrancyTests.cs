@@ -260,11 +260,7 @@ public sealed class ReentrancyTests
         pair.B.Crash();
         pair.Disconnect();
         pair.GoAlone(pair.A);
-        pair.B.Boot();
-        pair.Connect();
-        pair.B.Log.BecomePassive();
-        pair.Reactor.Run(1);
-        Assert.True(pair.Reactor.Await(() => pair.A.Log.PushAsync(pair.Term, format: true)));
+        pair.GiveLog(pair.A, pair.B);
         pair.A.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: false);
         pair.A.Port!.HoldsAtWord = LogLayout.HeadWord;
         List<TestRequest> writes = [];
@@ -307,11 +303,7 @@ public sealed class ReentrancyTests
         TestRequest.Write(pair.A.Volume, 0, LogTests.Bytes(200_000, 2));
         pair.A.Volume.Commit();
         pair.Reactor.Run(300);
-        pair.B.Boot();
-        pair.Connect();
-        pair.B.Log.BecomePassive();
-        pair.Reactor.Run(1);
-        Assert.True(pair.Reactor.Await(() => pair.A.Log.PushAsync(pair.Term, format: true)));
+        pair.GiveLog(pair.A, pair.B);
         pair.A.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: false);
         using CancellationTokenSource giveUp = new();
         int reports = 0;

@@ -16,11 +16,7 @@ public sealed class ResyncTests
         pair.B.Crash();
         pair.Disconnect();
         pair.GoAlone(pair.A);
-        pair.B.Boot();
-        pair.Connect();
-        pair.B.Log.BecomePassive();
-        pair.Reactor.Run(1);
-        Assert.True(pair.Reactor.Await(() => pair.A.Log.PushAsync(pair.Term, format: true)));
+        pair.GiveLog(pair.A, pair.B);
         pair.B.Crash();
         pair.Disconnect();
         pair.A.Log.ServeWithPartner(pair.Term, acknowledgeOnBoth: false);

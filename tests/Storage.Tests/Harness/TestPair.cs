@@ -98,6 +98,16 @@ internal sealed class TestPair : IDisposable
         Assert.Equal(LogRole.Mirrored, owner.Log.Role);
     }
 
+    /// <summary>A partner that is stale comes back, and its owner makes its log anew.</summary>
+    public void GiveLog(TestNode owner, TestNode partner)
+    {
+        partner.Boot();
+        Connect();
+        partner.Log.BecomePassive();
+        Reactor.Run(1);
+        Assert.True(Reactor.Await(() => owner.Log.PushAsync(Term, format: true)));
+    }
+
     /// <summary>A swap of the register was won, and both nodes hear of it.</summary>
     public void Swapped(TestNode owner, SyncState sync)
     {
